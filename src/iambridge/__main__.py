@@ -1,0 +1,5 @@
+import sys
+
+from iambridge.cli.main import main
+
+sys.exit(main())
