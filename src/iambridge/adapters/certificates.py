@@ -1,4 +1,4 @@
-"""A small certificate authority in a directory: a long-lived CA and leaves under it, for the sandbox and the daemons."""
+"""A small certificate authority in a directory: a long-lived CA and the leaves under it."""
 
 import datetime as dt
 import ipaddress

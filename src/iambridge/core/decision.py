@@ -22,7 +22,7 @@ class Reason:
     """One thing that was checked.
 
     `code` is stable and kebab-case, for machines. `text` is one lower-case sentence without a period. `where` names the
-    evidence: a document, statement index and Sid, field path or line. `facts` holds the values compared, never a secret.
+    evidence: a document, statement index and Sid, field path or line. `facts` holds the values compared, no secrets.
     `held` says whether the check spoke for the caller.
     """
 

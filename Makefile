@@ -1,0 +1,56 @@
+# `make demo` and `make test` set themselves up. Python 3.11+ with venv and pip, git and make are all they need.
+PYTHON ?= python3
+BIN := .venv/bin
+SRC := src tests benchmarks
+
+.PHONY: help demo test check format lint types imports docs bench requirements clean
+help:
+	@echo "make demo   play both crossings on this machine"
+	@echo "make test   run every test that this machine can run"
+	@echo "make check  format, lint, types, imports, tests and docs: the whole truth"
+	@echo "make bench  measure against the original daemons, side by side"
+
+# A stamp a requirements file: the virtual environment is brought up to date only when a pin changes.
+.venv/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "iambridge needs Python 3.11 or later: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+
+.venv/.sandbox: requirements/sandbox.txt pyproject.toml | .venv/pyvenv.cfg
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/sandbox.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.sandbox
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: .venv/.sandbox
+	$(BIN)/iambridge demo
+
+test: .venv/.dev
+	$(BIN)/pytest -q -n 2 --dist loadgroup
+
+format: .venv/.dev
+	$(BIN)/ruff format -q --check $(SRC)
+lint: .venv/.dev
+	$(BIN)/ruff check -q $(SRC)
+types: .venv/.dev
+	$(BIN)/mypy
+imports: .venv/.dev
+	$(BIN)/lint-imports --no-logo
+docs: .venv/.dev
+	$(BIN)/pytest -q tests/test_docs.py
+check: format lint types imports test
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks
+
+# The pins, for whoever changes a dependency: `pip install uv` first. No registry's address gets in.
+COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header pyproject.toml --extra sandbox --group build
+requirements:
+	$(COMPILE) -o requirements/sandbox.txt
+	$(COMPILE) --group dev -c requirements/sandbox.txt -o requirements/dev.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
