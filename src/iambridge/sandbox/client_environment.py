@@ -1,0 +1,40 @@
+"""What points kubectl, the AWS CLI and SDKs at a sandbox: the lines of `iambridge env`."""
+
+import json
+from pathlib import Path
+
+from iambridge.errors import InputError
+from iambridge.sandbox.data_dir import read_ports
+
+REGION = "us-east-1"
+
+
+def client_environment(data_dir: Path) -> dict[str, str | None]:
+    """Names and values for a client's environment; None means unset.
+
+    Raises:
+        InputError: no sandbox was started on `data_dir`.
+    """
+    ports = read_ports(data_dir)
+    ca = str(data_dir / "pki/ca.crt")
+    try:
+        admin = json.loads((data_dir / "aws/admin-credentials.json").read_bytes())
+        access_key_id, secret = str(admin["AccessKeyId"]), str(admin["SecretAccessKey"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"the sandbox on {data_dir} has no readable admin credentials",
+            where=str(data_dir / "aws/admin-credentials.json"),
+            fix="start it once with `iambridge up --data-dir ...`",
+        ) from error
+    return {
+        "KUBECONFIG": str(data_dir / "kubeconfig"),
+        "AWS_ENDPOINT_URL": ports.url("aws"),
+        "AWS_CA_BUNDLE": ca,
+        "NODE_EXTRA_CA_CERTS": ca,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_SESSION_TOKEN": None,
+        "AWS_PROFILE": None,
+    }
