@@ -25,8 +25,9 @@ class Step:
 
     `shows` and `hides` are substrings of stdout and stderr together. `environment` overrides names (None removes one);
     `alone` starts from an empty environment plus PATH and a HOME of its own. `keep` maps a world name to a dotted path
-    in the JSON output; a kept name that starts with `secret_` is never printed. `exit_code` None is any but 0. `within` repeats the command until it
-    does what it should, for so many seconds. `prepare` may write files or set names first.
+    in the JSON output; a kept name that starts with `secret_` is never printed. `exit_code` None is any but 0.
+    `within` repeats the command until it does what it should, for so many seconds. `prepare` may write files or set
+    names first.
     """
 
     name: str
@@ -64,7 +65,9 @@ class World:
         """The command as a person would type it, secrets left out."""
         words = [self.mask(word) for word in self.argv(step)]
         changes = [
-            f"{k}={self.mask(self.fill(v))}" for k, v in step.environment.items() if v is not None and "TOKEN" not in k
+            f"{name}={self.mask(self.fill(value))}"
+            for name, value in step.environment.items()
+            if value is not None and not value.startswith("{secret_")
         ]
         return " ".join([*changes, shlex.join(words)])
 
