@@ -8,6 +8,7 @@ Anything raised that is not a `BridgeError` is a bug, and servers answer it with
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import ClassVar
@@ -45,6 +46,38 @@ class AwsError(BridgeError):
     fault: ClassVar[str] = "Sender"
 
 
+class AuthenticationFault(StrEnum):
+    """Why an AWS request was not authenticated, in no protocol's words: `wire.aws_authentication` spells each."""
+
+    MISSING = "missing"
+    INCOMPLETE = "incomplete"
+    UNSUPPORTED = "unsupported"
+    UNKNOWN_KEY = "unknown-key"
+    INACTIVE_KEY = "inactive-key"
+    INVALID_SESSION = "invalid-session"
+    EXPIRED_SESSION = "expired-session"
+    MISMATCH = "mismatch"
+    EXPIRED_SIGNATURE = "expired-signature"
+    EXPIRED_PRESIGNED = "expired-presigned"
+    NOT_YET_CURRENT = "not-yet-current"
+    INVALID_EXPIRES = "invalid-expires"
+    UNSIGNED_HEADERS = "unsigned-headers"
+    WRONG_SCOPE = "wrong-scope"
+    PAYLOAD_MISMATCH = "payload-mismatch"
+    MALFORMED_PAYLOAD = "malformed-payload"
+
+
+class RequestNotAuthenticated(AwsError):
+    """An AWS request whose caller is not proven. `message` is the Query protocol's; `code` is never sent as it is."""
+
+    code = "RequestNotAuthenticated"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, fault: AuthenticationFault, message: str, *, cause: str = "", fix: str = "", **facts: str) -> None:
+        super().__init__(message, cause=cause, fix=fix, **facts)
+        self.kind = fault
+
+
 class KubernetesError(BridgeError):
     """A Kubernetes `Status` with `reason` = code. Source: apimachinery meta/v1 StatusReason.
 
@@ -71,3 +104,122 @@ class InputError(BridgeError):
     def __init__(self, message: str, *, where: str = "", cause: str = "", fix: str = "", **facts: str) -> None:
         super().__init__(message, cause=cause, fix=fix, **facts)
         self.where = where
+
+
+# IAM. Codes and statuses: botocore iam service-2.json error shapes; ValidationError is common to all Query services.
+
+
+class ValidationError(AwsError):
+    code = "ValidationError"
+
+
+class NoSuchEntity(AwsError):
+    code = "NoSuchEntity"
+    status = HTTPStatus.NOT_FOUND
+
+
+class EntityAlreadyExists(AwsError):
+    code = "EntityAlreadyExists"
+    status = HTTPStatus.CONFLICT
+
+
+class DeleteConflict(AwsError):
+    code = "DeleteConflict"
+    status = HTTPStatus.CONFLICT
+
+
+class LimitExceeded(AwsError):
+    code = "LimitExceeded"
+    status = HTTPStatus.CONFLICT
+
+
+class InvalidInput(AwsError):
+    code = "InvalidInput"
+
+
+class UnmodifiableEntity(AwsError):
+    code = "UnmodifiableEntity"
+
+
+class OpenIdIdpCommunicationError(AwsError):
+    code = "OpenIdIdpCommunicationError"
+
+
+# The gateway.
+
+
+class NotImplementedBySandbox(AwsError):
+    """An operation that the sandbox does not model: refused by name, never waved through."""
+
+    code = "NotImplemented"
+    status = HTTPStatus.NOT_IMPLEMENTED
+
+
+class ServiceUnavailable(AwsError):
+    code = "ServiceUnavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    fault = "Receiver"
+
+
+class ContainerError(BridgeError):
+    """Why the kubelet cannot start a container: `code` is the waiting reason or the event's reason, as it spells them."""
+
+
+class CreateContainerConfigError(ContainerError):
+    code = "CreateContainerConfigError"
+
+
+class CreateContainerError(ContainerError):
+    code = "CreateContainerError"
+
+
+class StartError(ContainerError):
+    """The process could not be started (a wrong command); a start like this counts as exit code 128."""
+
+    code = "StartError"
+
+
+class FailedMount(ContainerError):
+    code = "FailedMount"
+
+
+# Kubernetes. Codes and statuses: apimachinery meta/v1 StatusReason and api/errors.
+
+
+class BadRequest(KubernetesError):
+    code = "BadRequest"
+
+
+class Forbidden(KubernetesError):
+    code = "Forbidden"
+    status = HTTPStatus.FORBIDDEN
+
+
+class NotFound(KubernetesError):
+    code = "NotFound"
+    status = HTTPStatus.NOT_FOUND
+
+
+class AlreadyExists(KubernetesError):
+    code = "AlreadyExists"
+    status = HTTPStatus.CONFLICT
+
+
+class Conflict(KubernetesError):
+    code = "Conflict"
+    status = HTTPStatus.CONFLICT
+
+
+class UnsupportedMediaType(KubernetesError):
+    code = "UnsupportedMediaType"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class Invalid(KubernetesError):
+    code = "Invalid"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class InternalError(KubernetesError):
+    code = "InternalError"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
