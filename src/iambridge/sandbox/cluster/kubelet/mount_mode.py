@@ -1,0 +1,80 @@
+"""Which way this machine lets a process see a volume at its exact path; found by trying, at start."""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+
+from iambridge.errors import ContainerError
+from iambridge.sandbox.cluster.kubelet.logs import ContainerLog
+from iambridge.sandbox.cluster.kubelet.mounts import Mount, bubblewrap_arguments, plan
+from iambridge.sandbox.cluster.kubelet.process import Launch, start
+
+BUBBLEWRAP = "/usr/bin/bwrap"  # the path that distributions' AppArmor profiles name
+
+
+class MountMode(StrEnum):
+    """In the order of preference."""
+
+    NAMESPACE = "mount-namespace"
+    BUBBLEWRAP = "bubblewrap"
+    REWRITE = "environment-rewriting"
+
+
+async def probe(directory: Path) -> MountMode:
+    """The first mode in which a process finds a file at a path that the host does not have."""
+    if sys.platform != "linux":
+        return MountMode.REWRITE
+    for mode in (MountMode.NAMESPACE, MountMode.BUBBLEWRAP):
+        if await _works(mode, directory):
+            return mode
+    return MountMode.REWRITE
+
+
+def prepared(mode: MountMode, launch: Launch, mounts: list[Mount]) -> Launch:
+    """`launch` with `mounts` in place. With `REWRITE` it is unchanged: the caller rewrites.
+
+    Raises:
+        FailedMount: a mount point that cannot be made.
+    """
+    if mode is MountMode.REWRITE or not mounts:
+        return launch
+    if mode is MountMode.NAMESPACE:
+        return Launch(launch.argv, launch.environment, launch.cwd, launch.staging, plan(mounts))
+    flags = bubblewrap_arguments(plan(mounts, whole_root=True))
+    argv = [BUBBLEWRAP, *flags, "--chdir", launch.cwd, "--", *launch.argv]
+    return Launch(argv, launch.environment, "/", launch.staging)
+
+
+async def _works(mode: MountMode, directory: Path) -> bool:
+    place = _place(directory)
+    try:
+        volume = place / "volume"
+        path = f"/run/iambridge-{place.name}/volume"
+        launch = Launch(["/bin/sh", "-c", f"test -f {path}/file"], {"PATH": os.defpath}, "/", place / "staging")
+        log = ContainerLog(place / "log", lambda: 0.0)
+        try:
+            process = await start(
+                prepared(mode, launch, [Mount("volume", path, volume, read_only=True)]),
+                log=log,
+                record=place / "process",
+            )
+            return await asyncio.wait_for(process.wait(), 10) == 0
+        except ContainerError:
+            return False
+        finally:
+            await log.close()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _place(directory: Path) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="probe-", dir=directory))
+    (place / "staging").mkdir()
+    (place / "volume").mkdir()
+    (place / "volume" / "file").write_text("")
+    return place
