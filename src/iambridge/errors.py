@@ -7,11 +7,11 @@ an error: it is a `core.decision.Decision`; a server turns it into one of these 
 Anything raised that is not a `BridgeError` is a bug, and servers answer it with InternalFailure (500).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class BridgeError(Exception):
@@ -143,6 +143,24 @@ class UnmodifiableEntity(AwsError):
 
 class OpenIdIdpCommunicationError(AwsError):
     code = "OpenIdIdpCommunicationError"
+
+
+class DocumentFault(NamedTuple):
+    """One thing wrong in a document: `path` as `Statement[1].Condition.StringEqual`, and what is wrong there."""
+
+    path: str
+    message: str
+
+
+class MalformedPolicyDocument(AwsError):
+    """A policy document that AWS would refuse, with every fault: `message` is AWS's one line where it is known."""
+
+    code = "MalformedPolicyDocument"
+
+    def __init__(self, message: str, *, faults: Sequence[DocumentFault] = ()) -> None:
+        cause = "; ".join(f"{fault.path or 'document'}: {fault.message}" for fault in faults)
+        super().__init__(message, cause=cause, fix="correct the policy document at the paths named")
+        self.faults = tuple(faults)
 
 
 # The gateway.

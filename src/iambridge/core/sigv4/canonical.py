@@ -1,0 +1,141 @@
+"""The canonical request, the string to sign and the signing key.
+
+A served path arrives percent-decoded once (`wire.http.Request.path`), a query raw.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import quote, unquote_to_bytes
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+TERMINATOR = "aws4_request"
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+
+# One `name=value` that encoding again would not change: no `+`, no lower-case escapes, no escaped unreserved byte.
+_CANONICAL_PAIR = re.compile(
+    r"(?:[A-Za-z0-9\-_.~]|%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]))+"
+    r"=(?:[A-Za-z0-9\-_.~]|%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]))*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key pair, with a session token when it is temporary. `repr` shows the access key id only."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(default="", repr=False)
+
+
+def is_s3(service: str) -> bool:
+    """Whether S3's own rules hold: the path encoded once and not normalised, unsigned payloads allowed."""
+    return service in {"s3", "s3-object-lambda", "s3-outposts", "s3express"}
+
+
+@lru_cache(maxsize=4096)
+def signing_key(secret_access_key: str, date: str, region: str, service: str) -> bytes:
+    """The key of one day (`YYYYMMDD`), region and service."""
+    key = hmac.digest(b"AWS4" + secret_access_key.encode(), date.encode(), "sha256")
+    for part in (region, service, TERMINATOR):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def query_pairs(raw_query: str) -> list[tuple[str, str]]:
+    """Each `name=value` decoded. `+` is a space, as every service reads it; a name without `=` has an empty value.
+
+    Bytes that are not UTF-8 stay distinct (surrogateescape), so that two different queries never look the same.
+    """
+    pairs = []
+    for part in raw_query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((_decoded(name), _decoded(value)))
+    return pairs
+
+
+def canonical_query(raw_query: str, *, without: str = "") -> str:
+    """Sorted by encoded name, then encoded value. `without` names one parameter to leave out."""
+    encoded = []
+    for part in raw_query.split("&"):
+        if not part:
+            continue
+        pair = part
+        if _CANONICAL_PAIR.fullmatch(part) is None:
+            name, _, value = part.partition("=")
+            pair = f"{_encoded(_decoded(name))}={_encoded(_decoded(value))}"
+        if not without or pair[: len(without) + 1] != without + "=":
+            encoded.append(pair)
+    if len(encoded) > 1:
+        encoded.sort(key=lambda pair: pair.split("=", 1))
+    return "&".join(encoded)
+
+
+def canonical_paths(path: str, *, s3: bool) -> tuple[str, ...]:
+    """The canonical URIs that a client may have signed for a served, once decoded path.
+
+    S3 encodes once. Other services encode the path as sent once more; a client may have sent `:` or `@` with or without
+    an escape, which decoding hides, so both spellings of the same path count. A `%` in the decoded path has one
+    spelling only.
+    """
+    if s3:
+        return (_encoded(path or "/", "/"),)
+    once = _encoded(_normalised(path), "/")
+    twice = _encoded(once, "/")
+    return (twice,) if once == twice or "%" in path else (twice, once)
+
+
+def canonical_headers(headers: Iterable[tuple[str, str]], signed: Sequence[str]) -> str | None:
+    """`name:value` lines of the signed headers, or None when a signed one was not sent."""
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(name.lower(), []).append(" ".join(value.split()))
+    lines = []
+    for name in signed:
+        found = values.get(name)
+        if found is None:
+            return None
+        if name == "host":
+            found = sorted(set(found))
+        lines.append(f"{name}:{','.join(found)}\n")
+    return "".join(lines)
+
+
+def string_to_sign(
+    *, method: str, path: str, query: str, headers: str, signed: str, payload_hash: str, date: str, scope: str
+) -> str:
+    """All parts canonical; `date` is `YYYYMMDDTHHMMSSZ`, `scope` is `date/region/service/aws4_request`."""
+    request = f"{method}\n{path}\n{query}\n{headers}\n{signed}\n{payload_hash}"
+    digest = hashlib.sha256(request.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{ALGORITHM}\n{date}\n{scope}\n{digest}"
+
+
+def signature(key: bytes, text: str) -> str:
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def _decoded(text: str) -> str:
+    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "surrogateescape")
+
+
+def _encoded(text: str, safe: str = "") -> str:
+    return quote(text.encode("utf-8", "surrogateescape"), safe=safe + "~")
+
+
+def _normalised(path: str) -> str:
+    """RFC 3986 section 5.2.4 without empty segments, a trailing slash kept."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            if kept:
+                kept.pop()
+        elif segment not in {"", "."}:
+            kept.append(segment)
+    trailing = "/" if kept and not segments[-1] else ""
+    return "/" + "/".join(kept) + trailing
