@@ -78,6 +78,25 @@ class RequestNotAuthenticated(AwsError):
         self.kind = fault
 
 
+# AWS STS.
+
+
+class InvalidIdentityToken(AwsError):
+    code = "InvalidIdentityToken"
+
+
+class ExpiredTokenException(AwsError):
+    """A web identity token past its `exp`. (An expired session is AuthenticationFault.EXPIRED_SESSION.)"""
+
+    code = "ExpiredTokenException"
+
+
+class IDPCommunicationError(AwsError):
+    """The issuer could not be reached just now; SDKs retry it."""
+
+    code = "IDPCommunicationError"
+
+
 class KubernetesError(BridgeError):
     """A Kubernetes `Status` with `reason` = code. Source: apimachinery meta/v1 StatusReason.
 
@@ -240,4 +259,28 @@ class Invalid(KubernetesError):
 
 class InternalError(KubernetesError):
     code = "InternalError"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class Expired(KubernetesError):
+    """A resourceVersion or continue token that is too old: list again."""
+
+    code = "Expired"
+    status = HTTPStatus.GONE
+
+
+# An API server as its client sees it.
+
+
+class ApiServerUnreachable(KubernetesError):
+    """No answer came: refused, timed out, or not trusted. Never sent on the wire as it is."""
+
+    code = "ApiServerUnreachable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class UnknownStatus(KubernetesError):
+    """An API server's refusal whose reason has no class here; `facts` hold its reason and HTTP status."""
+
+    code = "Unknown"
     status = HTTPStatus.INTERNAL_SERVER_ERROR

@@ -1,0 +1,161 @@
+"""The compact JWS: read strictly, verify, sign."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from iambridge.core.service_account_token.keys import ALGORITHMS, SigningKey, VerificationKey
+from iambridge.core.service_account_token.strict_json import base64url_decode, base64url_encode, parse_object
+from iambridge.errors import InvalidIdentityToken
+
+NOT_A_JWT = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
+NOT_VALIDATED = "The web identity token provided could not be validated"
+
+_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
+_STRINGS = ("iss", "sub", "azp", "jti", "nonce")
+_TIMES = ("exp", "nbf", "iat")
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """A well-formed token that proves nothing yet."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    signing_input: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, token: str) -> "UnverifiedToken":
+        """Read a compact JWS of 4 to 20000 characters with a JSON object as payload.
+
+        Embedded keys and key addresses (`jwk`, `jku`, `x5u`, `x5c`) are never looked at; `crit`, encryption, nesting
+        and compression are refused, as is every time that is not a whole number of seconds.
+
+        Raises:
+            InvalidIdentityToken: on any malformation, in AWS's words, with the cause for the operator.
+        """
+        if not 4 <= len(token) <= 20_000 or not token.isascii():
+            raise _malformed("the token is not 4 to 20000 ASCII characters")
+        parts = token.split(".")
+        if len(parts) != 3:
+            raise _malformed("the token has not three parts with a dot between")
+        try:
+            header = parse_object(base64url_decode(parts[0]))
+            claims = parse_object(base64url_decode(parts[1]))
+            signature = base64url_decode(parts[2])
+        except ValueError as error:
+            raise _malformed(f"a part of the token is unreadable: {error}") from error
+        _check_header(header)
+        _check_claims(claims)
+        if not signature:
+            raise _malformed("the token is not signed")
+        return cls(header, claims, token.rpartition(".")[0].encode(), signature)
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` claim, or empty."""
+        return str(self.claims.get("iss", ""))
+
+    @property
+    def kid(self) -> str:
+        """The header's key id, or empty."""
+        return str(self.header.get("kid", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedClaims:
+    """Claims under a proven signature; only `verify` makes them. Times and audience are not judged yet.
+
+    `expires`, `issued_at`, `not_before` are seconds since the epoch, None when the claim is absent.
+    """
+
+    issuer: str
+    subject: str
+    audiences: tuple[str, ...]
+    authorized_party: str | None
+    expires: int | None
+    issued_at: int | None
+    not_before: int | None
+    claims: Mapping[str, Any] = field(repr=False)
+
+
+def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedClaims:
+    """Prove the signature with the key that the token's `kid` names, or the only key when it names none.
+
+    Raises:
+        InvalidIdentityToken: no such key, an algorithm that is not the key's, or a signature that does not fit.
+    """
+    kid, alg = token.kid, token.header["alg"]
+    candidates = [key for key in keys if key.kid == kid]
+    if not kid and not candidates and len(keys) == 1:
+        candidates = list(keys)
+    if not candidates:
+        raise InvalidIdentityToken(
+            NOT_VALIDATED,
+            cause="the token's key id is not among the issuer's keys",
+            fix="check that the issuer's JWKS publishes the key that signs, on every replica",
+        )
+    if not any(key.proves(alg, token.signing_input, token.signature) for key in candidates):
+        raise InvalidIdentityToken(
+            NOT_VALIDATED,
+            cause=f"the signature does not fit the issuer's key of that id with `{alg}`",
+            fix="send the token as the issuer signed it",
+        )
+    audience = token.claims.get("aud", ())
+    return VerifiedClaims(
+        issuer=token.issuer,
+        subject=str(token.claims.get("sub", "")),
+        audiences=(audience,) if isinstance(audience, str) else tuple(audience),
+        authorized_party=token.claims.get("azp"),
+        expires=token.claims.get("exp"),
+        issued_at=token.claims.get("iat"),
+        not_before=token.claims.get("nbf"),
+        claims=token.claims,
+    )
+
+
+def issue(claims: Mapping[str, object], key: SigningKey) -> str:
+    """A signed token with the header that kube-apiserver writes: `alg` and `kid`."""
+    head = base64url_encode(_compact({"alg": key.alg, "kid": key.kid}))
+    body = base64url_encode(_compact(claims))
+    return f"{head}.{body}.{base64url_encode(key.signature(f'{head}.{body}'.encode()))}"
+
+
+def _compact(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
+
+
+def _check_header(header: dict[str, Any]) -> None:
+    alg, typ, kid = header.get("alg"), header.get("typ", "JWT"), header.get("kid", "")
+    if not isinstance(alg, str) or alg not in ALGORITHMS:
+        raise _malformed(f"the header's `alg` is none of {', '.join(ALGORITHMS)}")
+    if not isinstance(typ, str) or typ.upper() != "JWT":
+        raise _malformed("the header's `typ` is not `JWT`")
+    if not isinstance(kid, str):
+        raise _malformed("the header's `kid` is not a string")
+    unsupported = sorted({"crit", "b64", "cty", "enc", "zip"} & set(header))
+    if unsupported:
+        raise _malformed(f"the header has `{unsupported[0]}`, which an ID token does not")
+
+
+def _check_claims(claims: dict[str, Any]) -> None:
+    for name in _STRINGS:
+        value = claims.get(name, "")
+        if not isinstance(value, str) or not value.isprintable():
+            raise _malformed(f"the claim `{name}` is not a string of printable characters")
+    for name in _TIMES:
+        value = claims.get(name, 0)
+        if type(value) is not int or not 0 <= value <= _LAST_SECOND:
+            raise _malformed(f"the claim `{name}` is not a whole number of seconds since 1970")
+    audience = claims.get("aud", [])
+    values = [audience] if isinstance(audience, str) else audience
+    if not isinstance(values, list) or not all(isinstance(one, str) and one and one.isprintable() for one in values):
+        raise _malformed("the claim `aud` is neither a string nor a list of strings")
+
+
+def _malformed(cause: str) -> InvalidIdentityToken:
+    return InvalidIdentityToken(
+        NOT_A_JWT, cause=cause, fix="send the ID token itself: the content of AWS_WEB_IDENTITY_TOKEN_FILE"
+    )
