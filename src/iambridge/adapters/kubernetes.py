@@ -57,7 +57,7 @@ class KubernetesClient:
             KubernetesError: the API's Status as its class; ApiServerUnreachable without an answer.
             InputError: the kubeconfig's credential cannot be had.
         """
-        return _decoded(await self.get_bytes(path, query, timeout=timeout))
+        return _decoded(await self.get_bytes(path, query, within=within))
 
     async def get_bytes(
         self, path: str, query: Mapping[str, str] | None = None, *, within: float | None = None
