@@ -46,7 +46,7 @@ def prepared(mode: MountMode, launch: Launch, mounts: list[Mount]) -> Launch:
         return Launch(launch.argv, launch.environment, launch.cwd, launch.staging, plan(mounts))
     flags = bubblewrap_arguments(plan(mounts, whole_root=True))
     argv = [BUBBLEWRAP, *flags, "--chdir", launch.cwd, "--", *launch.argv]
-    return Launch(argv, launch.environment, "/", launch.staging)
+    return Launch(argv, launch.environment, "/", launch.staging, wrapped=True)
 
 
 async def _works(mode: MountMode, directory: Path) -> bool:

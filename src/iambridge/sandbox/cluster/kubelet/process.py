@@ -22,26 +22,37 @@ _KILLED_WAIT_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to start. `environment` is the whole of it; `staging` is an empty directory of the pod."""
+    """What to start. `environment` is the whole of it; `staging` is an empty directory of the pod.
+
+    `wrapped` says that `argv` starts a bubblewrap, which must stay until its child is gone.
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     cwd: str
     staging: Path
     steps: Steps = field(default_factory=list)
+    wrapped: bool = False
 
 
 class ContainerProcess:
     """A running process. Its group has the process's own id, since it leads a session of its own."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, record: Path, pumps: "asyncio.Future[tuple[None, None]]"
+        self,
+        process: asyncio.subprocess.Process,
+        record: Path,
+        pumps: "asyncio.Future[tuple[None, None]]",
+        *,
+        wrapped: bool,
     ) -> None:
+        self._wrapped = wrapped
         self._process = process
         self._record = record
         self._pumps = pumps
         self.pid = process.pid
         self.started = start_time(process.pid)
+        self.gone = asyncio.Event()
 
     async def wait(self) -> int:
         """The exit code, 128 + N after signal N, once the process is gone and its group with it."""
@@ -52,7 +63,17 @@ class ContainerProcess:
             # a process that left the group may still hold the pipe
             await asyncio.wait_for(self._pumps, _KILLED_WAIT_SECONDS)
         self._record.unlink(missing_ok=True)
+        self.gone.set()
         return code if code >= 0 else 128 - code
+
+    def terminate(self) -> None:
+        """SIGTERM, as a container runtime gives it: to the process group, but not to a bubblewrap that leads it."""
+        if not self._wrapped:
+            self.signal(signal.SIGTERM)
+            return
+        for member in _group_members(self.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(member, signal.SIGTERM)
 
     def signal(self, number: int) -> None:
         """Signal the whole group; nothing happens when it is gone."""
@@ -103,7 +124,7 @@ async def start(launch: Launch, *, log: ContainerLog, record: Path) -> Container
     assert process.stdout is not None
     assert process.stderr is not None
     pumps = asyncio.gather(log.pump("stdout", process.stdout), log.pump("stderr", process.stderr))
-    running = ContainerProcess(process, record, pumps)
+    running = ContainerProcess(process, record, pumps, wrapped=launch.wrapped)
     process.stdin.write(json.dumps(specification).encode())
     process.stdin.close()
     failure = await _failure(receive)
@@ -149,6 +170,16 @@ class Warden:
     def _tell(self, line: str) -> None:
         if self._process is not None and self._process.stdin is not None and self._process.returncode is None:
             self._process.stdin.write(line.encode())
+
+
+def _group_members(leader: int) -> list[int]:
+    """The processes of the group other than its leader (Linux)."""
+    members = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(entry.read_bytes().rpartition(b")")[2].split()[2]) == leader:
+                members.append(int(entry.parts[2]))
+    return [member for member in members if member != leader]
 
 
 async def _failure(receive: int) -> dict[str, str]:

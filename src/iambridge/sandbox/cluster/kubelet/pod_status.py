@@ -1,0 +1,182 @@
+"""A pod's status from what its containers do: pure. Source: core/v1 PodStatus, kubernetes pkg/kubelet getPhase."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from iambridge.sandbox.cluster.kubelet.environment import Object
+
+IMAGE_ID = "process://host"
+ADDRESS = "127.0.0.1"
+
+
+@dataclass(slots=True)
+class ContainerRecord:
+    """One container as the kubelet knows it. `state` and `last_state` are core/v1 ContainerState objects."""
+
+    spec: Object
+    state: Mapping[str, Any] = field(default_factory=lambda: {"waiting": {"reason": "PodInitializing"}})
+    last_state: Mapping[str, Any] = field(default_factory=dict)
+    restart_count: int = 0
+    starts: int = 0
+    container_id: str = ""
+
+    @property
+    def name(self) -> str:
+        return str(self.spec["name"])
+
+    @property
+    def sidecar(self) -> bool:
+        """An init container that runs beside the others. Source: KEP-753."""
+        return self.spec.get("restartPolicy") == "Always"
+
+    @property
+    def running(self) -> bool:
+        return "running" in self.state
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the last run, if one has ended and no other has started since."""
+        terminated = self.state.get("terminated") or ("waiting" in self.state and self.last_state.get("terminated"))
+        return int(terminated["exitCode"]) if terminated else None
+
+    @property
+    def initialized(self) -> bool:
+        """Whether, as an init container, it lets the next one start."""
+        if self.sidecar:
+            return self.running
+        return (self.state.get("terminated") or {}).get("exitCode") == 0
+
+    def wait(self, reason: str, message: str = "") -> None:
+        """Become waiting; a run that ended becomes the last state."""
+        if "terminated" in self.state:
+            self.last_state = self.state
+        self.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+
+    def run(self, now: str, container_id: str) -> None:
+        if "terminated" in self.state:
+            self.last_state = self.state
+        self.restart_count = self.starts
+        self.starts += 1
+        self.container_id = container_id
+        self.state = {"running": {"startedAt": now}}
+
+    def terminate(self, code: int, now: str, *, reason: str = "", message: str = "") -> None:
+        """The run ended with this exit code."""
+        started = (self.state.get("running") or {}).get("startedAt", now)
+        self.state = {
+            "terminated": {
+                "exitCode": code,
+                "reason": reason or ("Completed" if code == 0 else "Error"),
+                **({"message": message} if message else {}),
+                "startedAt": started,
+                "finishedAt": now,
+                **({"containerID": self.container_id} if self.container_id else {}),
+            }
+        }
+
+    def status(self) -> dict[str, Any]:
+        """As a core/v1 ContainerStatus."""
+        ready = self.running or (
+            "terminated" in self.state and self.state["terminated"]["exitCode"] == 0 and self.initial
+        )
+        return {
+            "name": self.name,
+            "image": self.spec.get("image", ""),
+            "imageID": IMAGE_ID if self.starts else "",
+            "state": dict(self.state),
+            "lastState": dict(self.last_state),
+            "ready": ready,
+            "started": self.running,
+            "restartCount": self.restart_count,
+            **({"containerID": self.container_id} if self.container_id else {}),
+        }
+
+    initial: bool = False
+
+
+def phase(restart_policy: str, init: Sequence[ContainerRecord], containers: Sequence[ContainerRecord]) -> str:
+    """Pending, Running, Succeeded or Failed."""
+    if any(record.exit_code not in (None, 0) and not record.sidecar for record in init) and restart_policy == "Never":
+        return "Failed"
+    started = any(record.starts for record in containers)
+    if not started and not all(record.initialized for record in init):
+        return "Pending"
+    if any("waiting" in record.state and "terminated" not in record.last_state for record in containers):
+        return "Pending"
+    codes = [record.exit_code for record in containers]
+    if any(record.running for record in containers) or restart_policy == "Always":
+        return "Running"
+    if all(code == 0 for code in codes):
+        return "Succeeded"
+    return "Failed" if restart_policy == "Never" else "Running"
+
+
+def pod_status(
+    pod: Object,
+    init: Sequence[ContainerRecord],
+    containers: Sequence[ContainerRecord],
+    *,
+    now: str,
+    ended: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The whole status. `ended` overrides phase, reason and message of a pod that the kubelet itself ended."""
+    before = pod.get("status") or {}
+    ended = dict(ended or {})
+    found = ended.pop("phase", "") or phase(pod["spec"].get("restartPolicy") or "Always", init, containers)
+    status: dict[str, Any] = {
+        "phase": found,
+        **ended,
+        "qosClass": before.get("qosClass") or "BestEffort",
+        "hostIP": ADDRESS,
+        "hostIPs": [{"ip": ADDRESS}],
+        "podIP": ADDRESS,
+        "podIPs": [{"ip": ADDRESS}],
+        "startTime": before.get("startTime") or now,
+        "conditions": _conditions(before.get("conditions") or (), found, init, containers, now),
+        "containerStatuses": [record.status() for record in containers],
+    }
+    if init:
+        status["initContainerStatuses"] = [record.status() for record in init]
+    return status
+
+
+def _conditions(
+    before: Sequence[Mapping[str, Any]],
+    found: str,
+    init: Sequence[ContainerRecord],
+    containers: Sequence[ContainerRecord],
+    now: str,
+) -> list[dict[str, Any]]:
+    uninitialized = [r.name for r in init if not r.initialized]
+    unready = [r.name for r in containers if not r.running]
+    initialized = _condition(
+        not uninitialized or found == "Succeeded", "ContainersNotInitialized", "incomplete", uninitialized
+    )
+    ready = _condition(not unready and not uninitialized, "ContainersNotReady", "unready", unready)
+    if found == "Succeeded":
+        initialized = {"status": "True", "reason": "PodCompleted"}
+        ready = {"status": "False", "reason": "PodCompleted"}
+    elif found == "Failed":
+        ready = {"status": "False", "reason": "PodFailed"}
+    alive = found in ("Pending", "Running") and any(r.starts for r in (*init, *containers))
+    wanted: dict[str, dict[str, str]] = {
+        "PodReadyToStartContainers": {"status": str(alive)},
+        "Initialized": initialized,
+        "Ready": ready,
+        "ContainersReady": ready,
+        "PodScheduled": {"status": "True"},
+    }
+    old = {condition["type"]: condition for condition in before}
+    result = []
+    for kind, condition in wanted.items():
+        same = kind in old and old[kind]["status"] == condition["status"]
+        since = (old[kind].get("lastTransitionTime") or now) if same else now
+        result.append({"type": kind, "lastProbeTime": None, "lastTransitionTime": since, **condition})
+    return result + [dict(condition) for kind, condition in old.items() if kind not in wanted]
+
+
+def _condition(holds: bool, reason: str, word: str, names: Sequence[str]) -> dict[str, str]:  # noqa: FBT001 - the condition's own status
+    if holds:
+        return {"status": "True"}
+    return {"status": "False", "reason": reason, "message": f"containers with {word} status: [{' '.join(names)}]"}

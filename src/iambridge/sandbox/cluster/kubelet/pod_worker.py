@@ -1,0 +1,208 @@
+"""Runs one pod from its assignment to its end: volumes, init containers, containers, status, termination."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from iambridge.errors import Conflict, FailedMount, KubernetesError, NotFound
+from iambridge.sandbox.cluster.events import timestamp
+from iambridge.sandbox.cluster.kubelet.container import Container
+from iambridge.sandbox.cluster.kubelet.environment import Object
+from iambridge.sandbox.cluster.kubelet.host import Host
+from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord, pod_status
+from iambridge.sandbox.cluster.kubelet.pod_volumes import PodVolumes
+
+_log = logging.getLogger(__name__)
+
+_FIRST_RETRY_SECONDS = 0.5
+_LONGEST_RETRY_SECONDS = 30.0
+_DEFAULT_GRACE_SECONDS = 30
+
+
+class PodWorker:
+    """Owns `directory` and everything that runs for the pod."""
+
+    def __init__(self, host: Host, pod: Object, directory: Path) -> None:
+        self._host = host
+        self.pod = pod
+        self._directory = directory
+        self._volumes = PodVolumes(host, pod, directory / "volumes")
+        self.init = self._containers("initContainers")
+        self.main = self._containers("containers")
+        self._ended: dict[str, str] = {}
+        self._published: dict[str, Any] = {}
+        self._publishing = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        self._running: list[asyncio.Task[int]] = []
+
+    def find(self, container: str) -> Container | None:
+        """The container of this name, init containers included."""
+        return next((each for each in (*self.main, *self.init) if each.record.name == container), None)
+
+    async def run(self) -> None:
+        """Run the pod until it has ended. Its processes are gone when this returns or is cancelled."""
+        deadline = self.pod["spec"].get("activeDeadlineSeconds")
+        work = asyncio.create_task(self._work())
+        try:
+            done, _ = await asyncio.wait({work}, timeout=self._left(deadline))
+            if not done:
+                self._ended = {
+                    "phase": "Failed",
+                    "reason": "DeadlineExceeded",
+                    "message": "Pod was active on the node longer than the specified deadline",
+                }
+                await self.stop(self._grace())
+            await work
+        finally:
+            if not work.done():
+                work.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await work
+
+    async def stop(self, grace: float) -> None:
+        """End every container: the main ones together, then the sidecars in reverse order."""
+        self._stopping.set()
+        await asyncio.gather(*(container.stop(grace) for container in self.main))
+        for container in reversed(self.init):
+            await container.stop(grace)
+
+    def lost(self) -> None:
+        """An earlier kubelet had started this pod, and its processes are gone: go on from what the status says."""
+        before = self.pod.get("status") or {}
+        kinds = (("initContainerStatuses", self.init), ("containerStatuses", self.main))
+        for key, containers in kinds:
+            known = {status["name"]: status for status in before.get(key) or ()}
+            for container in containers:
+                status, record = known.get(container.record.name), container.record
+                if status is None or not status.get("containerID"):
+                    continue
+                record.starts = status.get("restartCount", 0) + 1
+                record.restart_count = status.get("restartCount", 0)
+                record.container_id = status["containerID"]
+                record.state, record.last_state = status["state"], status.get("lastState") or {}
+                if record.running:
+                    message = "the node was restarted and the process ended with it"
+                    record.terminate(137, self._now(), reason="ContainerStatusUnknown", message=message)
+
+    async def publish(self) -> None:
+        """Write the status if it has changed."""
+        async with self._publishing:
+            status = pod_status(
+                {**self.pod, "status": {**(self.pod.get("status") or {}), **self._published}},
+                [container.record for container in self.init],
+                [container.record for container in self.main],
+                now=self._now(),
+                ended=self._ended,
+            )
+            if status == self._published:
+                return
+            metadata = self.pod["metadata"]
+            change = {"metadata": {"uid": metadata["uid"]}, "status": status}
+            try:
+                await self._host.client.patch(
+                    "pods", metadata["namespace"], metadata["name"], change, kind="merge", subresource="status"
+                )
+            except (NotFound, Conflict):
+                return
+            except KubernetesError as error:
+                _log.warning("status of pod %s not written: %s", metadata["name"], error.message)
+                return
+            self._published = status
+
+    def remove(self) -> None:
+        """Delete what the pod left on disk."""
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    async def _work(self) -> None:
+        keeper: asyncio.Task[None] | None = None
+        try:
+            await self.publish()
+            if not await self._prepared():
+                return
+            keeper = asyncio.create_task(self._volumes.keep_current())
+            if await self._initialized():
+                policy = self.pod["spec"].get("restartPolicy") or "Always"
+                tasks = [self._start(container, policy) for container in self.main if self._wanted(container, policy)]
+                await asyncio.gather(*tasks)
+            for container in reversed(self.init):
+                await container.stop(self._grace())
+            await asyncio.gather(*self._running)
+            await self.publish()
+        finally:
+            if keeper is not None:
+                keeper.cancel()
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _prepared(self) -> bool:
+        """Whether the volumes are there; tries on while they are not and the pod is wanted."""
+        delay = _FIRST_RETRY_SECONDS
+        while not self._stopping.is_set():
+            try:
+                await self._volumes.prepare()
+            except (FailedMount, KubernetesError) as error:
+                await self._host.events.warning(self.pod, "FailedMount", error.message)
+                for container in self.main:
+                    container.record.wait("ContainerCreating", error.message)
+                await self.publish()
+            else:
+                return True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
+            delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
+        return False
+
+    async def _initialized(self) -> bool:
+        """Run the init containers, one after the other; a sidecar is only waited for until it has started."""
+        policy = self.pod["spec"].get("restartPolicy") or "Always"
+        for container in self.init:
+            if self._stopping.is_set():
+                return False
+            if container.record.sidecar:
+                task = self._start(container, "Always")
+                started = asyncio.create_task(container.started.wait())
+                await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+                started.cancel()
+            elif not container.record.initialized:
+                code = await self._start(container, "Never" if policy == "Never" else "OnFailure")
+                if code != 0:
+                    return False
+        return not self._stopping.is_set()
+
+    def _start(self, container: Container, policy: str) -> asyncio.Task[int]:
+        task = asyncio.create_task(container.run(policy), name=f"container:{container.record.name}")
+        self._running.append(task)
+        return task
+
+    def _wanted(self, container: Container, policy: str) -> bool:
+        """Whether a container that an earlier kubelet may have run is to be started."""
+        code = container.record.exit_code
+        return code is None or policy == "Always" or (policy == "OnFailure" and code != 0)
+
+    def _containers(self, key: str) -> list[Container]:
+        initial = key == "initContainers"
+        return [
+            Container(
+                self._host,
+                self.pod,
+                ContainerRecord(spec, initial=initial),
+                volumes=self._volumes,
+                directory=self._directory / "containers" / spec["name"],
+                changed=self.publish,
+            )
+            for spec in self.pod["spec"].get(key) or ()
+        ]
+
+    def _grace(self) -> float:
+        seconds = self.pod["spec"].get("terminationGracePeriodSeconds")
+        return float(_DEFAULT_GRACE_SECONDS if seconds is None else seconds)
+
+    def _left(self, deadline: int | None) -> float | None:
+        return None if deadline is None else max(0.0, float(deadline))
+
+    def _now(self) -> str:
+        return timestamp(self._host.now())
