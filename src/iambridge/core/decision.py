@@ -30,7 +30,7 @@ class Reason:
     text: str
     where: str = ""
     held: bool = False
-    facts: Mapping[str, str] = field(default=_NO_FACTS)
+    facts: Mapping[str, str] = field(default_factory=lambda: _NO_FACTS)
 
 
 @dataclass(frozen=True, slots=True)
