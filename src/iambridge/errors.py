@@ -78,6 +78,15 @@ class RequestNotAuthenticated(AwsError):
         self.kind = fault
 
 
+class MalformedQueryString(AwsError):
+    """A Query protocol request whose parameters cannot be read."""
+
+    code = "MalformedQueryString"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"The query string contains a syntax error: {cause}", fix="send form parameters, each once")
+
+
 # AWS STS.
 
 
@@ -183,6 +192,21 @@ class MalformedPolicyDocument(AwsError):
 
 
 # The gateway.
+
+
+class AccessDenied(AwsError):
+    """A denied Decision on the wire; each protocol has its own spelling of the code."""
+
+    code = "AccessDenied"
+    status = HTTPStatus.FORBIDDEN
+
+
+class InvalidAction(AwsError):
+    code = "InvalidAction"
+
+
+class MissingAction(AwsError):
+    code = "MissingAction"
 
 
 class NotImplementedBySandbox(AwsError):

@@ -1,0 +1,163 @@
+"""The AWS Query protocol without a model: form parameters in, a result or an error out, as XML or JSON.
+
+Sources: Smithy "AWS query protocol"; the XML that STS and IAM answer with. JSON is what STS answers when a caller
+accepts `application/json`, as aws-iam-authenticator does.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from urllib.parse import unquote
+from xml.sax.saxutils import escape
+
+from iambridge.errors import AwsError, MalformedQueryString
+from iambridge.wire.http import Response
+
+STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+
+Result = Mapping[str, "str | int | Result | Sequence[str] | None"]
+
+_ESCAPES = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MEMBER = re.compile(r"member\.([1-9][0-9]{0,3})(?:\.(.+))?")
+
+
+def parse_form(query: str, body: bytes) -> dict[str, str]:
+    """The parameters of a request, from the URL and a form body.
+
+    Raises:
+        MalformedQueryString: a broken escape, text that is not UTF-8, or a parameter given twice, in one place or both.
+    """
+    try:
+        text = body.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise MalformedQueryString("the form body holds bytes that are not ASCII") from error
+    parameters: dict[str, str] = {}
+    for part in [*query.split("&"), *text.split("&")]:
+        if not part:
+            continue
+        if _ESCAPES.fullmatch(part) is None:
+            raise MalformedQueryString("a percent escape is broken")
+        name, _, value = part.partition("=")
+        try:
+            name, value = _decoded(name), _decoded(value)
+        except UnicodeDecodeError as error:
+            raise MalformedQueryString("a parameter is not UTF-8") from error
+        if name in parameters:
+            raise MalformedQueryString(f"the parameter `{name[:64]}` is given twice")
+        parameters[name] = value
+    return parameters
+
+
+def _decoded(text: str) -> str:
+    if "%" not in text and "+" not in text:
+        return text
+    return unquote(text.replace("+", " "), errors="strict")
+
+
+def members(parameters: Mapping[str, str], name: str) -> list[dict[str, str]]:
+    """The structures of a list parameter: `Tags.member.1.Key=a` gives `[{"Key": "a"}]`; a scalar member is under ``.
+
+    Raises:
+        MalformedQueryString: the numbers are not 1 to n.
+    """
+    found: dict[int, dict[str, str]] = {}
+    for key, value in parameters.items():
+        if key.startswith(name + "."):
+            match = _MEMBER.fullmatch(key[len(name) + 1 :])
+            if match is None:
+                raise MalformedQueryString(f"the parameter `{key[:64]}` is not a member of a list")
+            found.setdefault(int(match[1]), {})[match[2] or ""] = value
+    if sorted(found) != list(range(1, len(found) + 1)):
+        raise MalformedQueryString(f"the members of `{name}` are not numbered from 1 on")
+    return [found[index] for index in sorted(found)]
+
+
+def wants_json(accept: str) -> bool:
+    """Whether an Accept header prefers JSON: it names `application/json` and no XML."""
+    return "application/json" in accept.lower() and "xml" not in accept.lower()
+
+
+def success(
+    action: str, result: Result, *, request_id: str, namespace: str = STS_NAMESPACE, as_json: bool = False
+) -> Response:
+    """`<ActionResponse><ActionResult>...`; members that are None are left out, a sequence is a list of members."""
+    if as_json:
+        document = {
+            f"{action}Response": {
+                f"{action}Result": _json(result),
+                "ResponseMetadata": {"RequestId": request_id},
+            }
+        }
+        return _json_response(HTTPStatus.OK, document, request_id)
+    xml = (
+        f'<{action}Response xmlns="{namespace}">\n<{action}Result>{_xml(result)}</{action}Result>\n'
+        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>\n</{action}Response>\n"
+    )
+    return _xml_response(HTTPStatus.OK, xml, request_id)
+
+
+def failure(error: AwsError, *, request_id: str, namespace: str = STS_NAMESPACE, as_json: bool = False) -> Response:
+    """The ErrorResponse of an error that has its own code. (RequestNotAuthenticated: spell it first.)"""
+    return error_response(
+        error.code, error.message, error.status, fault=error.fault, request_id=request_id, namespace=namespace,
+        as_json=as_json,
+    )  # fmt: skip
+
+
+def error_response(
+    code: str,
+    message: str,
+    status: int,
+    *,
+    request_id: str,
+    fault: str = "Sender",
+    namespace: str = STS_NAMESPACE,
+    as_json: bool = False,
+) -> Response:
+    if as_json:
+        document = {"Error": {"Code": code, "Message": message, "Type": fault}, "RequestId": request_id}
+        return _json_response(status, document, request_id)
+    xml = (
+        f'<ErrorResponse xmlns="{namespace}">\n<Error><Type>{fault}</Type><Code>{code}</Code>'
+        f"<Message>{xml_text(message)}</Message></Error>\n<RequestId>{request_id}</RequestId>\n</ErrorResponse>\n"
+    )
+    return _xml_response(status, xml, request_id)
+
+
+def xml_text(text: str) -> str:
+    """Escaped, with U+FFFD for what XML 1.0 cannot hold."""
+    return escape(_NOT_XML.sub("\ufffd", text))
+
+
+def _xml(result: Result) -> str:
+    parts = []
+    for name, value in result.items():
+        if value is None:
+            continue
+        if isinstance(value, Mapping):
+            content = _xml(value)
+        elif isinstance(value, str | int):
+            content = xml_text(str(value))
+        else:
+            content = "".join(f"<member>{xml_text(item)}</member>" for item in value)
+        parts.append(f"<{name}>{content}</{name}>")
+    return "".join(parts)
+
+
+def _json(result: Result) -> dict[str, object]:
+    return {
+        name: _json(value) if isinstance(value, Mapping) else value if isinstance(value, str | int) else list(value)
+        for name, value in result.items()
+        if value is not None
+    }
+
+
+def _xml_response(status: int, xml: str, request_id: str) -> Response:
+    return Response(int(status), (("content-type", "text/xml"), ("x-amzn-requestid", request_id)), xml.encode())
+
+
+def _json_response(status: int, document: Mapping[str, object], request_id: str) -> Response:
+    headers = (("content-type", "application/json"), ("x-amzn-requestid", request_id))
+    return Response(int(status), headers, json.dumps(document, separators=(",", ":")).encode())
