@@ -144,7 +144,7 @@ class RunningServer:
     ) -> None:
         transport = protocol.response_stream(status, headers)
         sending = asyncio.ensure_future(_send_all(transport, chunks))
-        gone = asyncio.ensure_future(protocol.client_disconnect())
+        gone = asyncio.ensure_future(_gone(protocol))
         stopping = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait({sending, gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if stopping.done() and not sending.done():
@@ -155,6 +155,11 @@ class RunningServer:
         close = getattr(chunks, "aclose", None)
         if close is not None:
             await close()
+
+
+async def _gone(protocol: Any) -> None:
+    # granian's own future is not one that asyncio can cancel or gather
+    await protocol.client_disconnect()
 
 
 async def _send_all(transport: Any, chunks: AsyncIterator[bytes]) -> None:

@@ -1,0 +1,82 @@
+"""`iambridge up`: runs the sandbox in the foreground until SIGTERM or Ctrl-C, then drains."""
+
+import argparse
+import asyncio
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+_EXAMPLE = """examples:
+  iambridge up                                keep state in the default data directory
+  iambridge up --ephemeral                    leave nothing behind
+  iambridge up --data-dir ./b --init-dir ./fill    a second sandbox, filled by the scripts in ./fill at every start
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EXAMPLE
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--data-dir", type=Path, help="where state is kept (default: ~/.local/share/iambridge)")
+    where.add_argument(
+        "--ephemeral", action="store_true", help="keep state in a temporary directory, removed at the end"
+    )
+    parser.add_argument("--aws-only", action="store_true", help="run the AWS account alone, without a cluster")
+    parser.add_argument(
+        "--init-dir", type=Path, metavar="D", help="run the executable files of D, in order of name, at every start"
+    )
+    parser.add_argument(
+        "--authentication-token-webhook-cache-ttl",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="how long the API server keeps an answer of the authenticator (default: 1; a kube-apiserver's is 120)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from iambridge.sandbox.data_dir import DataDir, default_data_dir  # noqa: PLC0415 - `--help` stays light
+
+    temporary = Path(tempfile.mkdtemp(prefix="iambridge-")) if arguments.ephemeral else None
+    try:
+        data_dir = DataDir(temporary or (arguments.data_dir or default_data_dir()).absolute())
+        try:
+            return _serve(data_dir, arguments)
+        finally:
+            data_dir.close()
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _serve(data_dir: "object", arguments: argparse.Namespace) -> int:
+    import uvloop  # noqa: PLC0415 - `--help` stays light
+
+    from iambridge.sandbox.data_dir import DataDir  # noqa: PLC0415
+    from iambridge.sandbox.sandbox import Options, Sandbox  # noqa: PLC0415
+
+    assert isinstance(data_dir, DataDir)
+    options = Options(
+        token_webhook_cache_ttl=arguments.authentication_token_webhook_cache_ttl,
+        aws_only=arguments.aws_only,
+        init_dir=arguments.init_dir.absolute() if arguments.init_dir else None,
+    )
+
+    async def main() -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        sandbox = Sandbox(data_dir, options)
+        try:
+            await sandbox.start()
+            print(sandbox.banner(), flush=True)
+            print("iambridge is ready", flush=True)
+            await stop.wait()
+            print("iambridge is draining", file=sys.stderr, flush=True)
+        finally:
+            await sandbox.stop()
+        return 0
+
+    return int(uvloop.run(main()))
