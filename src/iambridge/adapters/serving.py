@@ -58,7 +58,7 @@ class RunningServer:
         self._listener = listener
         self._busy: set[asyncio.Task[Any]] = set()
         self._stopping = asyncio.Event()
-        self._server = Server(
+        self._server: Any = Server(
             self._rsgi,
             address=listener.host,
             port=listener.port,

@@ -15,6 +15,7 @@ from iambridge.adapters.serving import free_port, refuse_taken_port
 from iambridge.errors import InputError
 
 SERVERS = ("kubernetes", "issuer", "aws", "webhook", "authenticator")
+SIGNING_KEY = "pki/service-account-signing.pem"
 _FORMAT = 1
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 from iambridge.cli.demo.forged_tokens import expired, flipped, from_another_issuer
 from iambridge.cli.demo.step import Crossing, Step, World
@@ -34,10 +35,9 @@ def _permission_policy(world: World) -> None:
 
 def _forge(world: World) -> None:
     token, now = world.names["secret_token"], int(time.time())
-    signing_key = world.names["signing_key"]
     world.write("flipped.jwt", flipped(token))
     world.write("foreign.jwt", from_another_issuer(token))
-    world.write("expired.jwt", expired(token, signing_key, now))
+    world.write("expired.jwt", expired(token, Path(world.names["signing_key"]), now))
 
 
 def crossing() -> tuple[Step, ...]:

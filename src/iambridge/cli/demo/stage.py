@@ -15,7 +15,7 @@ from iambridge.cli.demo.play import client_path
 from iambridge.cli.demo.step import World
 from iambridge.errors import InputError
 from iambridge.sandbox.client_environment import client_environment
-from iambridge.sandbox.data_dir import read_ports
+from iambridge.sandbox.data_dir import SIGNING_KEY, read_ports
 
 READY = "iambridge is ready"
 _START_SECONDS = 60
@@ -74,7 +74,7 @@ class Stage:
                 "aws": ports.url("aws"),
                 "ca": str(self.data_dir / "pki/ca.crt"),
                 "directory": str(self.directory),
-                "signing_keys": str(self.data_dir / "cluster"),
+                "signing_key": str(self.data_dir / SIGNING_KEY),
             },
         )
 
