@@ -222,6 +222,12 @@ class ServiceUnavailable(AwsError):
     fault = "Receiver"
 
 
+class NoCredentials(BridgeError):
+    """No AWS credentials were found where a client looks for them, or the source that should give them refused."""
+
+    code = "NoCredentials"
+
+
 class ContainerError(BridgeError):
     """Why the kubelet cannot start a container: `code` is the waiting reason or the event's reason, as it spells them."""
 

@@ -7,7 +7,7 @@ Sources: aws-iam-authenticator pkg/token/token.go and pkg/arn; IAM User Guide, S
 """
 
 from iambridge.core.authenticator_token.caller_identity import CallerIdentity, caller_identity
-from iambridge.core.authenticator_token.hosts import REGIONS, HostRules
+from iambridge.core.authenticator_token.hosts import REGIONS, HostRules, regional_host
 from iambridge.core.authenticator_token.token import (
     CLUSTER_ID_HEADER,
     LIFETIME,
@@ -28,4 +28,5 @@ __all__ = [
     "admissible",
     "caller_identity",
     "encode",
+    "regional_host",
 ]

@@ -79,6 +79,12 @@ _DOMAINS = {
 }
 
 
+def regional_host(region: str) -> str:
+    """The STS endpoint of `region`; a region that no partition's list has counts as one of partition `aws`."""
+    partition = next((name for name, regions in REGIONS.items() if region in regions), "aws")
+    return f"sts.{region}.{_DOMAINS[partition][0]}"
+
+
 @dataclass(frozen=True, slots=True)
 class HostRules:
     """The exact `host` or `host:port` spellings that a token may name; nothing matches by pattern."""

@@ -1,0 +1,107 @@
+"""`iambridge token`: a presigned GetCallerIdentity as an ExecCredential. It runs at each kubectl call, so it is light."""
+
+import argparse
+import datetime as dt
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from iambridge.adapters.aws_credentials import assume_role, find_credentials
+from iambridge.core import sigv4
+from iambridge.core.authenticator_token import CLUSTER_ID_HEADER, encode, regional_host
+from iambridge.errors import InputError
+from iambridge.wire.exec_credential import api_version, exec_credential
+
+_EXAMPLE = """example:
+  iambridge token --cluster-name demo --region eu-west-1
+  iambridge token --cluster-name demo --role-arn arn:aws:iam::111122223333:role/admin --token-only
+
+Credentials come from where AWS SDKs look. AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL name another STS: the token is
+then presigned for that host, and only an authenticator that allows the host takes it.
+"""
+
+_EXPIRES_SECONDS = 60  # as the other clients write it; STS takes the token for 15 minutes whatever it says
+_RENEW_AFTER = dt.timedelta(minutes=14)
+_DEFAULT_REGION = "us-east-1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EXAMPLE
+    parser.add_argument(
+        "--cluster-name", "--cluster-id", "-i", required=True, metavar="NAME", help="the cluster id that is signed in"
+    )
+    parser.add_argument("--region", help="STS region (default: AWS_REGION, AWS_DEFAULT_REGION, then us-east-1)")
+    parser.add_argument("--role-arn", "--role", "-r", default="", metavar="ARN", help="assume this role first")
+    parser.add_argument("--external-id", default="", metavar="ID", help="external id for --role-arn")
+    parser.add_argument("--session-name", default="", metavar="NAME", help="session name for --role-arn")
+    parser.add_argument("--token-only", action="store_true", help="print the token alone, not an ExecCredential")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    environment = os.environ
+    now = dt.datetime.now(dt.UTC)
+    region = arguments.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    region = region or _DEFAULT_REGION
+    endpoint = sts_endpoint(environment, region)
+    if (arguments.external_id or arguments.session_name) and not arguments.role_arn:
+        raise InputError("--external-id and --session-name belong to --role-arn", fix="give --role-arn as well")
+    credentials = find_credentials(environment)
+    if arguments.role_arn:
+        credentials = assume_role(
+            credentials,
+            endpoint=endpoint,
+            region=region,
+            role_arn=arguments.role_arn,
+            session_name=arguments.session_name or "iambridge-token",
+            external_id=arguments.external_id,
+            ca_file=environment.get("AWS_CA_BUNDLE", ""),
+            now=now,
+        )
+    token = make_token(credentials, arguments.cluster_name, endpoint=endpoint, region=region, now=now)
+    if arguments.token_only:
+        print(token)
+    else:
+        version = api_version(environment.get("KUBERNETES_EXEC_INFO", ""))
+        print(exec_credential(token, expires=now + _RENEW_AFTER, version=version))
+    return 0
+
+
+def make_token(credentials: sigv4.Credentials, cluster_id: str, *, endpoint: str, region: str, now: dt.datetime) -> str:
+    """The `k8s-aws-v1.` token of `credentials` for one cluster. `endpoint` is `https://host[:port]`."""
+    if not cluster_id or not cluster_id.isascii() or not cluster_id.isprintable() or cluster_id != cluster_id.strip():
+        raise InputError("the cluster name is not printable ASCII", fix="give the name that the authenticator serves")
+    url = sigv4.presign(
+        credentials,
+        method="GET",
+        url=f"{endpoint}/?Action=GetCallerIdentity&Version=2011-06-15",
+        region=region,
+        service="sts",
+        headers={CLUSTER_ID_HEADER: cluster_id},
+        expires=_EXPIRES_SECONDS,
+        now=now,
+    )
+    return encode(url)
+
+
+def sts_endpoint(environment: Mapping[str, str], region: str) -> str:
+    """`https://host[:port]` of STS: the configured endpoint, else the region's.
+
+    Raises:
+        InputError: a configured endpoint that is not plain https, which no authenticator calls, or a malformed region.
+    """
+    if not region.replace("-", "").isalnum() or not region.isascii():
+        raise InputError(f"`{region}` is not a region", fix="give --region, for instance us-east-1")
+    ignored = environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+    for name in ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"):
+        configured = "" if ignored else environment.get(name, "")
+        if configured:
+            parts = urlsplit(configured)
+            if parts.scheme != "https" or not parts.hostname or parts.path not in {"", "/"} or "@" in parts.netloc:
+                raise InputError(
+                    f"{name} is not an https URL without a path",
+                    where=name,
+                    fix="set it to https://HOST[:PORT], or unset it",
+                )
+            host = parts.netloc.removesuffix(":443")
+            return f"https://{host}"
+    return f"https://{regional_host(region)}"
