@@ -1,0 +1,65 @@
+"""The account itself: its alias and its summary."""
+
+import re
+
+from iambridge.errors import EntityAlreadyExists, NoSuchEntity, ValidationError
+from iambridge.sandbox.aws.entities import (
+    AccountAlias,
+    Entity,
+    Group,
+    InstanceProfile,
+    ManagedPolicy,
+    OpenIDConnectProvider,
+    Role,
+    User,
+)
+from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters
+
+_ALIAS = re.compile(r"[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?")
+_COUNTED: dict[str, type[Entity]] = {
+    "Users": User,
+    "Groups": Group,
+    "Roles": Role,
+    "InstanceProfiles": InstanceProfile,
+    "Policies": ManagedPolicy,
+    "Providers": OpenIDConnectProvider,
+}
+
+
+def create_account_alias(account: IamAccount, parameters: Parameters) -> Output:
+    """The account has one alias at most: a new one takes the place of the old."""
+    alias = parameters["AccountAlias"]
+    if not _ALIAS.fullmatch(alias):
+        raise ValidationError("Invalid account alias.")
+    current = account.store.all(AccountAlias)
+    if any(entity.alias == alias for entity in current):
+        raise EntityAlreadyExists(f"The account alias {alias} already exists.")
+    account.store.write(AccountAlias(alias=alias, created=account.timestamp()), delete=current)
+    return {}
+
+
+def list_account_aliases(account: IamAccount, parameters: Parameters) -> Output:
+    del parameters
+    return {"AccountAliases": [entity.alias for entity in account.store.all(AccountAlias)], "IsTruncated": False}
+
+
+def delete_account_alias(account: IamAccount, parameters: Parameters) -> Output:
+    entity = account.store.get(AccountAlias, parameters["AccountAlias"])
+    if entity is None:
+        raise NoSuchEntity(f"The account alias {parameters['AccountAlias']} does not exist.")
+    account.store.write(delete=(entity,))
+    return {}
+
+
+def get_account_summary(account: IamAccount, parameters: Parameters) -> Output:
+    """The counts that the sandbox knows; quotas are left out."""
+    del parameters
+    return {"SummaryMap": {name: account.store.count(kind) for name, kind in _COUNTED.items()}}
+
+
+OPERATIONS = {
+    "CreateAccountAlias": create_account_alias,
+    "ListAccountAliases": list_account_aliases,
+    "DeleteAccountAlias": delete_account_alias,
+    "GetAccountSummary": get_account_summary,
+}

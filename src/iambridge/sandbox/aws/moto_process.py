@@ -1,0 +1,145 @@
+"""The child process that holds moto: WSGI calls as frames on an inherited socket.
+
+It is started with the socket's file descriptor as its only argument and ends when the other end closes, so it cannot
+outlive its parent. Nobody but the parent can reach it: the socket has no name.
+
+A frame is a length (4 bytes, big endian) and msgpack: [id, method, path, query, headers, body] in, [id, status,
+headers, body] out. The caller has authenticated and authorised each request; moto's own checks stay off.
+"""
+
+import io
+import os
+import socket
+import struct
+import sys
+import threading
+import traceback
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+_LENGTH = struct.Struct(">I")
+_THREADS = 16
+# calls that wait for another call to happen must not hold the lock that the other one needs
+_WAITING_TARGETS = ("AmazonSQS.ReceiveMessage", "SimpleWorkflowService.PollFor")
+
+Frame = tuple[int, str, str, str, list[tuple[str, str]], bytes]
+
+
+class Backend:
+    """moto as one WSGI application, called by one thread at a time: its state has no locks of its own."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._calling = threading.Lock()
+
+    def load(self) -> None:
+        from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - costs a second, and the parent waits for the first frame
+            DomainDispatcherApplication,
+            create_backend_app,
+        )
+
+        self._application = DomainDispatcherApplication(create_backend_app)
+
+    def serve(self) -> None:
+        """Answer frames until the parent closes."""
+        pool = ThreadPoolExecutor(_THREADS)
+        stream = self._connection.makefile("rb")
+        while header := stream.read(_LENGTH.size):
+            if len(header) < _LENGTH.size:
+                return
+            content = stream.read(_LENGTH.unpack(header)[0])
+            pool.submit(self._answer, msgspec.msgpack.decode(content, type=Frame))
+
+    def _answer(self, frame: Frame) -> None:
+        try:
+            answer = self._call(frame)
+        except Exception:  # noqa: BLE001 - a bug in the backend becomes one failed request
+            sys.stderr.write(traceback.format_exc())
+            sys.stderr.flush()
+            answer = (frame[0], 500, [], b"")
+        content = msgspec.msgpack.encode(answer)
+        with self._sending:
+            self._connection.sendall(_LENGTH.pack(len(content)) + content)
+
+    def _call(self, frame: Frame) -> tuple[int, int, list[tuple[str, str]], bytes]:
+        identity, method, *_ = frame
+        environ = _environ(frame)
+        status: list[Any] = []
+
+        def start_response(line: str, headers: list[tuple[str, str]], _: object = None) -> None:
+            status[:] = [int(line.split(" ", 1)[0]), headers]
+
+        if str(environ.get("HTTP_X_AMZ_TARGET", "")).startswith(_WAITING_TARGETS):
+            body = _collect(self._application(environ, start_response))
+        else:
+            with self._calling:
+                body = _collect(self._application(environ, start_response))
+        return identity, status[0], status[1], b"" if method == "HEAD" else body
+
+
+def _collect(chunks: Iterable[bytes]) -> bytes:
+    try:
+        return b"".join(chunks)
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _environ(frame: Frame) -> dict[str, Any]:
+    """PEP 3333, with the two things moto reads beyond it: the raw URI and the original spelling of `_` in names."""
+    from moto.core.request import (  # noqa: PLC0415 - loaded with the application
+        PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+        environ_key_for_header,
+        should_preserve_original_header_name,
+    )
+
+    _, method, path, query, headers, body = frame
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "REQUEST_URI": f"{path}?{query}" if query else path,
+        "RAW_URI": f"{path}?{query}" if query else path,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "443",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "https",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    names: dict[str, str] = {}
+    for name, value in headers:
+        key = environ_key_for_header(name)
+        if key in {"HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"}:
+            key = key.removeprefix("HTTP_")
+        if should_preserve_original_header_name(name):
+            names[key] = name
+        if key != "CONTENT_LENGTH":
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+    environ[PRESERVED_HEADER_NAMES_ENVIRON_KEY] = names
+    return environ
+
+
+def main() -> None:
+    backend = Backend(socket.socket(fileno=int(sys.argv[1])))
+    backend.load()
+    backend.serve()
+    # threads that wait inside moto must not keep the process
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

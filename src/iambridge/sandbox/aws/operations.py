@@ -1,0 +1,153 @@
+"""Which operation of which service a request calls, and with which parameters, before anything is decided. Pure.
+
+moto must read the same operation from the request as we do: whatever could be read in two ways is refused.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from iambridge.errors import InvalidAction, MissingAction, NotImplementedBySandbox, ValidationError
+from iambridge.sandbox.aws import query_protocol, rest_routes
+from iambridge.sandbox.aws.catalogue import SERVICES, Service
+from iambridge.sandbox.aws.service_models import ServiceModel, service_model
+from iambridge.wire.http import Headers
+
+_CBOR_PATH = re.compile(r"/service/(\w+)/operation/(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operation and its parameters as far as authorization reads them.
+
+    `flat` holds Query and EC2 form parameters, or a REST request's labels and query; `document` a JSON body.
+    `protocol` is `query`, `ec2`, `json`, `rest-json`, `rest-xml` or `cbor`.
+    """
+
+    service: Service
+    operation: str
+    protocol: str
+    region: str
+    flat: Mapping[str, str] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    headers: Headers = field(default_factory=Headers)
+
+    @property
+    def action(self) -> str:
+        return f"{self.service.prefix}:{self.operation}"
+
+
+def identify(*, scope: str, region: str, method: str, path: str, query: str, headers: Headers, body: bytes) -> Call:
+    """The call that a request makes, `scope` being the service it was signed for.
+
+    Raises:
+        NotImplementedBySandbox: a service or operation that the sandbox does not know.
+        MissingAction, InvalidAction, ValidationError: a request that names no operation.
+    """
+    services = SERVICES.get(scope)
+    if services is None:
+        raise NotImplementedBySandbox(
+            f"The service {scope[:64]} is not available in this sandbox.",
+            cause=f"no service signs with `{scope[:64]}` in the sandbox's catalogue",
+            fix="report the service and the client that needs it",
+        )
+    target = headers.get("x-amz-target")
+    if target:
+        return _from_target(services, target, region, headers, body)
+    if (cbor := _CBOR_PATH.fullmatch(path)) is not None:
+        return _from_cbor(services, cbor[2], region, headers)
+    model = service_model(services[0].model)
+    # SQS and others took the Query protocol before they took JSON, and still do
+    if model.metadata.protocol in {"query", "ec2"} or _is_form(headers, query):
+        return _from_form(services, region, query, headers, body)
+    return _from_path(services[0], model, region, method, path, query, headers, body)
+
+
+def _is_form(headers: Headers, query: str) -> bool:
+    return headers.get("content-type").startswith("application/x-www-form-urlencoded") or query.startswith("Action=")
+
+
+def _from_target(services: tuple[Service, ...], target: str, region: str, headers: Headers, body: bytes) -> Call:
+    prefix, _, name = target.rpartition(".")
+    for service in services:
+        model = service_model(service.model)
+        if model.metadata.target_prefix == prefix and name in model.operations:
+            return Call(service, name, "json", region, document=_document(body), headers=headers)
+    raise InvalidAction(f"The action {target[:128]} is not valid for this endpoint.")
+
+
+def _from_cbor(services: tuple[Service, ...], name: str, region: str, headers: Headers) -> Call:
+    del region, headers
+    raise NotImplementedBySandbox(
+        f"{services[0].prefix}:{name[:64]} over the Smithy RPC v2 CBOR protocol is not available in this sandbox.",
+        fix="use the AWS CLI or an SDK that speaks the service's Query or JSON protocol",
+    )
+
+
+def _from_form(services: tuple[Service, ...], region: str, query: str, headers: Headers, body: bytes) -> Call:
+    flat = query_protocol.form(query, body)
+    action = flat.get("Action", "")
+    if not action:
+        raise MissingAction("Missing Action")
+    version = flat.get("Version", "")
+    models = [(service, service_model(service.model)) for service in services]
+    for service, model in models:
+        if action in model.operations and (len(models) == 1 or model.metadata.api_version == version):
+            protocol = "ec2" if model.metadata.protocol == "ec2" else "query"
+            return Call(service, action, protocol, region, flat=flat, headers=headers)
+    raise InvalidAction(f"The action {action[:128]} is not valid for this endpoint.")
+
+
+def _from_path(
+    service: Service,
+    model: ServiceModel,
+    region: str,
+    method: str,
+    path: str,
+    query: str,
+    headers: Headers,
+    body: bytes,
+) -> Call:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    parameters = dict(pairs)
+    selecting = rest_routes.subresources(service.model) & parameters.keys()
+    if len(selecting) > 1 or len(parameters) != len(pairs):
+        raise ValidationError(
+            "Conflicting query string parameters: " + ", ".join(sorted(selecting or {key[:64] for key, _ in pairs}))
+        )
+    found = rest_routes.match(
+        service.model,
+        method=method,
+        path=path,
+        query=parameters,
+        headers=[name.lower() for name, _ in headers.items],
+    )
+    if found is None:
+        raise NotImplementedBySandbox(
+            f"{method} {path[:128]} is not an operation of {service.prefix} that this sandbox knows.",
+            fix="report the operation and the client that needs it",
+        )
+    document = _document(body) if model.metadata.protocol == "rest-json" and body[:1] == b"{" else {}
+    return Call(
+        service,
+        found.operation.name,
+        model.metadata.protocol,
+        region,
+        flat={**parameters, **found.labels},
+        document=document,
+        headers=headers,
+    )
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        # duplicate keys could be read in two ways: the last wins here and in moto (json.loads) alike
+        value = json.loads(body or b"{}")
+    except ValueError as error:
+        raise ValidationError("The request body is not valid JSON.") from error
+    if not isinstance(value, dict):
+        raise ValidationError("The request body is not a JSON object.")
+    return value

@@ -1,0 +1,103 @@
+"""Which operation a REST request is: method, path and query against a service model. Pure.
+
+Source: Smithy "HTTP bindings": a literal in the query of a URI must be in the request; labels match one segment, or
+with `+` the rest.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from iambridge.sandbox.aws.service_models import Operation, ServiceModel, service_model
+
+_LABEL = re.compile(r"\{(\w+)(\+?)\}")
+# never meant by a client that names none of their parameters
+_SHADOWED = frozenset({"ListDirectoryBuckets", "GetBucketLifecycle", "PutBucketLifecycle"}) | {
+    "GetBucketNotification",
+    "PutBucketNotification",
+}
+
+
+class Route(NamedTuple):
+    """`literals` must be in the query with these values (empty: any); the needed ones are required members."""
+
+    operation: Operation
+    pattern: re.Pattern[str]
+    literals: dict[str, str]
+    needed_query: tuple[str, ...]
+    needed_headers: tuple[str, ...]
+
+
+class Match(NamedTuple):
+    operation: Operation
+    labels: dict[str, str]
+
+
+@cache
+def routes(model_name: str) -> dict[str, tuple[Route, ...]]:
+    """By method, the most demanding first."""
+    model = service_model(model_name)
+    table: dict[str, list[Route]] = {}
+    for operation in model.operations.values():
+        if operation.name not in _SHADOWED:
+            table.setdefault(operation.http.method, []).append(_route(model, operation))
+    return {
+        method: tuple(
+            sorted(
+                found,
+                key=lambda r: (len(r.literals), len(r.needed_query), len(r.needed_headers), -r.pattern.groups),
+                reverse=True,
+            )
+        )
+        for method, found in table.items()
+    }
+
+
+@cache
+def subresources(model_name: str) -> frozenset[str]:
+    """Every query key that alone selects an operation of the service."""
+    return frozenset(
+        key
+        for found in routes(model_name).values()
+        for route in found
+        for key, value in route.literals.items()
+        if not value
+    )
+
+
+def match(model_name: str, *, method: str, path: str, query: Mapping[str, str], headers: Sequence[str]) -> Match | None:
+    """The operation that a request names. `path` is decoded; `headers` are lower-case names."""
+    for route in routes(model_name).get(method, ()):
+        found = route.pattern.fullmatch(path)
+        if (
+            found is not None
+            and all(key in query and (not value or query[key] == value) for key, value in route.literals.items())
+            and all(key in query for key in route.needed_query)
+            and all(name in headers for name in route.needed_headers)
+        ):
+            return Match(route.operation, found.groupdict())
+    return None
+
+
+def _route(model: ServiceModel, operation: Operation) -> Route:
+    path, _, literal = operation.http.request_uri.partition("?")
+    pattern = _LABEL.sub(lambda m: f"(?P<{m[1]}>{'.+' if m[2] else '[^/]+'})", _escaped(path))
+    literals = dict(part.partition("=")[::2] for part in literal.split("&") if part)
+    query: list[str] = []
+    headers: list[str] = []
+    if operation.input is not None:
+        shape = model.shapes[operation.input.shape]
+        for name in shape.required:
+            member = shape.members[name]
+            if member.location == "querystring":
+                query.append(member.location_name or name)
+            elif member.location == "header":
+                headers.append((member.location_name or name).lower())
+    # S3 takes a bucket with a trailing slash, and so do clients that write one
+    optional_slash = "/?" if path == "/{Bucket}" else ""
+    return Route(operation, re.compile(pattern + optional_slash, re.DOTALL), literals, tuple(query), tuple(headers))
+
+
+def _escaped(path: str) -> str:
+    return "".join(part if _LABEL.fullmatch(part) else re.escape(part) for part in re.split(r"(\{\w+\+?\})", path))
