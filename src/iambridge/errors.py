@@ -209,6 +209,12 @@ class MissingAction(AwsError):
     code = "MissingAction"
 
 
+class MalformedPolicy(AwsError):
+    """S3's code for a bucket policy that is none."""
+
+    code = "MalformedPolicy"
+
+
 class NotImplementedBySandbox(AwsError):
     """An operation that the sandbox does not model: refused by name, never waved through."""
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from iambridge.errors import InvalidAction, MissingAction, NotImplementedBySandbox, ValidationError
@@ -40,6 +40,14 @@ class Call:
         return f"{self.service.prefix}:{self.operation}"
 
 
+class Asked(NamedTuple):
+    """One decision to make. `resource` is an ARN or `*`; `context` holds the condition keys of this one alone."""
+
+    action: str
+    resource: str
+    context: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+
+
 def identify(*, scope: str, region: str, method: str, path: str, query: str, headers: Headers, body: bytes) -> Call:
     """The call that a request makes, `scope` being the service it was signed for.
 
@@ -63,7 +71,9 @@ def identify(*, scope: str, region: str, method: str, path: str, query: str, hea
     # SQS and others took the Query protocol before they took JSON, and still do
     if model.metadata.protocol in {"query", "ec2"} or _is_form(headers, query):
         return _from_form(services, region, query, headers, body)
-    return _from_path(services[0], model, region, method, path, query, headers, body)
+    return _from_path(
+        services[0], model, region=region, method=method, path=path, query=query, headers=headers, body=body
+    )
 
 
 def _is_form(headers: Headers, query: str) -> bool:
@@ -104,6 +114,7 @@ def _from_form(services: tuple[Service, ...], region: str, query: str, headers: 
 def _from_path(
     service: Service,
     model: ServiceModel,
+    *,
     region: str,
     method: str,
     path: str,

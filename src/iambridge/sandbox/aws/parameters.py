@@ -48,19 +48,19 @@ def _value(model: ServiceModel, shape_name: str, value: object, at: str, faults:
     if isinstance(value, Mapping):
         _structure(model, shape, value, at + ".", faults)
     elif isinstance(value, list):
-        _bounds(shape, len(value), "length", value, at, faults)
+        _bounds(shape, len(value), "length", value, at=at, faults=faults)
         assert shape.member is not None
         for index, item in enumerate(value, 1):
             _value(model, shape.member.shape, item, f"{at}.{index}.member", faults)
     elif isinstance(value, str):
-        _bounds(shape, len(value), "length", value, at, faults)
+        _bounds(shape, len(value), "length", value, at=at, faults=faults)
         _text(shape, value, at, faults)
     elif not isinstance(value, bool):
         assert isinstance(value, int | float)
-        _bounds(shape, value, "value", value, at, faults)
+        _bounds(shape, value, "value", value, at=at, faults=faults)
 
 
-def _bounds(shape: Shape, size: float, what: str, value: object, at: str, faults: list[str]) -> None:
+def _bounds(shape: Shape, size: float, what: str, value: object, *, at: str, faults: list[str]) -> None:
     if shape.minimum is not None and size < shape.minimum:
         faults.append(_fault(value, at, f"Member must have {what} greater than or equal to {shape.minimum:g}"))
     if shape.maximum is not None and size > shape.maximum:

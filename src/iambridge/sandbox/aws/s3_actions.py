@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote
 from xml.etree.ElementTree import ParseError
 
 from iambridge.errors import NotImplementedBySandbox
-from iambridge.sandbox.aws.operations import Call
+from iambridge.sandbox.aws.operations import Asked, Call
 
 # operations whose action has another name; the rest are named as their action is
 _ACTIONS = {
@@ -86,13 +86,6 @@ _COPIES = frozenset({"CopyObject", "UploadPartCopy"})
 # moto keeps its own doors under these first path segments
 _RESERVED_BUCKETS = frozenset({"moto-api", "latest", "favicon.ico", "v20180820"})
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
-
-
-class Asked(NamedTuple):
-    """One decision to make. `resource` is an ARN or `*`."""
-
-    action: str
-    resource: str
 
 
 class KeyToDelete(NamedTuple):

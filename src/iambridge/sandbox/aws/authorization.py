@@ -1,0 +1,105 @@
+"""Every call is decided here: facts first, then `core.iam_policy`, then the decision log. Default deny."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from iambridge.core.decision import Decision
+from iambridge.core.iam_policy import (
+    AuthorizationRequest,
+    NamedDocument,
+    access_denied_message,
+    authorize,
+)
+from iambridge.core.sigv4 import SignedRequest
+from iambridge.errors import AccessDenied
+from iambridge.ports import DecisionLog
+from iambridge.sandbox.aws.callers import Caller, Context
+from iambridge.sandbox.aws.operations import Asked
+from iambridge.wire.http import Request
+
+
+class Authorizer:
+    """`now` gives an aware datetime."""
+
+    def __init__(self, account_id: str, *, decision_log: DecisionLog, now: Callable[[], dt.datetime]) -> None:
+        self._account_id = account_id
+        self._log = decision_log
+        self._now = now
+
+    def decide(
+        self,
+        caller: Caller,
+        asked: Asked,
+        context: Context,
+        *,
+        resource_policy: NamedDocument | None = None,
+        request_id: str,
+    ) -> tuple[AuthorizationRequest, Decision]:
+        """One decision, logged."""
+        request = AuthorizationRequest(
+            principal=caller.principal,
+            action=asked.action,
+            resource=asked.resource,
+            resource_account=self._account_id,
+            context={**context, **caller.context, **dict(asked.context)},
+        )
+        policies = replace(caller.policies, resource=(resource_policy,)) if resource_policy else caller.policies
+        decision = authorize(request, policies)
+        self._log.record(
+            decision,
+            request_id=request_id,
+            principal=caller.principal.arn,
+            action=asked.action,
+            resource=asked.resource,
+        )
+        return request, decision
+
+    def require(
+        self,
+        caller: Caller,
+        asked: Sequence[Asked],
+        context: Context,
+        *,
+        resource_policies: Mapping[str, NamedDocument] | None = None,
+        request_id: str,
+    ) -> None:
+        """All of `asked` must be allowed. `resource_policies` are by resource ARN.
+
+        Raises:
+            AccessDenied: in AWS's words, for the first that is not.
+        """
+        for item in asked:
+            request, decision = self.decide(
+                caller,
+                item,
+                context,
+                resource_policy=(resource_policies or {}).get(item.resource),
+                request_id=request_id,
+            )
+            if not decision.allowed:
+                raise AccessDenied(access_denied_message(request, decision), fix=decision.fix)
+
+    def request_context(self, request: Request, signed: SignedRequest | None, region: str) -> dict[str, str]:
+        """The condition keys of the request itself."""
+        now = self._now().astimezone(dt.UTC)
+        host = request.client.rpartition(":")[0].strip("[]")
+        context = {
+            "aws:SecureTransport": "true" if request.scheme == "https" else "false",
+            "aws:CurrentTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "aws:EpochTime": str(int(now.timestamp())),
+            "aws:RequestedRegion": region,
+            "aws:ResourceAccount": self._account_id,
+            "aws:ViaAWSService": "false",
+        }
+        if host:
+            context["aws:SourceIp"] = host
+        if agent := request.headers.get("user-agent"):
+            context["aws:UserAgent"] = agent
+        if referer := request.headers.get("referer"):
+            context["aws:Referer"] = referer
+        if signed is not None and signed.service == "s3":
+            context["s3:signatureversion"] = "AWS4-HMAC-SHA256"
+            context["s3:authType"] = "REST-QUERY-STRING" if signed.presigned else "REST-HEADER"
+            context["s3:signatureAge"] = str(max(0, int((now - signed.date).total_seconds() * 1000)))
+        return context

@@ -1,0 +1,187 @@
+"""The ARNs that a call of a service other than S3 and IAM names, from its parameters. Pure.
+
+A resource that the call must name and whose name is not found is a refusal, not a guess: a Deny on it would not hold.
+"""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from iambridge.errors import NotImplementedBySandbox
+from iambridge.sandbox.aws import action_catalogue
+from iambridge.sandbox.aws.action_catalogue import Action, ResourceType
+from iambridge.sandbox.aws.operations import Call
+
+Values = dict[str, list[str]]
+
+_INDEXED = re.compile(r"([A-Za-z]+)(?:\.member)?(?:\.\d+)?")
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+_CREATES = ("Create", "Run", "Allocate", "Request", "Register", "Import", "Copy", "Put", "Start")
+_EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)?)-[0-9a-f]{8,17}")
+_EC2_TYPES = {
+    "acl": "network-acl",
+    "ami": "image",
+    "cr": "capacity-reservation",
+    "dopt": "dhcp-options",
+    "eigw": "egress-only-internet-gateway",
+    "eipalloc": "elastic-ip",
+    "eni": "network-interface",
+    "fleet": "fleet",
+    "i": "instance",
+    "igw": "internet-gateway",
+    "lt": "launch-template",
+    "nat": "natgateway",
+    "pcx": "vpc-peering-connection",
+    "pg": "placement-group",
+    "rtb": "route-table",
+    "sg": "security-group",
+    "sgr": "security-group-rule",
+    "snap": "snapshot",
+    "subnet": "subnet",
+    "tgw": "transit-gateway",
+    "vgw": "vpn-gateway",
+    "vol": "volume",
+    "vpc": "vpc",
+    "vpce": "vpc-endpoint",
+    "vpn": "vpn-connection",
+}
+# parameters that hold what a placeholder stands for, where the names differ
+_ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("autoscaling", "GroupFriendlyName"): ("AutoScalingGroupName", "AutoScalingGroupNames"),
+    ("dynamodb", "TableName"): ("TableName", "ResourceArn"),
+    ("ec2", "KeyPairName"): ("KeyName",),
+    ("eks", "ClusterName"): ("clusterName", "name"),
+    ("eks", "NodegroupName"): ("nodegroupName",),
+    ("elasticloadbalancing", "LoadBalancerName"): ("Name", "LoadBalancerName", "LoadBalancerNames"),
+    ("elasticloadbalancing", "TargetGroupName"): ("Name",),
+    ("kms", "KeyId"): ("KeyId", "TargetKeyId"),
+    ("kms", "Alias"): ("AliasName",),
+    ("secretsmanager", "SecretId"): ("SecretId", "Name"),
+    ("sns", "TopicName"): ("Name",),
+    ("sqs", "QueueName"): ("QueueName", "QueueUrl"),
+    ("ssm", "ParameterNameWithoutLeadingSlash"): ("Name", "Names"),
+    ("ssm", "DocumentName"): ("DocumentName", "Name"),
+}
+# elbv2 creates what the reference knows by the classic ARN only
+_ELB_CREATES = {"CreateLoadBalancer": "loadbalancer/{kind}/{name}/*", "CreateTargetGroup": "targetgroup/{name}/*"}
+_ELB_KINDS = {"": "app", "application": "app", "network": "net", "gateway": "gwy"}
+
+
+def named_values(call: Call) -> Values:
+    """Top-level parameters by lower-case name: scalars and lists of scalars."""
+    values: Values = {}
+    for key, value in call.flat.items():
+        if (found := _INDEXED.fullmatch(key)) is not None:
+            values.setdefault(found[1].lower(), []).append(value)
+    for key, value in call.document.items():
+        if isinstance(value, str):
+            values.setdefault(key.lower(), []).append(value)
+        elif isinstance(value, list):
+            values.setdefault(key.lower(), []).extend(item for item in value if isinstance(item, str))
+    return values
+
+
+def arns(call: Call, account_id: str) -> list[str]:
+    """Every resource that the call's action is decided on; `*` where the action names none.
+
+    Raises:
+        NotImplementedBySandbox: the action must name a resource and the sandbox does not see which.
+    """
+    action = action_catalogue.action(call.service.prefix, call.operation)
+    if not action.resource_types:
+        return ["*"]
+    found = list(dict.fromkeys(_found(call, action, account_id)))
+    return found or ["*"]
+
+
+def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
+    prefix = call.service.prefix
+    values = named_values(call)
+    if prefix == "elasticloadbalancing" and call.service.model == "elbv2" and call.operation in _ELB_CREATES:
+        kind = _ELB_KINDS.get(call.flat.get("Type", ""), "app")
+        resource = _ELB_CREATES[call.operation].format(kind=kind, name=call.flat.get("Name", "*"))
+        yield f"arn:aws:elasticloadbalancing:{call.region}:{account_id}:{resource}"
+        return
+    given = _given_arns(prefix, values)
+    yield from given
+    ec2_types = _ec2_ids(call) if prefix == "ec2" else {}
+    for kind in action.resource_types:
+        if prefix == "ec2" and kind.name in ec2_types:
+            for identity in ec2_types[kind.name]:
+                yield _fill(kind.template, {}, call, account_id, default=identity)
+            continue
+        if any(action_catalogue.arn_pattern(kind.template).fullmatch(arn) for arn in given):
+            continue
+        bound = list(_bound(prefix, kind, values))
+        if bound:
+            for binding in bound:
+                yield _fill(kind.template, binding, call, account_id)
+        elif kind.required and not given:
+            yield _unnamed(call, kind, account_id)
+
+
+def _given_arns(prefix: str, values: Values) -> list[str]:
+    """Parameters that are ARNs of the service's own resource types."""
+    patterns = [action_catalogue.arn_pattern(t) for t in action_catalogue.service_resource_types(prefix).values()]
+    found = [value for items in values.values() for value in items if value.startswith("arn:")]
+    return [arn for arn in found if arn.split(":")[2] == prefix and any(p.fullmatch(arn) for p in patterns)]
+
+
+def _ec2_ids(call: Call) -> Values:
+    """EC2 ids by resource type, wherever the call names one outside its filters and tags."""
+    found: Values = {}
+    for key, value in call.flat.items():
+        if not key.startswith(("Filter.", "TagSpecification.", "Tag.")) and (identity := _EC2_ID.fullmatch(value)):
+            kind = _EC2_TYPES.get(identity[1])
+            if kind is not None and value not in found.setdefault(kind, []):
+                found[kind].append(value)
+    return found
+
+
+def _bound(prefix: str, kind: ResourceType, values: Values) -> Iterator[dict[str, str]]:
+    """A binding of the template's first placeholder that a parameter names, one for each of the parameter's values."""
+    single: dict[str, str] = {}
+    several: tuple[str, list[str]] | None = None
+    for placeholder in _own_placeholders(kind.template):
+        names = _ALIASES.get((prefix, placeholder), (placeholder, placeholder + "s", placeholder + "List"))
+        items = next((values[name.lower()] for name in names if values.get(name.lower())), None)
+        if items is None:
+            continue
+        cleaned = [_cleaned(placeholder, item) for item in items]
+        if len(cleaned) == 1:
+            single[placeholder] = cleaned[0]
+        elif several is None:
+            several = (placeholder, cleaned)
+    if several is not None:
+        yield from ({**single, several[0]: item} for item in several[1])
+    elif single:
+        yield single
+
+
+def _own_placeholders(template: str) -> list[str]:
+    return [name for name in _PLACEHOLDER.findall(template) if name not in {"Partition", "Region", "Account"}]
+
+
+def _cleaned(placeholder: str, value: str) -> str:
+    if value.startswith("arn:"):
+        return value.rpartition(":")[2].rpartition("/")[2]
+    if placeholder == "QueueName" and "/" in value:
+        return urlsplit(value).path.rpartition("/")[2]
+    if placeholder == "ParameterNameWithoutLeadingSlash":
+        return value.removeprefix("/")
+    return value.removeprefix("alias/") if placeholder == "Alias" else value
+
+
+def _fill(template: str, binding: dict[str, str], call: Call, account_id: str, default: str = "*") -> str:
+    fixed = {"Partition": "aws", "Region": call.region, "Account": account_id}
+    return _PLACEHOLDER.sub(lambda m: fixed.get(m[1]) or binding.get(m[1], default), template)
+
+
+def _unnamed(call: Call, kind: ResourceType, account_id: str) -> str:
+    """A resource that has no name yet is decided on as `type/*` (Service Authorization Reference, resource types)."""
+    if call.operation.startswith(_CREATES):
+        return _fill(kind.template, {}, call, account_id)
+    raise NotImplementedBySandbox(
+        f"{call.action} cannot be authorized by this sandbox: it does not see which {kind.name} the request names.",
+        fix=f"name the {kind.name} by id or ARN, or report the operation and the client that needs it",
+    )
