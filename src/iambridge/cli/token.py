@@ -1,4 +1,4 @@
-"""`iambridge token`: a presigned GetCallerIdentity as an ExecCredential. It runs at each kubectl call, so it is light."""
+"""`iambridge token`: a presigned GetCallerIdentity as an ExecCredential. kubectl runs it often: it stays light."""
 
 import argparse
 import datetime as dt

@@ -1,0 +1,220 @@
+"""The bridge itself: a proven web identity token, an OIDC provider and a role's trust policy become a decision.
+
+Sources: AWS STS API Reference, AssumeRoleWithWebIdentity; IAM User Guide, "Available keys for AWS OIDC federation" and
+"Pass session tags in AWS STS".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from iambridge.core.decision import Decision, Outcome, Reason
+from iambridge.core.iam_policy import PolicyDocument, Principal, PrincipalKind, evaluate_trust
+from iambridge.core.service_account_token import VerifiedClaims
+from iambridge.errors import InvalidIdentityToken
+
+WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
+TAGS_CLAIM = "https://aws.amazon.com/tags"
+SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
+
+_MAX_TAGS = 50
+
+Context = dict[str, str | tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedRole:
+    """A role as STS sees it. `max_session_duration` is in seconds."""
+
+    arn: str
+    account: str
+    name: str
+    role_id: str
+    trust: PolicyDocument
+    max_session_duration: int = 3600
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OidcProvider:
+    """An IAM OIDC provider; `url` is without the scheme, as IAM keeps it."""
+
+    arn: str
+    url: str
+    client_ids: tuple[str, ...]
+    thumbprints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Temporary credentials and what they stand for. Times are seconds since the epoch.
+
+    `principal_arn` is as GetCallerIdentity spells it, `entity_arn` the IAM role or user behind it, `entity_id` its
+    unique id, `user_id` GetCallerIdentity's UserId. `policy` and `policy_arns` are the session policies.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    account: str
+    kind: str
+    principal_arn: str
+    entity_arn: str
+    entity_id: str
+    user_id: str
+    issued: int
+    expires: int
+    policy: str = ""
+    policy_arns: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+    transitive_tag_keys: tuple[str, ...] = ()
+    source_identity: str = ""
+    federated_provider: str = ""
+    web_identity: dict[str, str] = field(default_factory=dict)
+
+    def principal(self, entity_tags: Mapping[str, str]) -> Principal:
+        """The caller as policies know it; session tags win over the entity's."""
+        return Principal(
+            arn=self.principal_arn,
+            account=self.account,
+            kind=PrincipalKind(self.kind),
+            role_arn=self.entity_arn if self.kind == PrincipalKind.ROLE_SESSION else "",
+            user_id=self.user_id,
+            tags={**entity_tags, **self.tags},
+        )
+
+    def keys(self) -> Context:
+        """The condition keys that every call of this session carries."""
+        keys: Context = dict(self.web_identity)
+        if self.federated_provider:
+            keys["aws:FederatedProvider"] = self.federated_provider
+        if self.source_identity:
+            keys["aws:SourceIdentity"] = self.source_identity
+        return keys
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTags:
+    """The tags and the source identity that a token asks for."""
+
+    tags: dict[str, str] = field(default_factory=dict)
+    transitive: tuple[str, ...] = ()
+    source_identity: str = ""
+
+
+def issuer_without_scheme(issuer: str) -> str:
+    """How IAM names an issuer: without `https://`. Empty for another scheme."""
+    return issuer.removeprefix("https://") if issuer.startswith("https://") else ""
+
+
+def session_tags(claims: VerifiedClaims) -> SessionTags:
+    """Read the AWS claims of a token.
+
+    Raises:
+        InvalidIdentityToken: a claim that is there but has not AWS's shape.
+    """
+    source = claims.claims.get(SOURCE_IDENTITY_CLAIM, "")
+    if not isinstance(source, str):
+        raise _malformed(SOURCE_IDENTITY_CLAIM)
+    claim = claims.claims.get(TAGS_CLAIM)
+    if claim is None:
+        return SessionTags(source_identity=source)
+    if not isinstance(claim, dict) or set(claim) - {"principal_tags", "transitive_tag_keys"}:
+        raise _malformed(TAGS_CLAIM)
+    given, transitive = claim.get("principal_tags", {}), claim.get("transitive_tag_keys", [])
+    if not isinstance(given, dict) or not isinstance(transitive, list) or len(given) > _MAX_TAGS:
+        raise _malformed(TAGS_CLAIM)
+    tags: dict[str, str] = {}
+    for key, values in given.items():
+        value = values[0] if isinstance(values, list) and len(values) == 1 else values
+        if not isinstance(value, str) or not 1 <= len(key) <= 128 or len(value) > 256:
+            raise _malformed(TAGS_CLAIM)
+        tags[key] = value
+    if len({key.lower() for key in tags}) != len(tags) or not all(key in tags for key in transitive):
+        raise _malformed(TAGS_CLAIM)
+    return SessionTags(tags, tuple(transitive), source)
+
+
+def web_identity_keys(claims: VerifiedClaims, provider: OidcProvider, audience: str) -> Context:
+    """The condition keys `<issuer>:sub`, `:aud`, `:oaud`, `:azp` and `:amr`."""
+    prefix = provider.url
+    keys: Context = {f"{prefix}:sub": claims.subject, f"{prefix}:aud": audience}
+    if claims.authorized_party is not None:
+        keys[f"{prefix}:azp"] = claims.authorized_party
+        keys[f"{prefix}:oaud"] = claims.audiences if len(claims.audiences) > 1 else claims.audiences[0]
+    methods = claims.claims.get("amr")
+    if isinstance(methods, list) and all(isinstance(one, str) for one in methods):
+        keys[f"{prefix}:amr"] = tuple(methods)
+    return keys
+
+
+def judge_web_identity(
+    role_arn: str,
+    role: TrustedRole | None,
+    provider: OidcProvider,
+    *,
+    claims: VerifiedClaims,
+    audience: str,
+    tags: SessionTags,
+    session_name: str,
+    duration: int,
+    context: Mapping[str, str | tuple[str, ...]],
+) -> Decision:
+    """Whether the role trusts the token's subject. `context` holds the request's own keys (time, address).
+
+    A federated caller has no policy of its own, so the trust policy alone decides, an explicit deny first; session tags
+    and a source identity need their own actions allowed in it.
+    """
+    if role is None:
+        reason = Reason("role-missing", f"there is no role `{role_arn}`", where="IAM")
+        return Decision(
+            WEB_IDENTITY, Outcome.IMPLICIT_DENY, (reason,), f"create the role `{role_arn}`, or correct the ARN"
+        )
+    principal = Principal(arn=provider.arn, account=provider.arn.split(":")[4], kind=PrincipalKind.FEDERATED)
+    asked: Context = {
+        **context,
+        **web_identity_keys(claims, provider, audience),
+        "aws:FederatedProvider": provider.arn,
+        "sts:RoleSessionName": session_name,
+        "sts:DurationSeconds": str(duration),
+        **tag_keys(tags),
+    }
+    actions = [WEB_IDENTITY]
+    if tags.tags:
+        actions.append("sts:TagSession")
+    if tags.source_identity:
+        actions.append("sts:SetSourceIdentity")
+    reasons = [Reason("role-found", f"the role is `{role.arn}`", where="IAM", held=True)]
+    for action in actions:
+        decision = evaluate_trust(role.trust, action=action, principal=principal, context=asked)
+        reasons += decision.reasons
+        if not decision.allowed:
+            return Decision(
+                WEB_IDENTITY, decision.outcome, tuple(reasons), decision.fix or _fix(provider, claims, audience)
+            )
+    return Decision(WEB_IDENTITY, Outcome.ALLOWED, tuple(reasons))
+
+
+def tag_keys(tags: SessionTags) -> Context:
+    """The condition keys of session tags that are being set."""
+    keys: Context = {f"aws:RequestTag/{key}": value for key, value in tags.tags.items()}
+    if tags.tags:
+        keys["aws:TagKeys"] = tuple(tags.tags)
+    if tags.transitive:
+        keys["sts:TransitiveTagKeys"] = tags.transitive
+    if tags.source_identity:
+        keys["sts:SourceIdentity"] = tags.source_identity
+    return keys
+
+
+def _fix(provider: OidcProvider, claims: VerifiedClaims, audience: str) -> str:
+    return (
+        f"let the trust policy allow {WEB_IDENTITY} to Federated `{provider.arn}` with "
+        f"`{provider.url}:sub` = `{claims.subject}` and `{provider.url}:aud` = `{audience}`"
+    )
+
+
+def _malformed(claim: str) -> InvalidIdentityToken:
+    return InvalidIdentityToken(
+        "The web identity token provided could not be validated",
+        cause=f"the claim `{claim}` has not the shape that AWS reads",
+        fix="write the claim as the IAM User Guide shows it, or leave it out",
+    )

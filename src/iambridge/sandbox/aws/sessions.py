@@ -1,0 +1,62 @@
+"""Session tokens that are the session: sealed with AES-256-GCM under a key of the data directory.
+
+Issuing writes nothing, checking reads nothing, and a restart forgets nothing. See docs/decisions/0004.
+"""
+
+import base64
+import secrets
+import zlib
+from pathlib import Path
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from iambridge.adapters.certificates import write_private
+from iambridge.core.role_trust import Session
+from iambridge.errors import InputError
+
+_VERSION = b"\x01"
+_NONCE_BYTES = 12  # NIST SP 800-38D: 96 random bits are good for 2^32 tokens under one key
+_KEY_BYTES = 32
+_MAX_CHARACTERS = 8192
+_MAX_PLAIN = 64 * 1024
+
+
+class SealedSessions:
+    """Opens or creates the key in `key_file` (0600).
+
+    Raises:
+        InputError: the file is not a key of ours.
+    """
+
+    def __init__(self, key_file: Path) -> None:
+        if not key_file.exists():
+            write_private(key_file, AESGCM.generate_key(_KEY_BYTES * 8))
+        key = key_file.read_bytes()
+        if len(key) != _KEY_BYTES:
+            raise InputError(
+                "the session key is damaged",
+                where=str(key_file),
+                fix="restore the file, or delete it: sessions issued so far then end",
+            )
+        self._cipher = AESGCM(key)
+
+    def seal(self, session: Session) -> str:
+        plain = zlib.compress(msgspec.msgpack.encode(session), 6)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = _VERSION + nonce + self._cipher.encrypt(nonce, plain, _VERSION)
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def unseal(self, session_token: str) -> Session | None:
+        if len(session_token) > _MAX_CHARACTERS or not session_token.isascii():
+            return None
+        try:
+            sealed = base64.b64decode(session_token + "=" * (-len(session_token) % 4), altchars=b"-_", validate=True)
+            version, nonce, rest = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+            if version != _VERSION or len(nonce) != _NONCE_BYTES:
+                return None
+            plain = zlib.decompressobj().decompress(self._cipher.decrypt(nonce, rest, version), _MAX_PLAIN)
+            return msgspec.msgpack.decode(plain, type=Session)
+        except (ValueError, InvalidTag, zlib.error, msgspec.MsgspecError):
+            return None
