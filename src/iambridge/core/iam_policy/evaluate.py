@@ -1,0 +1,179 @@
+"""The policy evaluation logic: every policy in play, one request, one decision.
+
+`judge` finds the outcome and what decided it; reasons are told afterwards and never feed back.
+Source: IAM User Guide, "Policy evaluation logic", "Cross-account policy evaluation logic", "Permissions boundaries",
+"Session policies"; Organizations User Guide, "SCPs" and "RCPs"; KMS Developer Guide, "Key policies".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from iambridge.core.decision import Decision, Outcome
+from iambridge.core.iam_policy.document import PolicyDocument
+from iambridge.core.iam_policy.layers import Grant, Layer, Verdict, in_play
+from iambridge.core.iam_policy.principals import Naming
+from iambridge.core.iam_policy.reasons import decision_of
+from iambridge.core.iam_policy.request import (
+    AuthorizationRequest,
+    NamedDocument,
+    Policies,
+    Principal,
+    PrincipalKind,
+    Question,
+)
+
+_SIDELESS: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, PrincipalKind.FEDERATED})
+"""Principals without policies of their own: only the resource's side decides."""
+
+_SERVICE_LINKED: Final = ":role/aws-service-role/"
+
+
+def authorize(request: AuthorizationRequest, policies: Policies, *, explain: bool | None = None) -> Decision:
+    """Decide one action on one resource.
+
+    The last reason is the verdict. `explain` adds a reason for every statement in play: None does so for a denial only.
+    """
+    question = Question(request)
+    if _SERVICE_LINKED in request.principal.role_arn:
+        policies = replace(policies, service_control=None, resource_control=None)
+    verdict = judge(question, policies)
+    told = verdict.layer is not None if explain is None else explain
+    return decision_of(question, verdict, in_play(policies) if told else ())
+
+
+def evaluate_trust(
+    document: PolicyDocument,
+    *,
+    action: str,
+    principal: Principal,
+    context: Mapping[str, str | tuple[str, ...]],
+    explain: bool | None = None,
+) -> Decision:
+    """What a role's trust policy alone says of a caller: explicit deny first.
+
+    For a signed AssumeRole the caller's own policies count too: use `authorize` with the trust policy as `resource`.
+    """
+    question = Question(AuthorizationRequest(principal, action, "*", context=context))
+    trust = (NamedDocument("trust policy", document),)
+    grant = _deny(Layer.RESOURCE, trust, question)
+    if grant:
+        verdict = Verdict(Outcome.EXPLICIT_DENY, Layer.RESOURCE, (grant,))
+    else:
+        _, grant = _named_by(trust, question)
+        verdict = (
+            Verdict(Outcome.ALLOWED, None, (grant,)) if grant else Verdict(Outcome.IMPLICIT_DENY, Layer.RESOURCE, ())
+        )
+    told = verdict.layer is not None if explain is None else explain
+    return decision_of(question, verdict, [(Layer.RESOURCE, trust[0])] if told else ())
+
+
+def judge(question: Question, policies: Policies) -> Verdict:
+    """The outcome and the statements that decided it."""
+    if question.action == "sts:getcalleridentity":
+        return Verdict(Outcome.ALLOWED, None, (), "sts:GetCallerIdentity needs no permission, and none can deny it")
+    denied = _first_deny(question, policies)
+    if denied:
+        return Verdict(Outcome.EXPLICIT_DENY, denied.layer, (denied,))
+    grants: list[Grant] = []
+    sideless = question.principal.kind in _SIDELESS
+    for layer, levels in (
+        (Layer.RESOURCE_CONTROL, policies.resource_control),
+        (Layer.SERVICE_CONTROL, None if sideless else policies.service_control),
+        (Layer.ENDPOINT, (policies.endpoint,) if policies.endpoint else None),
+    ):
+        for level in levels or ():
+            if not _pass(layer, level, question, grants):
+                return _implicit(layer)
+    naming, grant = _named_by(policies.resource, question) if policies.resource else (Naming.NOT, None)
+    if grant:
+        grants.append(grant)
+    request = question.request
+    if sideless or (request.resource_account and request.resource_account != question.principal.account):
+        if not naming:
+            return _implicit(Layer.RESOURCE)
+        return Verdict(Outcome.ALLOWED, None, tuple(grants)) if sideless else _own_side(question, policies, grants)
+    if naming >= Naming.EVERYONE:
+        return Verdict(Outcome.ALLOWED, None, tuple(grants))
+    if not naming and _resource_policy_rules(question):
+        return _implicit(Layer.RESOURCE)
+    return _own_side(question, policies, grants, granted=naming is Naming.ENTITY)
+
+
+def _own_side(question: Question, policies: Policies, grants: list[Grant], *, granted: bool = False) -> Verdict:
+    """The principal's own policies; `granted`: the resource policy names the role, so identity policies need not."""
+    root = question.principal.kind == PrincipalKind.ROOT
+    if not granted and not root and not _pass(Layer.IDENTITY, policies.identity, question, grants):
+        return _implicit(Layer.IDENTITY)
+    for layer, documents in ((Layer.BOUNDARY, policies.boundary), (Layer.SESSION, policies.session)):
+        if documents and not _pass(layer, documents, question, grants):
+            return _implicit(layer)
+    note = "the account's root user needs no identity-based policy" if root else ""
+    return Verdict(Outcome.ALLOWED, None, tuple(grants), note)
+
+
+def _implicit(layer: Layer) -> Verdict:
+    return Verdict(Outcome.IMPLICIT_DENY, layer, ())
+
+
+def _first_deny(question: Question, policies: Policies) -> Grant | None:
+    """The first explicit deny, in the order of evaluation."""
+    service_control = () if question.principal.kind in _SIDELESS else policies.service_control or ()
+    for layer, levels in (
+        (Layer.RESOURCE_CONTROL, policies.resource_control or ()),
+        (Layer.SERVICE_CONTROL, service_control),
+    ):
+        for level in levels:
+            grant = _deny(layer, level, question)
+            if grant:
+                return grant
+    for layer, documents in (
+        (Layer.RESOURCE, policies.resource),
+        (Layer.IDENTITY, policies.identity),
+        (Layer.BOUNDARY, policies.boundary),
+        (Layer.SESSION, policies.session),
+        (Layer.ENDPOINT, policies.endpoint),
+    ):
+        grant = _deny(layer, documents, question) if documents else None
+        if grant:
+            return grant
+    return None
+
+
+def _deny(layer: Layer, documents: Sequence[NamedDocument], question: Question) -> Grant | None:
+    for named in documents:
+        if named.document.has_denies:
+            for statement in named.document.for_action(question.action)[0]:
+                if statement.naming(question):
+                    return Grant(layer, named, statement)
+    return None
+
+
+def _pass(layer: Layer, documents: Sequence[NamedDocument], question: Question, grants: list[Grant]) -> bool:
+    """Whether one of the documents allows; the statement that does is added to `grants`."""
+    for named in documents:
+        for statement in named.document.for_action(question.action)[1]:
+            if statement.naming(question):
+                grants.append(Grant(layer, named, statement))
+                return True
+    return False
+
+
+def _named_by(documents: Sequence[NamedDocument], question: Question) -> tuple[Naming, Grant | None]:
+    """The closest that the Allow statements of a resource policy name the principal, and the statement that does."""
+    best, grant = Naming.NOT, None
+    for named in documents:
+        for statement in named.document.for_action(question.action)[1]:
+            naming = statement.naming(question)
+            if naming > best:
+                best, grant = naming, Grant(Layer.RESOURCE, named, statement)
+    return best, grant
+
+
+def _resource_policy_rules(question: Question) -> bool:
+    """Whether an identity policy alone never suffices: KMS keys, and roles to be assumed."""
+    service, _, name = question.action.partition(":")
+    if service == "kms":
+        parts = question.resource.split(":", 5)
+        return len(parts) == 6 and parts[5].startswith("key/")
+    return service == "sts" and name.startswith("assumerole") and ":role/" in question.resource

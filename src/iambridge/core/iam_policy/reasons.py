@@ -1,0 +1,136 @@
+"""A verdict told as a Decision: what every statement in play said and why, the verdict, and the fix.
+
+What a statement says is asked of the same compiled elements that `judge` asked, so the two cannot disagree.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from iambridge.core.decision import Decision, Outcome, Reason
+from iambridge.core.iam_policy.conditions import Condition
+from iambridge.core.iam_policy.layers import DENIAL_CODES, Layer, Verdict, place
+from iambridge.core.iam_policy.request import NamedDocument, PrincipalKind, Question
+from iambridge.core.iam_policy.statement import Statement
+
+_SHOWN: Final = 8
+"""Values of a policy that a reason lists before it says how many more there are."""
+
+
+def decision_of(question: Question, verdict: Verdict, documents: Sequence[tuple[Layer, NamedDocument]]) -> Decision:
+    """Without `documents`, only the deciding statements and the verdict are told."""
+    if documents:
+        reasons = [
+            _statement(layer, named, statement, question)
+            for layer, named in documents
+            for statement in named.document.statements
+        ]
+    else:
+        reasons = [_matched(grant.layer, grant.document, grant.statement) for grant in verdict.grants]
+    reasons.append(_verdict(question, verdict))
+    return Decision(question.request.action, verdict.outcome, tuple(reasons), _fix(question, verdict))
+
+
+def mismatches(statement: Statement, question: Question) -> list[tuple[str, str, dict[str, str]]]:
+    """(element, sentence, values compared) for each element that fails; empty when the statement matches.
+
+    When the action fails nothing else is told: the statement is about something else.
+    """
+    action = statement.action
+    if not action.matches(question.action):
+        asked = question.request.action
+        return [_element("Action", action.negated, asked, action.values)]
+    found = []
+    principal = statement.principal
+    if principal is not None and not principal.naming(question.principal, denies=statement.denies):
+        values = [value for _, value in principal.values]
+        found.append(_element("Principal", principal.negated, question.principal.arn, values))
+    resource = statement.resource
+    if resource is not None and not resource.matches(question.resource, question.lookup):
+        found.append(_element("Resource", resource.negated, question.resource, resource.values))
+    found += [
+        _condition(condition, question) for condition in statement.conditions if not condition.holds(question.lookup)
+    ]
+    return found
+
+
+def _statement(layer: Layer, named: NamedDocument, statement: Statement, question: Question) -> Reason:
+    failed = mismatches(statement, question)
+    if not failed:
+        return _matched(layer, named, statement)
+    facts = {"policy": layer.value, "element": ", ".join(element for element, _, _ in failed)}
+    for _, _, values in failed:
+        facts.update({key: value for key, value in values.items() if key not in facts})
+    text = "; ".join(sentence for _, sentence, _ in failed)
+    # a Deny that does not match speaks for the caller
+    return Reason("statement-does-not-match", text, where=place(named, statement), held=statement.denies, facts=facts)
+
+
+def _matched(layer: Layer, named: NamedDocument, statement: Statement) -> Reason:
+    effect = "deny" if statement.denies else "allow"
+    return Reason(
+        f"statement-{'denies' if statement.denies else 'allows'}",
+        f"the {layer.value} matches with effect {effect}",
+        where=place(named, statement),
+        held=not statement.denies,
+        facts={"policy": layer.value},
+    )
+
+
+def _element(name: str, negated: bool, asked: str, values: Sequence[str]) -> tuple[str, str, dict[str, str]]:  # noqa: FBT001  # the element's own flag
+    element = f"Not{name}" if negated else name
+    shown = _listing(values)
+    verb = "is excluded by" if negated else "is not among"
+    return element, f"{element}: `{asked}` {verb} {shown}", {"asked": asked, "policy_values": shown}
+
+
+def _condition(condition: Condition, question: Question) -> tuple[str, str, dict[str, str]]:
+    actual = question.lookup(condition.key.lower())
+    shown = _listing(condition.values)
+    if actual is None:
+        said = "the request has no such key"
+    elif isinstance(actual, str):
+        said = f"the request has `{actual}`"
+    else:
+        said = f"the request has {_listing(actual)}" if actual else "the request has no value"
+        if len(actual) > 1 and not condition.operator.quantifier:
+            said += ", and several values need ForAllValues or ForAnyValue"
+    element = f"Condition.{condition.name}.{condition.key}"
+    facts = {"key": condition.key, "operator": condition.name, "policy_values": shown, "request": said}
+    return element, f"{element}: {said}, the policy {shown}", facts
+
+
+def _listing(values: Sequence[str]) -> str:
+    shown = ", ".join(f"`{value}`" for value in values[:_SHOWN])
+    return shown + (f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else "")
+
+
+def _verdict(question: Question, verdict: Verdict) -> Reason:
+    action = question.request.action
+    if verdict.layer is None:
+        text = verdict.note or "every policy type in play allows it"
+        return Reason("allowed", text, where=", ".join(grant.where for grant in verdict.grants), held=True)
+    facts = {"policy": verdict.layer.value}
+    if verdict.outcome is Outcome.EXPLICIT_DENY:
+        text = f"an explicit deny of {action} in a {verdict.layer.value} ends the evaluation"
+        return Reason("explicit-deny", text, where=verdict.grants[0].where, facts=facts)
+    return Reason(DENIAL_CODES[verdict.layer], f"no {verdict.layer.value} allows {action}", facts=facts)
+
+
+def _fix(question: Question, verdict: Verdict) -> str:
+    request = question.request
+    if verdict.layer is None:
+        return ""
+    if verdict.outcome is Outcome.EXPLICIT_DENY:
+        return f"remove or narrow {verdict.grants[0].where}, a {verdict.layer.value}"
+    asked = f"{request.action} on {request.resource}" if request.resource != "*" else request.action
+    who = request.principal.arn
+    match verdict.layer:
+        case Layer.RESOURCE if question.principal.kind == PrincipalKind.FEDERATED:
+            return f"allow {request.action} to {who} in the role's trust policy, with conditions that this token meets"
+        case Layer.RESOURCE:
+            return f"allow {asked} to {who} in the resource's policy"
+        case Layer.IDENTITY:
+            entity = request.principal.role_arn or who
+            return f"allow {asked} in a policy attached to {entity}"
+        case _:
+            return f"allow {asked} in the {verdict.layer.value} of {who}"

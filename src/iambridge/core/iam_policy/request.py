@@ -1,0 +1,179 @@
+"""What is asked, and by whom: the values that `authorize` judges."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from iambridge.core.iam_policy.document import PolicyDocument
+
+Context = Mapping[str, str | tuple[str, ...]]
+"""Condition keys as AWS spells them -> a str (single-valued) or a tuple (multi-valued); case does not matter."""
+
+
+class PrincipalKind(StrEnum):
+    USER = "user"
+    ROLE = "role"  # a role itself, where no session is known
+    ROLE_SESSION = "role-session"
+    FEDERATED_USER = "federated-user"  # GetFederationToken's session
+    ROOT = "root"
+    SERVICE = "service"  # `arn` is the service's name, as ec2.amazonaws.com
+    FEDERATED = "federated"  # an unsigned AssumeRoleWithWebIdentity or WithSAML: `arn` is the provider's ARN
+    ANONYMOUS = "anonymous"
+
+
+_TYPES = {
+    PrincipalKind.USER: "User",
+    PrincipalKind.ROLE: "AssumedRole",
+    PrincipalKind.ROLE_SESSION: "AssumedRole",
+    PrincipalKind.FEDERATED_USER: "FederatedUser",
+    PrincipalKind.ROOT: "Account",
+    PrincipalKind.SERVICE: "Service",
+    PrincipalKind.ANONYMOUS: "Anonymous",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks. `arn` is as GetCallerIdentity spells it.
+
+    `role_arn` is the IAM entity behind a session: the role's own ARN with its path, or the user behind a federated
+    user. `user_id` is GetCallerIdentity's UserId (`AIDA...`, `AROA...:session`). `tags` are the principal's and
+    session's tags together.
+    """
+
+    arn: str
+    account: str
+    kind: PrincipalKind | str
+    role_arn: str = ""
+    user_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    canonical_user_id: str = ""
+
+    @classmethod
+    def anonymous(cls) -> "Principal":
+        return cls(arn="anonymous", account="", kind=PrincipalKind.ANONYMOUS)
+
+    @classmethod
+    def from_arn(
+        cls, arn: str, *, role_arn: str = "", user_id: str = "", tags: Mapping[str, str] | None = None
+    ) -> "Principal":
+        """A principal by its ARN alone. Raises ValueError when the ARN names none.
+
+        A role session's ARN drops the role's path: pass `role_arn` where the path is known.
+        """
+        parts = arn.split(":", 5)
+        if len(parts) != 6 or parts[0] != "arn" or not parts[4].isdigit() or len(parts[4]) != 12:
+            raise ValueError(f"`{arn}` is not the ARN of a principal")
+        partition, service, account, resource = parts[1], parts[2], parts[4], parts[5]
+        family, slash, name = resource.partition("/")
+        kinds = {
+            ("iam", "root", ""): PrincipalKind.ROOT,
+            ("iam", "user", "/"): PrincipalKind.USER,
+            ("iam", "role", "/"): PrincipalKind.ROLE,
+            ("sts", "assumed-role", "/"): PrincipalKind.ROLE_SESSION,
+            ("sts", "federated-user", "/"): PrincipalKind.FEDERATED_USER,
+        }
+        kind = kinds.get((service, family, slash))
+        if kind is None or bool(slash) != bool(name):
+            raise ValueError(f"`{arn}` is not the ARN of a principal")
+        if kind is PrincipalKind.ROLE_SESSION:
+            role, _, session = name.partition("/")
+            if not role or not session or "/" in session:
+                raise ValueError(f"`{arn}` is not ROLE/SESSION after assumed-role/")
+            role_arn = role_arn or f"arn:{partition}:iam::{account}:role/{role}"
+        elif kind is PrincipalKind.ROLE:
+            role_arn = role_arn or arn
+        return cls(arn=arn, account=account, kind=kind, role_arn=role_arn, user_id=user_id, tags=tags or {})
+
+    def keys(self) -> dict[str, str | tuple[str, ...]]:
+        """The condition keys that follow from the principal, in lower case.
+
+        Source: IAM User Guide, "AWS global condition context keys", properties of the principal.
+        """
+        keys: dict[str, str | tuple[str, ...]] = {"aws:principalisawsservice": "false"}
+        kind = PrincipalKind(self.kind)
+        if kind in _TYPES:
+            keys["aws:principaltype"] = _TYPES[kind]
+        if kind is PrincipalKind.SERVICE:
+            keys["aws:principalisawsservice"] = "true"
+            keys["aws:principalservicename"] = self.arn
+            return keys
+        if kind is PrincipalKind.FEDERATED:
+            keys["aws:federatedprovider"] = self.arn
+        elif kind is not PrincipalKind.ANONYMOUS:
+            session = kind in (PrincipalKind.ROLE, PrincipalKind.ROLE_SESSION)
+            keys["aws:principalarn"] = self.role_arn if session else self.arn
+            keys["aws:principalaccount"] = self.account
+            if self.user_id:
+                keys["aws:userid"] = self.user_id
+            if kind is PrincipalKind.USER:
+                keys["aws:username"] = self.arn.rpartition("/")[2]
+        keys.update({f"aws:principaltag/{name.lower()}": value for name, value in self.tags.items()})
+        return keys
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """One action on one resource (`*` where the action has no resource). `resource_account` empty: the caller's own.
+
+    Keys of the principal and `aws:ResourceAccount` need not be in `context`; what is there wins.
+    """
+
+    principal: Principal
+    action: str
+    resource: str
+    resource_account: str = ""
+    context: Context = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDocument:
+    """A document and the name reasons give it: a policy's ARN or name."""
+
+    name: str
+    document: PolicyDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Every policy in play; None or () is not in play, except that an empty `identity` allows nothing.
+
+    `service_control` and `resource_control` are levels (root, OUs, account), each with its documents; each level must
+    allow. Leave `service_control` out for the management account, which SCPs do not touch.
+    """
+
+    identity: tuple[NamedDocument, ...] = ()
+    boundary: tuple[NamedDocument, ...] | None = None
+    session: tuple[NamedDocument, ...] | None = None
+    resource: tuple[NamedDocument, ...] | None = None
+    service_control: tuple[tuple[NamedDocument, ...], ...] | None = None
+    resource_control: tuple[tuple[NamedDocument, ...], ...] | None = None
+    endpoint: tuple[NamedDocument, ...] | None = None
+
+
+class Question:
+    """A request while it is judged: the action in lower case, and the context gathered at the first key asked for."""
+
+    __slots__ = ("_keys", "action", "principal", "request", "resource")
+
+    def __init__(self, request: AuthorizationRequest) -> None:
+        self.request = request
+        self.action = request.action.lower()
+        self.resource = request.resource
+        self.principal = request.principal
+        self._keys: dict[str, str | tuple[str, ...]] | None = None
+
+    @property
+    def keys(self) -> dict[str, str | tuple[str, ...]]:
+        keys = self._keys
+        if keys is None:
+            keys = self._keys = self.principal.keys()
+            if self.request.resource_account:
+                keys["aws:resourceaccount"] = self.request.resource_account
+            for key, value in self.request.context.items():
+                keys[key.lower()] = value
+        return keys
+
+    def lookup(self, key: str) -> str | tuple[str, ...] | None:
+        """The value of a condition key given in lower case."""
+        return self.keys.get(key)
