@@ -94,6 +94,10 @@ class InvalidIdentityToken(AwsError):
     code = "InvalidIdentityToken"
 
 
+class PackedPolicyTooLarge(AwsError):
+    code = "PackedPolicyTooLarge"
+
+
 class ExpiredTokenException(AwsError):
     """A web identity token past its `exp`. (An expired session is AuthenticationFault.EXPIRED_SESSION.)"""
 
@@ -195,10 +199,14 @@ class MalformedPolicyDocument(AwsError):
 
 
 class AccessDenied(AwsError):
-    """A denied Decision on the wire; each protocol has its own spelling of the code."""
+    """A denied Decision on the wire; each protocol has its own spelling of the code.
+
+    `decision` is the `core.decision.Decision` behind it, for the decision log; None when there is none.
+    """
 
     code = "AccessDenied"
     status = HTTPStatus.FORBIDDEN
+    decision: object = None
 
 
 class InvalidAction(AwsError):

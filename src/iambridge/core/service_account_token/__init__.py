@@ -7,7 +7,13 @@ Sources: RFC 7515, 7517, 7518, 7519; OpenID Connect Core 1.0 and Discovery 1.0; 
 API Reference, AssumeRoleWithWebIdentity.
 """
 
-from iambridge.core.service_account_token.claims import BoundObject, check_audience, check_times, projected_claims
+from iambridge.core.service_account_token.claims import (
+    BoundObject,
+    check_audience,
+    check_times,
+    missing_claim,
+    projected_claims,
+)
 from iambridge.core.service_account_token.issuer import discovery_document, jwks, parse_discovery_document, parse_jwks
 from iambridge.core.service_account_token.keys import SigningKey, VerificationKey
 from iambridge.core.service_account_token.token import UnverifiedToken, VerifiedClaims, issue, verify
@@ -23,6 +29,7 @@ __all__ = [
     "discovery_document",
     "issue",
     "jwks",
+    "missing_claim",
     "parse_discovery_document",
     "parse_jwks",
     "projected_claims",

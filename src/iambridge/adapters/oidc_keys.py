@@ -1,0 +1,253 @@
+"""Fetches an issuer's discovery document and keys over TLS, trusting as AWS does.
+
+A public authority vouches for the host, or else the certificate whose SHA-1 is among the provider's thumbprints becomes
+the only trust anchor of the connection that carries the answer. Source: IAM User Guide, "Obtain the thumbprint for an
+OpenID Connect identity provider".
+"""
+
+import asyncio
+import hashlib
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from iambridge.core.service_account_token import VerificationKey, parse_discovery_document, parse_jwks
+from iambridge.core.service_account_token.issuer import KEYS_NOT_RETRIEVED, MAX_DOCUMENT_BYTES, followable
+from iambridge.errors import IDPCommunicationError, InvalidIdentityToken
+
+_TOTAL_SECONDS = 5.0
+_FRESH_SECONDS = 300.0
+_REFETCH_SECONDS = 10.0
+_MAX_PROVIDERS = 1000
+_THUMBPRINT_MISMATCH = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
+
+Provider = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    keys: tuple[VerificationKey, ...]
+    at: float
+
+
+class FetchedOidcKeys:
+    """Implements `ports.OidcKeys`. `now` is a monotonic clock in seconds; `authorities` replaces the system's CAs.
+
+    Keys are kept five minutes a provider. An unknown key id makes one more fetch, at most every ten seconds. Callers
+    that want the same provider's keys at the same time share one fetch.
+    """
+
+    def __init__(self, now: Callable[[], float], *, authorities: ssl.SSLContext | None = None) -> None:
+        self._now = now
+        self._public = authorities or ssl.create_default_context()
+        self._fetched: dict[Provider, _Fetched] = {}
+        self._running: dict[Provider, asyncio.Task[_Fetched]] = {}
+
+    async def keys(self, issuer: str, thumbprints: tuple[str, ...], kid: str) -> Sequence[VerificationKey]:
+        provider = (issuer, thumbprints)
+        found = self._fetched.get(provider)
+        if found is not None:
+            age = self._now() - found.at
+            known = any(key.kid == kid for key in found.keys)
+            if age < (_FRESH_SECONDS if known else _REFETCH_SECONDS):
+                return found.keys
+        return (await self._shared_fetch(provider)).keys
+
+    async def _shared_fetch(self, provider: Provider) -> _Fetched:
+        running = self._running.get(provider)
+        if running is None:
+            running = asyncio.create_task(self._fetch(provider))
+            self._running[provider] = running
+            running.add_done_callback(lambda _: self._running.pop(provider, None))
+        return await asyncio.shield(running)
+
+    async def _fetch(self, provider: Provider) -> _Fetched:
+        issuer, thumbprints = provider
+        try:
+            async with asyncio.timeout(_TOTAL_SECONDS):
+                keys = await fetch_keys(issuer, thumbprints, self._public)
+        except TimeoutError as error:
+            raise _not_retrieved(f"{issuer} did not answer within 5 seconds") from error
+        fetched = _Fetched(keys, self._now())
+        self._fetched.pop(provider, None)
+        self._fetched[provider] = fetched
+        while len(self._fetched) > _MAX_PROVIDERS:
+            self._fetched.pop(next(iter(self._fetched)))
+        return fetched
+
+
+async def fetch_keys(issuer: str, thumbprints: tuple[str, ...], public: ssl.SSLContext) -> tuple[VerificationKey, ...]:
+    """Discovery, then the keys it names; both bounded, neither redirected.
+
+    Raises:
+        InvalidIdentityToken, IDPCommunicationError: in AWS's words, the cause for the operator.
+    """
+    if not followable(issuer):
+        raise _not_retrieved("the issuer is not an https URL without userinfo and fragment")
+    addresses = await _addresses(issuer)
+    private = not all(_is_global(address) for address in addresses)
+    document = await _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", addresses, thumbprints, public)
+    uri = parse_discovery_document(document, issuer)
+    key_addresses = await _addresses(uri)
+    if not private and not all(_is_global(address) for address in key_addresses):
+        raise _not_retrieved("the jwks_uri of a public issuer leads to a private address")
+    return parse_jwks(await _get(uri, key_addresses, thumbprints, public))
+
+
+async def top_certificate_thumbprint(issuer: str) -> str:
+    """SHA-1, 40 hexadecimal digits, of the last certificate that the issuer's host sends.
+
+    Raises:
+        IDPCommunicationError: nobody answers there.
+    """
+    async with asyncio.timeout(_TOTAL_SECONDS):
+        chain = await _served_chain(issuer, await _addresses(issuer))
+    return hashlib.sha1(chain[-1], usedforsecurity=False).hexdigest()
+
+
+async def _get(url: str, addresses: tuple[str, ...], thumbprints: tuple[str, ...], public: ssl.SSLContext) -> bytes:
+    try:
+        return await _answer(url, addresses, public)
+    except aiohttp.ClientConnectorCertificateError as error:
+        if not thumbprints:
+            raise _not_retrieved(f"no public authority vouches for {_host(url)}, and no thumbprint is set") from error
+    anchored = await _anchored(url, addresses, thumbprints)
+    try:
+        return await _answer(url, addresses, anchored)
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise InvalidIdentityToken(
+            _THUMBPRINT_MISMATCH,
+            cause=f"{_host(url)} does not prove itself under the certificate of the thumbprint: {error.certificate_error}",
+            fix="renew the issuer's certificate, for its host name, under that certificate",
+        ) from error
+
+
+async def _answer(url: str, addresses: tuple[str, ...], context: ssl.SSLContext) -> bytes:
+    connector = aiohttp.TCPConnector(ssl=context, resolver=_Pinned(addresses), force_close=True)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=False) as client,
+            client.get(url, allow_redirects=False, headers={"accept": "application/json"}) as response,
+        ):
+            if response.status != 200:
+                raise _not_retrieved(f"{_host(url)} answered {response.status}")
+            body = bytearray()
+            async for part in response.content.iter_chunked(65536):
+                body += part
+                if len(body) > MAX_DOCUMENT_BYTES:
+                    raise _not_retrieved(f"the answer of {_host(url)} is larger than 512 KiB")
+            return bytes(body)
+    except aiohttp.ClientConnectorCertificateError:
+        raise
+    except aiohttp.ClientConnectorError as error:
+        raise _unreachable(url) from error
+    except aiohttp.ClientError as error:
+        raise _not_retrieved(f"{_host(url)} broke off its answer: {type(error).__name__}") from error
+
+
+async def _anchored(url: str, addresses: tuple[str, ...], thumbprints: tuple[str, ...]) -> ssl.SSLContext:
+    """A context that trusts nothing but the served certificate whose SHA-1 is listed.
+
+    The chain is read on a connection of its own, which proves nothing: host name, dates and path are proved later,
+    against that one certificate, on the connection that carries the answer.
+    """
+    wanted = {thumbprint.lower() for thumbprint in thumbprints}
+    for certificate in await _served_chain(url, addresses):
+        if hashlib.sha1(certificate, usedforsecurity=False).hexdigest() in wanted:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            context.load_verify_locations(cadata=certificate)
+            return context
+    raise InvalidIdentityToken(
+        _THUMBPRINT_MISMATCH,
+        cause=f"no certificate that {_host(url)} sends has one of the provider's thumbprints",
+        fix="set the provider's thumbprint to the SHA-1 of the issuer's top certificate",
+    )
+
+
+async def _served_chain(url: str, addresses: tuple[str, ...]) -> list[bytes]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    parts = urlsplit(url)
+    try:
+        _, writer = await asyncio.open_connection(
+            addresses[0], parts.port or 443, ssl=context, server_hostname=parts.hostname
+        )
+    except OSError as error:
+        raise _unreachable(url) from error
+    try:
+        connection: Any = writer.get_extra_info("ssl_object")
+        public = getattr(connection, "get_unverified_chain", None)
+        if public is not None:  # Python 3.13
+            return [bytes(certificate) for certificate in public()]
+        pem = [certificate.public_bytes() for certificate in connection._sslobj.get_unverified_chain()]  # noqa: SLF001 - no public way before Python 3.13
+        return [ssl.PEM_cert_to_DER_cert(text) for text in pem]
+    finally:
+        writer.close()
+
+
+class _Pinned(AbstractResolver):
+    """Resolves every name to addresses that were resolved, and judged, before."""
+
+    def __init__(self, addresses: tuple[str, ...]) -> None:
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+async def _addresses(url: str) -> tuple[str, ...]:
+    parts = urlsplit(url)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise _unreachable(url) from error
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _is_global(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return bool((mapped or parsed).is_global) and not (mapped or parsed).is_multicast
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def _not_retrieved(cause: str) -> InvalidIdentityToken:
+    return InvalidIdentityToken(
+        KEYS_NOT_RETRIEVED, cause=cause, fix="serve the discovery document and JWKS over https, within 5 seconds"
+    )
+
+
+def _unreachable(url: str) -> IDPCommunicationError:
+    return IDPCommunicationError(
+        "An error occurred while communicating with the identity provider",
+        cause=f"nobody answers at {_host(url)}",
+        fix="check that the issuer's host can be reached from here",
+    )

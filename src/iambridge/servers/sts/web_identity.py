@@ -1,0 +1,109 @@
+"""AssumeRoleWithWebIdentity, in the order in which AWS is seen to check.
+
+Shape, JWT, issuer, keys, signature, times, audience, role and trust policy, duration and session policies.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from iambridge.core.decision import Decision, Reason
+from iambridge.core.role_trust import (
+    WEB_IDENTITY,
+    issuer_without_scheme,
+    judge_web_identity,
+    session_tags,
+    web_identity_keys,
+)
+from iambridge.core.service_account_token import (
+    UnverifiedToken,
+    check_audience,
+    check_times,
+    missing_claim,
+    verify,
+)
+from iambridge.errors import InvalidIdentityToken, ValidationError
+from iambridge.ports import IamFacts, OidcKeys
+from iambridge.servers.sts.assume_role import check_session_policies, denied, request_keys
+from iambridge.servers.sts.issuing import Issuer, WebIdentity
+from iambridge.servers.sts.parameters import Faults, role_request
+from iambridge.wire.aws_query import Result
+from iambridge.wire.http import Request
+
+
+async def assume_role_with_web_identity(
+    parameters: Mapping[str, str],
+    request: Request,
+    *,
+    iam: IamFacts,
+    oidc_keys: OidcKeys,
+    issuer: Issuer,
+    now: dt.datetime,
+) -> tuple[Result, Decision]:
+    """The answer and the decision behind it.
+
+    Raises:
+        AwsError: the refusal of the first check that failed, in AWS's words.
+    """
+    faults = Faults(parameters)
+    encoded = faults.text("WebIdentityToken", low=4, high=20_000, secret=True)
+    asked = role_request(parameters, faults)
+    if parameters.get("ProviderId"):
+        raise InvalidIdentityToken(
+            "Provided Token is not a Login With Amazon token",
+            cause="ProviderId names an OAuth provider, and only OpenID Connect tokens are verified",
+            fix="leave ProviderId out for an OpenID Connect token",
+        )
+    token = UnverifiedToken.parse(encoded)
+    if not token.issuer:
+        raise missing_claim("iss")
+    url = issuer_without_scheme(token.issuer)
+    provider = iam.oidc_provider(asked.account, url) if url else None
+    if provider is None:
+        raise InvalidIdentityToken(
+            f"No OpenIDConnect provider found in your account for {token.issuer}",
+            cause=f"account {asked.account} has no OIDC provider whose URL is the token's `iss`",
+            fix=f"create an IAM OIDC provider for {token.issuer} in account {asked.account}",
+        )
+    keys = await oidc_keys.keys(token.issuer, provider.thumbprints, token.kid)
+    claims = verify(token, keys)
+    check_times(claims, int(now.timestamp()))
+    if not claims.subject:
+        raise missing_claim("sub")
+    audience = check_audience(claims, provider.client_ids)
+    tags = session_tags(claims)
+    role = iam.role(asked.role_arn)
+    decision = judge_web_identity(
+        asked.role_arn,
+        role,
+        provider,
+        claims=claims,
+        audience=audience,
+        tags=tags,
+        session_name=asked.session_name,
+        duration=asked.duration,
+        context=request_keys(request, now),
+    )
+    if role is None or not decision.allowed:
+        raise denied(f"Not authorized to perform {WEB_IDENTITY}", decision)
+    if asked.duration > role.max_session_duration:
+        raise ValidationError(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            fix=f"ask for at most {role.max_session_duration} seconds, or raise the role's MaxSessionDuration",
+        )
+    check_session_policies(asked, iam)
+    remembered = {
+        key: value for key, value in web_identity_keys(claims, provider, audience).items() if isinstance(value, str)
+    }
+    made = issuer.role_session(role, asked, tags, now, WebIdentity(provider.arn, remembered))
+    result = {
+        "SubjectFromWebIdentityToken": claims.subject,
+        "Audience": audience,
+        **made,
+        "Provider": provider.arn,
+    }
+    held = (
+        Reason("provider-found", f"the issuer is `{provider.arn}`", where="IAM", held=True),
+        Reason("signature-proved", "the token is signed by the issuer's key", where="token", held=True),
+        Reason("audience-registered", f"the audience is `{audience}`", where="token", held=True),
+    )
+    return result, Decision(decision.hop, decision.outcome, held + decision.reasons)
