@@ -6,7 +6,7 @@ Source: IAM User Guide, "IAM JSON policy element reference".
 import re
 from typing import Final
 
-from iambridge.core.iam_policy.conditions import Condition, UnknownOperatorError, OperatorName
+from iambridge.core.iam_policy.conditions import Condition, OperatorName, UnknownOperatorError
 from iambridge.core.iam_policy.json_text import JsonObject
 from iambridge.core.iam_policy.matching import split_arn
 from iambridge.core.iam_policy.operators import UncomparableValueError

@@ -77,14 +77,9 @@ def judge(question: Question, policies: Policies) -> Verdict:
         return Verdict(Outcome.EXPLICIT_DENY, denied.layer, (denied,))
     grants: list[Grant] = []
     sideless = question.principal.kind in _SIDELESS
-    for layer, levels in (
-        (Layer.RESOURCE_CONTROL, policies.resource_control),
-        (Layer.SERVICE_CONTROL, None if sideless else policies.service_control),
-        (Layer.ENDPOINT, (policies.endpoint,) if policies.endpoint else None),
-    ):
-        for level in levels or ():
-            if not _pass(layer, level, question, grants):
-                return _implicit(layer)
+    fence = _fenced(question, policies, grants, sideless=sideless)
+    if fence is not None:
+        return _implicit(fence)
     naming, grant = _named_by(policies.resource, question) if policies.resource else (Naming.NOT, None)
     if grant:
         grants.append(grant)
@@ -98,6 +93,19 @@ def judge(question: Question, policies: Policies) -> Verdict:
     if not naming and _resource_policy_rules(question):
         return _implicit(Layer.RESOURCE)
     return _own_side(question, policies, grants, granted=naming is Naming.ENTITY)
+
+
+def _fenced(question: Question, policies: Policies, grants: list[Grant], *, sideless: bool) -> Layer | None:
+    """The first of the policy types around an account or network that does not allow; every level must."""
+    for layer, levels in (
+        (Layer.RESOURCE_CONTROL, policies.resource_control),
+        (Layer.SERVICE_CONTROL, None if sideless else policies.service_control),
+        (Layer.ENDPOINT, (policies.endpoint,) if policies.endpoint else None),
+    ):
+        for level in levels or ():
+            if not _pass(layer, level, question, grants):
+                return layer
+    return None
 
 
 def _own_side(question: Question, policies: Policies, grants: list[Grant], *, granted: bool = False) -> Verdict:

@@ -118,6 +118,7 @@ def _sid(reading: Reading, entry: JsonObject, path: str) -> str:
     if reading.kind not in _FREE_SID and not _SID.match(str(sid)):
         reading.fault(
             f"{path}.Sid", "holds more than letters and digits",
-            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*",
+            "Statement IDs (SID) must be alpha-numeric. "
+            "Check that your input satisfies the regular expression [0-9A-Za-z]*",
         )  # fmt: skip
     return str(sid)

@@ -24,8 +24,8 @@ class JsonObject(dict[str, object]):
     repeated: tuple[str, ...] = ()
 
 
-def load(document: str | bytes | Mapping[str, object]) -> tuple[str, object]:
-    """(text, value) of a document given as text, bytes or a mapping. Raises JsonError."""
+def load(document: str | bytes | Mapping[str, object], *, longest: int = LONGEST) -> tuple[str, object]:
+    """(text, value) of a document given as text, bytes or a mapping, at most `longest` characters. Raises JsonError."""
     try:
         if isinstance(document, bytes):
             text = document.decode()
@@ -33,7 +33,9 @@ def load(document: str | bytes | Mapping[str, object]) -> tuple[str, object]:
             text = document
         else:
             text = json.dumps(document, ensure_ascii=False)
-        return text, _loads(text)
+            if isinstance(document, JsonObject):
+                return text, document
+        return text, _loads(text, longest)
     except json.JSONDecodeError as error:
         raise JsonError(f"is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
     except RecursionError:
@@ -46,9 +48,9 @@ def load(document: str | bytes | Mapping[str, object]) -> tuple[str, object]:
         raise JsonError(f"is not JSON: {error}") from None
 
 
-def _loads(text: str) -> object:
-    if len(text) > LONGEST:
-        raise JsonError(f"is longer than {LONGEST} characters")
+def _loads(text: str, longest: int) -> object:
+    if len(text) > longest:
+        raise JsonError(f"is longer than {longest} characters")
     return json.loads(
         text, object_pairs_hook=_object, parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=_constant
     )

@@ -72,7 +72,12 @@ def _matched(layer: Layer, named: NamedDocument, statement: Statement) -> Reason
         f"the {layer.value} matches with effect {effect}",
         where=place(named, statement),
         held=not statement.denies,
-        facts={"policy": layer.value},
+        facts={
+            "policy": layer.value,
+            "document": named.name,
+            "statement": str(statement.index),
+            "sid": statement.sid,
+        },
     )
 
 

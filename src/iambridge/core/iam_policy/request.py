@@ -98,6 +98,8 @@ class Principal:
             keys["aws:principalisawsservice"] = "true"
             keys["aws:principalservicename"] = self.arn
             return keys
+        if not self.arn:
+            return keys
         if kind is PrincipalKind.FEDERATED:
             keys["aws:federatedprovider"] = self.arn
         elif kind is not PrincipalKind.ANONYMOUS:
