@@ -124,7 +124,7 @@ async def _get(url: str, addresses: tuple[str, ...], thumbprints: tuple[str, ...
     except aiohttp.ClientConnectorCertificateError as error:
         raise InvalidIdentityToken(
             _THUMBPRINT_MISMATCH,
-            cause=f"{_host(url)} does not prove itself under the certificate of the thumbprint: {error.certificate_error}",
+            cause=f"{_host(url)} does not prove itself under the thumbprint's certificate: {error.certificate_error}",
             fix="renew the issuer's certificate, for its host name, under that certificate",
         ) from error
 
@@ -202,8 +202,9 @@ class _Pinned(AbstractResolver):
         self._addresses = addresses
 
     async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        wanted = {socket.AF_INET, socket.AF_INET6} if family == socket.AF_UNSPEC else {family}
         return [
             ResolveResult(
                 hostname=host,
@@ -214,6 +215,7 @@ class _Pinned(AbstractResolver):
                 flags=socket.AI_NUMERICHOST,
             )
             for address in self._addresses
+            if (socket.AF_INET6 if ":" in address else socket.AF_INET) in wanted
         ]
 
     async def close(self) -> None:
