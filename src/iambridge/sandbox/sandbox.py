@@ -1,0 +1,148 @@
+"""The sandbox: an AWS account and a cluster on one machine, wired to each other over TLS like strangers."""
+
+import asyncio
+import datetime as dt
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from iambridge import __version__
+from iambridge.adapters.certificates import CertificateAuthority, Leaf, write_private
+from iambridge.adapters.decision_log import JsonLinesDecisionLog
+from iambridge.adapters.serving import Listener, RunningServer
+from iambridge.core.service_account_token import SigningKey
+from iambridge.errors import InputError
+from iambridge.sandbox.aws_side import AwsSide
+from iambridge.sandbox.client_environment import client_environment
+from iambridge.sandbox.cluster_side import ClusterSide
+from iambridge.sandbox.data_dir import SIGNING_KEY, DataDir
+from iambridge.wire.http import App
+
+_LOOPBACK = "127.0.0.1"
+# An S3 object is read whole; moto keeps it in memory anyway.
+_AWS_MAX_BODY = 256 * 1024 * 1024
+_SCRIPT_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`token_webhook_cache_ttl` is in seconds. `init_dir` holds executables to run at every start."""
+
+    token_webhook_cache_ttl: float = 1.0
+    aws_only: bool = False
+    init_dir: Path | None = None
+
+
+class Sandbox:
+    """`start` returns when everything answers; `stop` drains and may be called at any time."""
+
+    def __init__(self, data_dir: DataDir, options: Options) -> None:
+        self._data_dir = data_dir
+        self._options = options
+        self._servers: list[RunningServer] = []
+        self._decisions: IO[str] | None = None
+        self._aws: AwsSide | None = None
+        self._cluster: ClusterSide | None = None
+
+    async def start(self) -> None:
+        """Open state, start servers, run the user's scripts.
+
+        Raises:
+            InputError: a port is taken, state is unreadable, or a script of `init_dir` failed.
+        """
+        data_dir, ports = self._data_dir, self._data_dir.ports
+        authority = CertificateAuthority(data_dir.pki, name="iambridge sandbox CA", now=dt.datetime.now(dt.UTC))
+        leaf = authority.leaf("servers", hosts=(_LOOPBACK, "localhost"))
+        self._decisions = (data_dir.logs / "decisions.jsonl").open("a", encoding="utf-8")
+        log = JsonLinesDecisionLog(self._decisions, time.time)
+        self._aws = AwsSide(data_dir, log)
+        await self._serve(self._aws.app, ports.aws, leaf, max_body=_AWS_MAX_BODY)
+        if not self._options.aws_only:
+            self._cluster = ClusterSide(
+                data_dir,
+                authority=authority,
+                signing_keys=[_kept_signing_key(data_dir.path / SIGNING_KEY)],
+                aws=self._aws,
+                log=log,
+                token_webhook_cache_ttl=self._options.token_webhook_cache_ttl,
+            )
+            for app, port in self._cluster.apps():
+                await self._serve(app, port, leaf)
+            await self._cluster.start()
+        if self._options.init_dir is not None:
+            await asyncio.to_thread(_run_scripts, self._options.init_dir, data_dir.path)
+
+    async def stop(self) -> None:
+        if self._cluster is not None:
+            await self._cluster.stop()
+        await asyncio.gather(*(server.stop() for server in self._servers))
+        if self._cluster is not None:
+            await self._cluster.close()
+        if self._aws is not None:
+            await self._aws.close()
+        if self._decisions is not None:
+            self._decisions.close()
+
+    async def _serve(self, app: App, port: int, leaf: Leaf, *, max_body: int = 4 * 1024 * 1024) -> None:
+        server = RunningServer(app, Listener(_LOOPBACK, port, leaf.certificate, leaf.key, max_body))
+        await server.start()
+        self._servers.append(server)
+
+    def banner(self) -> str:
+        """What runs, what is enforced, what is lost at stop, and how to point clients at it."""
+        ports, path = self._data_dir.ports, self._data_dir.path
+        lines = [
+            f"iambridge {__version__} on {path}",
+            "",
+            f"  AWS             {ports.url('aws')}   IAM and STS; all else is moto's",
+        ]
+        if not self._options.aws_only:
+            lines += [
+                f"  Kubernetes API  {ports.url('kubernetes')}",
+                f"  OIDC issuer     {ports.url('issuer')}",
+                f"  webhook         {ports.url('webhook')}/mutate",
+                f"  authenticator   {ports.url('authenticator')}/authenticate",
+            ]
+        lines += [
+            "",
+            "  Enforced: SigV4 on every AWS request but AssumeRoleWithWebIdentity, which carries a token that STS verifies;",
+            "            IAM policies with default deny; RBAC and admission on every Kubernetes request.",
+            "  In memory: what moto holds (S3 objects, EC2 instances and the like) is gone when this stops; --init-dir D runs",
+            "            your scripts at every start to put it back. The cluster, IAM and issued sessions are kept.",
+            "  Not a sandbox for code: pods are processes of this machine with your own rights.",
+            f"  Decisions: {path / 'logs/decisions.jsonl'}",
+            "",
+            f'  Point clients at it:  eval "$(iambridge env --data-dir {path})"',
+        ]
+        return "\n".join(lines)
+
+
+def _kept_signing_key(file: Path) -> SigningKey:
+    if not file.exists():
+        write_private(file, SigningKey.generate("RS256").to_pem())
+    return SigningKey.from_pem(file.read_bytes())
+
+
+def _run_scripts(folder: Path, data_dir: Path) -> None:
+    """Run the executables of `folder` in order of name, with clients pointed at this sandbox."""
+    if not folder.is_dir():
+        raise InputError(f"--init-dir {folder} is not a directory", fix="give a directory of executable scripts")
+    changes = client_environment(data_dir)
+    environment = {name: value for name, value in os.environ.items() if name not in changes}
+    environment.update({name: value for name, value in changes.items() if value is not None})
+    for script in sorted(folder.iterdir()):
+        if not script.is_file() or not os.access(script, os.X_OK):
+            continue
+        done = subprocess.run(  # noqa: S603 - the user's own scripts
+            [script], cwd=folder, env=environment, timeout=_SCRIPT_SECONDS, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise InputError(
+                f"the start script {script.name} failed with exit code {done.returncode}",
+                where=str(script),
+                cause=(done.stderr or done.stdout).strip()[-500:],
+                fix="mend the script; state in the data directory is as it was",
+            )
