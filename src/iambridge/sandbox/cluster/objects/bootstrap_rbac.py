@@ -1,0 +1,45 @@
+"""The roles and bindings that every cluster starts with: cluster-admin, admin, edit, view and `system:*`.
+
+Generated from Kubernetes' own bootstrap policy by tools/kubernetes_types. One difference, and why: `system:node` is bound
+to the group `system:nodes`, since there is no Node authorizer here.
+"""
+
+import copy
+import gzip
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+
+@cache
+def _items() -> list[dict[str, Any]]:
+    data = files(__package__).joinpath("bootstrap_rbac.json.gz").read_bytes()
+    return msgspec.json.decode(gzip.decompress(data), type=list[dict[str, Any]])
+
+
+def _of(kind: str) -> list[dict[str, Any]]:
+    return [copy.deepcopy(item) for item in _items() if item["kind"] == kind]
+
+
+def cluster_roles() -> list[dict[str, Any]]:
+    """ClusterRoles; those with an aggregationRule have their rules filled in by `core.rbac.aggregated_rules`."""
+    return _of("ClusterRole")
+
+
+def roles() -> list[dict[str, Any]]:
+    return _of("Role")
+
+
+def role_bindings() -> list[dict[str, Any]]:
+    return _of("RoleBinding")
+
+
+def cluster_role_bindings() -> list[dict[str, Any]]:
+    bindings = _of("ClusterRoleBinding")
+    nodes = {"kind": "Group", "name": "system:nodes", "apiGroup": "rbac.authorization.k8s.io"}
+    for binding in bindings:
+        if binding["metadata"]["name"] == "system:node":
+            binding["subjects"] = [nodes]
+    return bindings
