@@ -119,7 +119,7 @@ class Account:
 
 
 async def fetch_thumbprint(url: str) -> str:
-    """SHA-1 of the top certificate that an issuer sends, 40 hex digits. Nothing is trusted by it but what the user says.
+    """SHA-1 of the top certificate that an issuer sends, 40 hex digits.
 
     Source: IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider".
 

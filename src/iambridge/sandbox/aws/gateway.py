@@ -121,7 +121,7 @@ class Gateway:
         if call.service.prefix == "iam":
             return await self._iam(call, caller, context, request_id)
         if call.service.prefix == "s3":
-            return await self._s3(request, call, caller, context, content, request_id)
+            return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
         tags = tag_context(request_tags(call), call)
         asked = [Asked(call.action, arn, tuple(tags.items())) for arn in resources.arns(call, self._account.account_id)]
         self._authorizer.require(caller, asked, context, request_id=request_id)
@@ -157,7 +157,7 @@ class Gateway:
         return Response(200, (("content-type", "text/xml"), ("x-amzn-requestid", request_id)), body)
 
     async def _s3(
-        self, request: Request, call: Call, caller: Caller, context: dict[str, str], content: bytes, request_id: str
+        self, request: Request, call: Call, caller: Caller, *, context: dict[str, str], content: bytes, request_id: str
     ) -> Response:
         asked = s3_actions.asked(call, content)
         policies = await self._bucket_policies.of(asked, call.region)

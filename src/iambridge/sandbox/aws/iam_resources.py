@@ -1,6 +1,6 @@
 """The ARN that an IAM call is decided on, with the paths that the store knows. Reads the store, changes nothing.
 
-Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS Identity and Access Management".
+Source: Service Authorization Reference, actions, resources and condition keys of AWS Identity and Access Management.
 """
 
 from collections.abc import Mapping

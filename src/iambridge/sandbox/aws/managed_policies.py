@@ -25,8 +25,7 @@ def principals(account: IamAccount) -> list[Principal]:
 
 
 def describe(account: IamAccount, policy: ManagedPolicy | AwsManagedPolicy) -> Output:
-    own = isinstance(policy, ManagedPolicy)
-    arn = account.arn(policy) if own else policy.arn
+    arn = _arn(account, policy)
     everyone = principals(account)
     result: Output = {
         "PolicyName": policy.name,
@@ -40,9 +39,9 @@ def describe(account: IamAccount, policy: ManagedPolicy | AwsManagedPolicy) -> O
         "CreateDate": policy.created,
         "UpdateDate": policy.updated or policy.created,
     }
-    if own and policy.description:
+    if isinstance(policy, ManagedPolicy) and policy.description:
         result["Description"] = policy.description
-    if own and policy.tags:
+    if isinstance(policy, ManagedPolicy) and policy.tags:
         result["Tags"] = tag_list(policy.tags)
     return result
 

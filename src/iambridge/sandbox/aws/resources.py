@@ -105,19 +105,19 @@ def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
     given = _given_arns(prefix, values)
     yield from given
     ec2_types = _ec2_ids(call) if prefix == "ec2" else {}
-    for kind in action.resource_types:
-        if prefix == "ec2" and kind.name in ec2_types:
-            for identity in ec2_types[kind.name]:
-                yield _fill(kind.template, {}, call, account_id, default=identity)
+    for entry in action.resource_types:
+        if prefix == "ec2" and entry.name in ec2_types:
+            for identity in ec2_types[entry.name]:
+                yield _fill(entry.template, {}, call, account_id, default=identity)
             continue
-        if any(action_catalogue.arn_pattern(kind.template).fullmatch(arn) for arn in given):
+        if any(action_catalogue.arn_pattern(entry.template).fullmatch(arn) for arn in given):
             continue
-        bound = list(_bound(prefix, kind, values))
+        bound = list(_bound(prefix, entry, values))
         if bound:
             for binding in bound:
-                yield _fill(kind.template, binding, call, account_id)
-        elif kind.required and not given:
-            yield _unnamed(call, kind, account_id)
+                yield _fill(entry.template, binding, call, account_id)
+        elif entry.required and not given:
+            yield _unnamed(call, entry, account_id)
 
 
 def _given_arns(prefix: str, values: Values) -> list[str]:
