@@ -1,6 +1,5 @@
 """Kubernetes Events, as components write them: repeated ones are counted, and a failure to write one is only logged."""
 
-import datetime as dt
 import logging
 import secrets
 from collections.abc import Callable, Mapping
@@ -8,15 +7,11 @@ from typing import Any
 
 from iambridge.errors import KubernetesError
 from iambridge.sandbox.cluster.client import SystemClient
+from iambridge.sandbox.cluster.timestamps import timestamp
 
 _log = logging.getLogger(__name__)
 
 _MOST_REMEMBERED = 1000
-
-
-def timestamp(seconds: float) -> str:
-    """meta/v1 Time: RFC 3339 in whole seconds."""
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class EventRecorder:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from iambridge.sandbox.cluster.events import timestamp
+from iambridge.sandbox.cluster.timestamps import timestamp
 
 TRACKING = "batch.kubernetes.io/job-tracking"
 _FIRST_DELAY_SECONDS = 10

@@ -7,7 +7,8 @@ from typing import Any
 from iambridge.errors import NotFound
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.controllers.work_queue import Key, WorkQueue
-from iambridge.sandbox.cluster.events import EventRecorder, timestamp
+from iambridge.sandbox.cluster.events import EventRecorder
+from iambridge.sandbox.cluster.timestamps import timestamp
 from iambridge.sandbox.cluster.reflector import Reflector
 
 _SCHEDULER = "default-scheduler"

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from iambridge.errors import BridgeError, ContainerError, CreateContainerConfigError, KubernetesError, StartError
-from iambridge.sandbox.cluster.events import timestamp
+from iambridge.sandbox.cluster.timestamps import timestamp
 from iambridge.sandbox.cluster.kubelet import environment, process
 from iambridge.sandbox.cluster.kubelet.command import argv, image_entry
 from iambridge.sandbox.cluster.kubelet.environment import Object

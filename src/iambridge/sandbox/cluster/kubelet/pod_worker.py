@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from iambridge.errors import Conflict, FailedMount, KubernetesError, NotFound
-from iambridge.sandbox.cluster.events import timestamp
+from iambridge.sandbox.cluster.timestamps import timestamp
 from iambridge.sandbox.cluster.kubelet.container import Container
 from iambridge.sandbox.cluster.kubelet.environment import Object
 from iambridge.sandbox.cluster.kubelet.host import Host

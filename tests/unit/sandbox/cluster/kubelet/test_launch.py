@@ -1,0 +1,229 @@
+"""The launcher as a real process: as the current user and, where the test runs as root, also as an unprivileged one."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from iambridge.sandbox.cluster.kubelet import launch
+from iambridge.sandbox.cluster.kubelet.mounts import Mount, Steps, plan
+
+if sys.platform != "linux":
+    pytest.skip("mount namespaces are Linux's", allow_module_level=True)
+
+TOKEN_PATH = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+NOBODY = 65534
+USERS = [os.getuid(), NOBODY] if os.getuid() == 0 else [os.getuid()]
+
+
+class Ended(NamedTuple):
+    code: int
+    output: str
+    status: dict[str, str]
+
+
+class Launcher:
+    """Runs launch.py as `user` on volumes of its own in a directory that the user can reach."""
+
+    def __init__(self, user: int, place: Path) -> None:
+        self.user = user
+        self.place = place
+        self.identity: dict[str, Any] = {} if user == os.getuid() else {"user": user, "group": user, "extra_groups": []}
+        self.python = sys.executable if user == os.getuid() else "/usr/bin/python3"
+        self.script = place / "launch.py"
+        shutil.copy(launch.__file__, self.script)
+        for name in ("staging", "token", "data"):
+            (place / name).mkdir()
+        (place / "token/token").write_text("the token")
+        if user != os.getuid():
+            for path in (place, *place.rglob("*")):
+                os.chown(path, user, user)
+
+    def run(self, steps: Steps, *argv: str, environment: dict[str, str] | None = None, cwd: str = "/") -> Ended:
+        receive, send = os.pipe()
+        specification = {
+            "steps": steps,
+            "staging": str(self.place / "staging"),
+            "argv": argv,
+            "env": {"PATH": os.defpath} if environment is None else environment,
+            "cwd": cwd,
+            "parent": os.getpid(),
+            "status": send,
+        }
+        process = subprocess.Popen(
+            [self.python, "-I", "-S", str(self.script)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            pass_fds=(send,), start_new_session=True, env={}, text=True, **self.identity,
+        )  # fmt: skip
+        os.close(send)
+        output, _ = process.communicate(json.dumps(specification), timeout=20)
+        with os.fdopen(receive) as stream:
+            report = stream.read()
+        return Ended(process.returncode, output, json.loads(report) if report else {})
+
+    def sh(self, mounts: list[Mount], script: str) -> Ended:
+        return self.run(plan(mounts), "/bin/sh", "-c", script)
+
+    def token(self, path: str = TOKEN_PATH) -> Mount:
+        return Mount("aws-iam-token", path, self.place / "token", read_only=True)
+
+
+@pytest.fixture(params=USERS, ids=lambda user: f"uid-{user}")
+def launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
+    if request.param != os.getuid() and not Path("/usr/bin/python3").exists():
+        pytest.skip("no python3 that an unprivileged user can start")
+    with tempfile.TemporaryDirectory(prefix="ib-launch-") as place:
+        Path(place).chmod(0o755)
+        launcher = Launcher(request.param, Path(place))
+        trial = launcher.sh([launcher.token()], "true")
+        if trial.status.get("stage") == "mount":
+            pytest.skip(f"this machine forbids private mounts: {trial.status['error']}")
+        yield launcher
+
+
+def test_volume_is_at_its_exact_path(launcher: Launcher) -> None:
+    """A program that knows only the path that EKS injects finds the token there."""
+    ended = launcher.sh([launcher.token()], f"cat {TOKEN_PATH}/token")
+    assert ended == (0, "the token", {})
+
+
+def test_user_is_kept(launcher: Launcher) -> None:
+    """The process has the user and group of the kubelet, and an unprivileged one gains no capability."""
+    ended = launcher.sh([launcher.token()], "id -u; id -g; grep CapEff /proc/self/status")
+    user, group, capabilities = ended.output.split("\n")[:3]
+    assert (user, group) == (str(launcher.user), str(launcher.user))
+    if launcher.user != 0:
+        assert int(capabilities.split()[1], 16) == 0
+
+
+def test_read_only_mount_refuses_writes(launcher: Launcher) -> None:
+    """A readOnly volume cannot be written, and the file on the host is unchanged."""
+    ended = launcher.sh([launcher.token()], f"echo forged > {TOKEN_PATH}/token")
+    assert ended.code != 0
+    assert "Read-only file system" in ended.output
+    assert (launcher.place / "token/token").read_text() == "the token"
+
+
+def test_host_file_system_is_untouched(launcher: Launcher) -> None:
+    """Mount points that the host lacks exist for the pod alone: below /run, below /etc and in the root directory."""
+    paths = ["/iambridge-unit-test/deep", "/etc/iambridge-unit-test", TOKEN_PATH]
+    mounts = [Mount("data", path, launcher.place / "data") for path in paths[:2]] + [launcher.token()]
+    ended = launcher.sh(mounts, f"touch {paths[0]}/written && ls -d {' '.join(paths)} && cat {TOKEN_PATH}/token")
+    assert ended.code == 0, ended
+    assert [path for path in paths if Path(path).exists()] == []
+    assert (launcher.place / "data/written").exists()
+    assert list((launcher.place / "staging").iterdir()) == []
+
+
+def test_rest_of_run_and_root_stay_visible(launcher: Launcher) -> None:
+    """What the host has in /, /run and /etc is there for the pod too, names resolution included."""
+    mounts = [launcher.token(), Mount("data", "/iambridge-unit-test", launcher.place / "data")]
+    ended = launcher.sh(mounts, "ls -A /run / && cat /etc/resolv.conf >/dev/null")
+    inside = set(ended.output.split())
+    assert ended.code == 0
+    assert {entry.name for entry in Path("/run").iterdir()} <= inside
+    assert {entry.name for entry in Path("/").iterdir()} <= inside
+
+
+def test_mount_within_a_mount(launcher: Launcher) -> None:
+    """A volume can be mounted inside a writable one, whichever is named first."""
+    outer = Mount("data", "/iambridge-unit-test", launcher.place / "data")
+    ended = launcher.sh([launcher.token("/iambridge-unit-test/token"), outer], "cat /iambridge-unit-test/token/token")
+    assert ended == (0, "the token", {})
+
+
+def test_single_file_mount(launcher: Launcher) -> None:
+    """A file, as a subPath gives it, is mounted as a file."""
+    mount = Mount("token", "/etc/iambridge-unit-test/one", launcher.place / "token/token", read_only=True)
+    assert launcher.sh([mount], "cat /etc/iambridge-unit-test/one") == (0, "the token", {})
+
+
+def test_swap_is_seen_while_the_process_runs(launcher: Launcher) -> None:
+    """A directory that is bound shows what the kubelet later puts into it."""
+    (launcher.place / "token/token").unlink()
+    (launcher.place / "token/old").write_text("old")
+    (launcher.place / "token/token").symlink_to("old")
+    script = f"cat {TOKEN_PATH}/token; echo ready > {launcher.place}/data/ready; until [ -e {TOKEN_PATH}/new ]; do :; done; cat {TOKEN_PATH}/token"
+    swap = subprocess.Popen(
+        ["/bin/sh", "-c", f"cd {launcher.place}; until [ -e data/ready ]; do :; done; echo -n new > token/n; ln -s n token/x; mv -T token/x token/token; touch token/new"]
+    )  # fmt: skip
+    ended = launcher.sh([launcher.token()], script)
+    assert swap.wait() == 0
+    assert ended.output == "oldnew"
+
+
+def test_environment_is_exactly_the_one_given(launcher: Launcher) -> None:
+    """The process sees the variables of its specification and no others."""
+    ended = launcher.run([], "/usr/bin/env", environment={"PATH": "/usr/bin:/bin", "A": "b c"})
+    assert sorted(ended.output.splitlines()) == ["A=b c", "PATH=/usr/bin:/bin"]
+
+
+def test_signals_and_stdin_are_a_fresh_process_s(launcher: Launcher) -> None:
+    """SIGPIPE ends a writer, as it does in a container; stdin is empty; no descriptor of the kubelet is left open."""
+    ended = launcher.run([], "/bin/sh", "-c", "cat; ls /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign)' /proc/self/status")
+    descriptors, blocked, ignored = ended.output.split("\n")[:3]
+    assert int(descriptors) == 4  # stdin, stdout, stderr and that of `ls` itself
+    assert int(blocked.split()[1], 16) == 0
+    assert int(ignored.split()[1], 16) == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "cwd", "stage"),
+    [
+        (["/nonexistent/program"], "/", "exec"),
+        (["no-such-program"], "/", "exec"),
+        (["true"], "/no/such/place", "chdir"),
+    ],
+)
+def test_failed_start_is_reported(launcher: Launcher, argv: list[str], cwd: str, stage: str) -> None:
+    """A command or directory that is not there is told on the status descriptor, and the exit code is 128."""
+    ended = launcher.run([], *argv, cwd=cwd)
+    assert (ended.code, ended.status["stage"]) == (128, stage)
+    assert "No such file or directory" in ended.status["error"]
+
+
+def test_lost_volume_is_reported(launcher: Launcher) -> None:
+    """A source that is gone is a failed mount that names it, never a start without the volume."""
+    ended = launcher.run(plan([Mount("gone", TOKEN_PATH, launcher.place / "gone")]), "true")
+    assert (ended.code, ended.status["stage"]) == (128, "mount")
+    assert "gone" in ended.status["error"]
+
+
+def test_process_dies_with_its_parent(launcher: Launcher) -> None:
+    """The kernel kills the process when the one that started it is killed."""
+    specification = {
+        "steps": plan([launcher.token()]),
+        "staging": str(launcher.place / "staging"),
+        "argv": ["/bin/sh", "-c", "echo started; exec sleep 60"],
+        "env": {"PATH": os.defpath},
+        "cwd": "/",
+        "status": 2,
+    }
+    program = (
+        "import json, os, subprocess, sys\n"
+        f"specification = {specification!r} | {{'parent': os.getpid()}}\n"
+        f"command = [sys.executable, '-I', '-S', {str(launcher.script)!r}]\n"
+        "child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "child.stdin.write(json.dumps(specification).encode())\n"
+        "child.stdin.close()\n"
+        "child.stdout.readline()\n"
+        "print(child.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    parent = subprocess.run(
+        [launcher.python, "-c", program], stdout=subprocess.PIPE, text=True, check=False, env={}, timeout=20,
+        **launcher.identity,
+    )  # fmt: skip
+    child = Path(f"/proc/{int(parent.stdout)}/stat")
+    deadline = time.monotonic() + 10
+    while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, f"{child} outlived its parent"
+        time.sleep(0.01)
