@@ -1,0 +1,201 @@
+"""Real TLS servers on loopback: good, impostor, redirecting, endless, silent."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import ssl
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iambridge.adapters import oidc_keys
+from iambridge.adapters.certificates import CertificateAuthority
+from iambridge.adapters.oidc_keys import FetchedOidcKeys, top_certificate_thumbprint
+from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.core.service_account_token import SigningKey, discovery_document, jwks
+from iambridge.errors import IDPCommunicationError, InvalidIdentityToken
+from iambridge.wire.http import Request, Response
+
+KEY = SigningKey.generate("ES256")
+NOW = dt.datetime.now(dt.UTC)
+
+
+@dataclass
+class Clock:
+    seconds: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Issuer:
+    """An issuer whose documents a test may bend."""
+
+    url: str
+    authority: CertificateAuthority
+    documents: dict[str, Response] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def app(self, request: Request) -> Response:
+        self.asked.append(request.path)
+        return self.documents.get(request.path, Response(404))
+
+    def publish(self, jwks_uri: str = "", **changes: Any) -> None:
+        document = {**discovery_document(self.url, jwks_uri or f"{self.url}/jwks", ["ES256"]), **changes}
+        self.documents["/.well-known/openid-configuration"] = Response(200, (), json.dumps(document).encode())
+        self.documents["/jwks"] = Response(200, (), json.dumps(jwks([KEY.public])).encode())
+
+
+@contextlib.asynccontextmanager
+async def issuer(directory: Path, *, hosts: tuple[str, ...] = ("127.0.0.1",)) -> AsyncIterator[Issuer]:
+    authority = CertificateAuthority(directory / "pki", name="test", now=NOW)
+    leaf = authority.leaf("issuer", hosts=hosts)
+    port = free_port()
+    found = Issuer(f"https://127.0.0.1:{port}", authority)
+    found.publish()
+    server = RunningServer(found.app, Listener("127.0.0.1", port, leaf.certificate, leaf.key))
+    await server.start()
+    try:
+        yield found
+    finally:
+        await server.stop()
+
+
+def trusting(authority: CertificateAuthority) -> ssl.SSLContext:
+    return ssl.create_default_context(cadata=authority.pem.decode())
+
+
+def fetcher(clock: Callable[[], float] = lambda: 0.0, authorities: ssl.SSLContext | None = None) -> FetchedOidcKeys:
+    return FetchedOidcKeys(clock, authorities=authorities)
+
+
+async def refusal(found: Issuer, *thumbprints: str, authorities: ssl.SSLContext | None = None) -> InvalidIdentityToken:
+    with pytest.raises(InvalidIdentityToken) as caught:
+        await fetcher(authorities=authorities).keys(found.url, thumbprints, KEY.kid)
+    return caught.value
+
+
+def test_keys_are_trusted_by_authority_or_by_thumbprint(tmp_path: Path) -> None:
+    """A trusted authority suffices; else the served certificate of the thumbprint is the anchor, the leaf itself too."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            by_authority = await fetcher(authorities=trusting(found.authority)).keys(found.url, (), KEY.kid)
+            by_thumbprint = await fetcher().keys(found.url, (found.authority.thumbprint.upper(),), KEY.kid)
+            assert [key.kid for key in by_authority] == [key.kid for key in by_thumbprint] == [KEY.kid]
+            assert await top_certificate_thumbprint(found.url) == found.authority.thumbprint
+            assert "thumbprint" in (await refusal(found, "0" * 40)).message
+            assert "no thumbprint is set" in (await refusal(found)).cause
+
+    asyncio.run(play())
+
+
+def test_an_impostor_with_the_genuine_authority_appended_is_refused(tmp_path: Path) -> None:
+    """A chain that merely contains the thumbprint's certificate proves nothing: the leaf must be under it."""
+
+    async def play() -> None:
+        genuine = CertificateAuthority(tmp_path / "genuine", name="genuine", now=NOW)
+        async with issuer(tmp_path / "impostor") as found:
+            leaf = found.authority.leaf("forged", hosts=("127.0.0.1",))
+            leaf.certificate.write_bytes(leaf.certificate.read_bytes() + genuine.pem)
+            port = free_port()
+            server = RunningServer(found.app, Listener("127.0.0.1", port, leaf.certificate, leaf.key))
+            await server.start()
+            try:
+                found.url = f"https://127.0.0.1:{port}"
+                found.publish()
+                assert "thumbprint" in (await refusal(found, genuine.thumbprint)).message
+                assert found.asked == []
+            finally:
+                await server.stop()
+
+    asyncio.run(play())
+
+
+def test_the_certificate_must_name_the_host(tmp_path: Path) -> None:
+    """Under the anchor of a thumbprint the host name still counts."""
+
+    async def play() -> None:
+        async with issuer(tmp_path, hosts=("other.example",)) as found:
+            assert "thumbprint" in (await refusal(found, found.authority.thumbprint)).message
+
+    asyncio.run(play())
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b" " * 65536
+        await asyncio.sleep(0.001)
+
+
+async def _silent() -> AsyncIterator[bytes]:
+    yield b"{"
+    await asyncio.sleep(60)
+
+
+def test_answers_that_must_not_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redirects, errors, endless, silent and foreign documents end in AWS's words, in bounded time and memory."""
+    monkeypatch.setattr(oidc_keys, "_TOTAL_SECONDS", 0.5)
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            trust = trusting(found.authority)
+            for response in (
+                Response(302, (("location", f"{found.url}/jwks"),)), Response(500), Response(204), Response(200, (), _endless()),
+                Response(200, (), _silent()), Response(200, (), b"<html>"),
+            ):  # fmt: skip
+                found.publish()
+                found.documents["/jwks"] = response
+                error = await refusal(found, authorities=trust)
+                assert error.message.startswith("Couldn't retrieve verification key from your identity provider,  ")
+            found.publish(jwks_uri=found.url.replace("https", "http") + "/jwks")
+            await refusal(found, authorities=trust)
+            found.publish(issuer="https://other.example")
+            await refusal(found, authorities=trust)
+
+    asyncio.run(play())
+
+
+def test_a_closed_port_is_a_communication_error() -> None:
+    """When nobody answers, the error is the one that SDKs retry."""
+    with pytest.raises(IDPCommunicationError):
+        asyncio.run(fetcher().keys(f"https://127.0.0.1:{free_port()}", ("0" * 40,), "k"))
+
+
+def test_keys_are_kept_shared_and_refetched(tmp_path: Path) -> None:
+    """Concurrent callers share a fetch, a known kid is kept five minutes, an unknown one refetches every ten seconds."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            clock = Clock()
+            keys = fetcher(clock, trusting(found.authority))
+            await asyncio.gather(*(keys.keys(found.url, (), KEY.kid) for _ in range(20)))
+            assert len(found.asked) == 2
+            clock.seconds += 299
+            await keys.keys(found.url, (), KEY.kid)
+            assert len(found.asked) == 2
+            await keys.keys(found.url, (), "unknown")
+            assert len(found.asked) == 4
+            await keys.keys(found.url, (), "unknown")
+            assert len(found.asked) == 4
+            clock.seconds += 301
+            await keys.keys(found.url, (), KEY.kid)
+            assert len(found.asked) == 6
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [("93.184.215.14", True), ("127.0.0.1", False), ("10.0.0.1", False), ("169.254.169.254", False), ("::1", False),
+     ("fe80::1%eth0", False), ("::ffff:127.0.0.1", False), ("fd00:ec2::254", False), ("0.0.0.0", False), ("224.0.0.1", False),
+     ("2606:4700::1", True)],
+)  # fmt: skip
+def test_private_addresses_are_recognised(address: str, *, public: bool) -> None:
+    """The keys of a public issuer must not lead to a private, loopback, link-local or mapped address."""
+    assert oidc_keys._is_global(address) is public
