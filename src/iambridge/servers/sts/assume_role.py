@@ -124,6 +124,11 @@ def _check_duration(asked: RoleRequest, role: TrustedRole, caller: Authenticated
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
             fix="ask for at most 3600 seconds, or assume the role with a user's key",
         )
+    check_max_session_duration(asked, role)
+
+
+def check_max_session_duration(asked: RoleRequest, role: TrustedRole) -> None:
+    """Raises ValidationError when a session longer than the role's maximum is asked for."""
     if asked.duration > role.max_session_duration:
         raise ValidationError(
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",

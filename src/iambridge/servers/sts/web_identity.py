@@ -5,10 +5,12 @@ Shape, JWT, issuer, keys, signature, times, audience, role and trust policy, dur
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from iambridge.core.decision import Decision, Reason
 from iambridge.core.role_trust import (
     WEB_IDENTITY,
+    OidcProvider,
     issuer_without_scheme,
     judge_web_identity,
     session_tags,
@@ -16,18 +18,26 @@ from iambridge.core.role_trust import (
 )
 from iambridge.core.service_account_token import (
     UnverifiedToken,
+    VerifiedClaims,
     check_audience,
     check_times,
     missing_claim,
     verify,
 )
-from iambridge.errors import InvalidIdentityToken, ValidationError
+from iambridge.errors import InvalidIdentityToken
 from iambridge.ports import IamFacts, OidcKeys
-from iambridge.servers.sts.assume_role import check_session_policies, denied, request_keys
+from iambridge.servers.sts.assume_role import check_max_session_duration, check_session_policies, denied, request_keys
 from iambridge.servers.sts.issuing import Issuer, WebIdentity
 from iambridge.servers.sts.parameters import Faults, role_request
 from iambridge.wire.aws_query import Result
 from iambridge.wire.http import Request
+
+
+@dataclass(frozen=True, slots=True)
+class _Proved:
+    claims: VerifiedClaims
+    provider: OidcProvider
+    audience: str
 
 
 async def assume_role_with_web_identity(
@@ -53,31 +63,15 @@ async def assume_role_with_web_identity(
             cause="ProviderId names an OAuth provider, and only OpenID Connect tokens are verified",
             fix="leave ProviderId out for an OpenID Connect token",
         )
-    token = UnverifiedToken.parse(encoded)
-    if not token.issuer:
-        raise missing_claim("iss")
-    url = issuer_without_scheme(token.issuer)
-    provider = iam.oidc_provider(asked.account, url) if url else None
-    if provider is None:
-        raise InvalidIdentityToken(
-            f"No OpenIDConnect provider found in your account for {token.issuer}",
-            cause=f"account {asked.account} has no OIDC provider whose URL is the token's `iss`",
-            fix=f"create an IAM OIDC provider for {token.issuer} in account {asked.account}",
-        )
-    keys = await oidc_keys.keys(token.issuer, provider.thumbprints, token.kid)
-    claims = verify(token, keys)
-    check_times(claims, int(now.timestamp()))
-    if not claims.subject:
-        raise missing_claim("sub")
-    audience = check_audience(claims, provider.client_ids)
-    tags = session_tags(claims)
+    proved = await _prove(encoded, asked.account, iam, oidc_keys, now)
+    tags = session_tags(proved.claims)
     role = iam.role(asked.role_arn)
     decision = judge_web_identity(
         asked.role_arn,
         role,
-        provider,
-        claims=claims,
-        audience=audience,
+        proved.provider,
+        claims=proved.claims,
+        audience=proved.audience,
         tags=tags,
         session_name=asked.session_name,
         duration=asked.duration,
@@ -85,25 +79,42 @@ async def assume_role_with_web_identity(
     )
     if role is None or not decision.allowed:
         raise denied(f"Not authorized to perform {WEB_IDENTITY}", decision)
-    if asked.duration > role.max_session_duration:
-        raise ValidationError(
-            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
-            fix=f"ask for at most {role.max_session_duration} seconds, or raise the role's MaxSessionDuration",
-        )
+    check_max_session_duration(asked, role)
     check_session_policies(asked, iam)
-    remembered = {
-        key: value for key, value in web_identity_keys(claims, provider, audience).items() if isinstance(value, str)
-    }
-    made = issuer.role_session(role, asked, tags, now, WebIdentity(provider.arn, remembered))
+    keys = web_identity_keys(proved.claims, proved.provider, proved.audience)
+    remembered = {key: value for key, value in keys.items() if isinstance(value, str)}
+    made = issuer.role_session(role, asked, tags, now, WebIdentity(proved.provider.arn, remembered))
     result = {
-        "SubjectFromWebIdentityToken": claims.subject,
-        "Audience": audience,
+        "SubjectFromWebIdentityToken": proved.claims.subject,
+        "Audience": proved.audience,
         **made,
-        "Provider": provider.arn,
+        "Provider": proved.provider.arn,
     }
-    held = (
-        Reason("provider-found", f"the issuer is `{provider.arn}`", where="IAM", held=True),
+    return result, Decision(decision.hop, decision.outcome, _held(proved) + decision.reasons)
+
+
+async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys, now: dt.datetime) -> _Proved:
+    token = UnverifiedToken.parse(encoded)
+    if not token.issuer:
+        raise missing_claim("iss")
+    url = issuer_without_scheme(token.issuer)
+    provider = iam.oidc_provider(account, url) if url else None
+    if provider is None:
+        raise InvalidIdentityToken(
+            f"No OpenIDConnect provider found in your account for {token.issuer}",
+            cause=f"account {account} has no OIDC provider whose URL is the token's `iss`",
+            fix=f"create an IAM OIDC provider for {token.issuer} in account {account}",
+        )
+    claims = verify(token, await oidc_keys.keys(token.issuer, provider.thumbprints, token.kid))
+    check_times(claims, int(now.timestamp()))
+    if not claims.subject:
+        raise missing_claim("sub")
+    return _Proved(claims, provider, check_audience(claims, provider.client_ids))
+
+
+def _held(proved: _Proved) -> tuple[Reason, ...]:
+    return (
+        Reason("provider-found", f"the issuer is `{proved.provider.arn}`", where="IAM", held=True),
         Reason("signature-proved", "the token is signed by the issuer's key", where="token", held=True),
-        Reason("audience-registered", f"the audience is `{audience}`", where="token", held=True),
+        Reason("audience-registered", f"the audience is `{proved.audience}`", where="token", held=True),
     )
-    return result, Decision(decision.hop, decision.outcome, held + decision.reasons)
