@@ -76,7 +76,7 @@ class Kubelet:
             await events.warning(
                 node,
                 "MountPathRewritten",
-                "no mount namespaces here: volume paths are rewritten at exec time",
+                "no mount namespaces: volume paths are rewritten at exec time",
             )
         self._background = [
             asyncio.create_task(heartbeat(self._host), name="kubelet:heartbeat"),
@@ -87,7 +87,10 @@ class Kubelet:
         """End all processes (SIGTERM, then SIGKILL) and stop. Pods are not deleted; the next start goes on with them."""
         await _cancel(self._background)
         await asyncio.gather(*(worker.stop(_STOP_GRACE_SECONDS) for worker in self._workers.values()))
-        await _cancel([*self._tasks.values(), *self._deleting])
+        ending = [*self._tasks.values(), *self._deleting]
+        if ending:
+            await asyncio.wait(ending, timeout=_STOP_GRACE_SECONDS)
+        await _cancel(ending)
         if self._host is not None:
             await self._host.warden.stop()
 

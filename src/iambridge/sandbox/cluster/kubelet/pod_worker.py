@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 import shutil
 from pathlib import Path
@@ -202,7 +203,11 @@ class PodWorker:
         return float(_DEFAULT_GRACE_SECONDS if seconds is None else seconds)
 
     def _left(self, deadline: int | None) -> float | None:
-        return None if deadline is None else max(0.0, float(deadline))
+        if deadline is None:
+            return None
+        started = (self.pod.get("status") or {}).get("startTime")
+        active = self._host.now() - dt.datetime.fromisoformat(started).timestamp() if started else 0.0
+        return max(0.0, float(deadline) - active)
 
     def _now(self) -> str:
         return timestamp(self._host.now())

@@ -89,6 +89,8 @@ async def start(launch: Launch, *, log: ContainerLog, record: Path) -> Container
         StartError: the command or its working directory is not there.
     """
     receive, send = os.pipe()
+    # pipes of our own: asyncio's wait() would wait for whoever holds its pipes, not for the process
+    out, err = os.pipe(), os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -96,20 +98,22 @@ async def start(launch: Launch, *, log: ContainerLog, record: Path) -> Container
             "-S",
             str(_LAUNCHER),
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=out[1],
+            stderr=err[1],
             env={},
             cwd="/",
             pass_fds=(send,),
             start_new_session=True,
         )
     except OSError as error:
-        os.close(receive)
+        for descriptor in (receive, out[0], err[0]):
+            os.close(descriptor)
         raise CreateContainerError(
             f"cannot start a process: {error.strerror}", fix="free processes or memory"
         ) from error
     finally:
-        os.close(send)
+        for descriptor in (send, out[1], err[1]):
+            os.close(descriptor)
     _write_record(record, process.pid)
     specification = {
         "argv": list(launch.argv),
@@ -121,9 +125,7 @@ async def start(launch: Launch, *, log: ContainerLog, record: Path) -> Container
         "status": send,
     }
     assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    pumps = asyncio.gather(log.pump("stdout", process.stdout), log.pump("stderr", process.stderr))
+    pumps = asyncio.gather(_pump(log, "stdout", out[0]), _pump(log, "stderr", err[0]))
     running = ContainerProcess(process, record, pumps, wrapped=launch.wrapped)
     process.stdin.write(json.dumps(specification).encode())
     process.stdin.close()
@@ -184,17 +186,29 @@ def _group_members(leader: int) -> list[int]:
 
 async def _failure(receive: int) -> dict[str, str]:
     """What the launcher reported, or nothing when it became the container's process."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(receive, "rb", buffering=0)
-    )
+    reader, transport = await _reader(receive)
     try:
         report = await reader.read()
     finally:
         transport.close()
     found: dict[str, str] = json.loads(report) if report else {}
     return found
+
+
+async def _pump(log: ContainerLog, stream: str, descriptor: int) -> None:
+    reader, transport = await _reader(descriptor)
+    try:
+        await log.pump(stream, reader)
+    finally:
+        transport.close()
+
+
+async def _reader(descriptor: int) -> tuple[asyncio.StreamReader, asyncio.ReadTransport]:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    return reader, transport
 
 
 def _write_record(record: Path, pid: int) -> None:
