@@ -84,7 +84,7 @@ class Kubelet:
         ]
 
     async def close(self) -> None:
-        """End all processes (SIGTERM, then SIGKILL) and stop. Pods are not deleted; the next start goes on with them."""
+        """End all processes (SIGTERM, then SIGKILL) and stop. Pods stay; the next start goes on with them."""
         await _cancel(self._background)
         await asyncio.gather(*(worker.stop(_STOP_GRACE_SECONDS) for worker in self._workers.values()))
         ending = [*self._tasks.values(), *self._deleting]

@@ -27,8 +27,8 @@ async def run(place: Path, script: str, *, stop_after: str = "") -> tuple[int, s
     log = ContainerLog(place / "log", time.time)
     launch = Launch(["/bin/sh", "-c", script], {"PATH": os.defpath}, "/", place)
     process = await start(launch, log=log, record=place / "record")
-    while stop_after and stop_after not in (place / "log").read_text():
-        await asyncio.sleep(0.005)  # noqa: ASYNC110 - the log is written by pipe, there is nothing to await
+    while stop_after and stop_after not in (place / "log").read_text():  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(0.005)
     if stop_after:
         process.terminate()
     code = await process.wait()
@@ -58,7 +58,7 @@ def test_group_gets_sigterm_and_nothing_is_left(tmp_path: Path) -> None:
     code, said = asyncio.run(run(tmp_path, script, stop_after="ready"))
     assert code == 3
     assert "bye" in said.split()
-    assert not _lives(int(said.split()[0]))
+    _await_gone(int(said.split()[0]))
 
 
 def test_record_names_the_process_while_it_runs(tmp_path: Path) -> None:
@@ -116,10 +116,7 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=False, timeout=20)
     assert done.returncode == -signal.SIGKILL
-    deadline = time.monotonic() + 10
-    while any(_lives(int(pid)) for pid in done.stdout.split()):
-        assert time.monotonic() < deadline, f"{done.stdout} outlived the kubelet"
-        time.sleep(0.01)
+    _await_gone(*(int(pid) for pid in done.stdout.split()))
 
 
 def test_warden_stops_without_harm() -> None:
@@ -198,6 +195,14 @@ def test_command_is_given_or_mapped_but_never_guessed() -> None:
     mapped = {"image": "amazon/aws-cli:2", "args": ["s3", "ls"]}
     assert argv(mapped, image_entry("amazon/aws-cli:2", entries), {}) == ["aws", "s3", "ls"]
     assert image_entry("nginx", entries) is None
+
+
+def _await_gone(*pids: int) -> None:
+    """A killed process is gone a moment after the signal."""
+    deadline = time.monotonic() + 10
+    while any(_lives(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"one of {pids} is still there"
+        time.sleep(0.01)
 
 
 def _lives(pid: int) -> bool:
