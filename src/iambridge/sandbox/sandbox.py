@@ -7,7 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from iambridge import __version__
 from iambridge.adapters.certificates import CertificateAuthority, Leaf, write_private
@@ -17,9 +17,11 @@ from iambridge.core.service_account_token import SigningKey
 from iambridge.errors import InputError
 from iambridge.sandbox.aws_side import AwsSide
 from iambridge.sandbox.client_environment import client_environment
-from iambridge.sandbox.cluster_side import ClusterSide
 from iambridge.sandbox.data_dir import SIGNING_KEY, DataDir
 from iambridge.wire.http import App
+
+if TYPE_CHECKING:
+    from iambridge.sandbox.cluster_side import ClusterSide
 
 _LOOPBACK = "127.0.0.1"
 # An S3 object is read whole; moto keeps it in memory anyway.
@@ -61,6 +63,9 @@ class Sandbox:
         self._aws = AwsSide(data_dir, log)
         await self._serve(self._aws.app, ports.aws, leaf, max_body=_AWS_MAX_BODY)
         if not self._options.aws_only:
+            # the AWS side alone should not pay for the cluster's imports
+            from iambridge.sandbox.cluster_side import ClusterSide  # noqa: PLC0415
+
             self._cluster = ClusterSide(
                 data_dir,
                 authority=authority,
@@ -108,10 +113,11 @@ class Sandbox:
             ]
         lines += [
             "",
-            "  Enforced: SigV4 on every AWS request but AssumeRoleWithWebIdentity, which carries a token that STS verifies;",
-            "            IAM policies with default deny; RBAC and admission on every Kubernetes request.",
-            "  In memory: what moto holds (S3 objects, EC2 instances and the like) is gone when this stops; --init-dir D runs",
-            "            your scripts at every start to put it back. The cluster, IAM and issued sessions are kept.",
+            "  Enforced: SigV4 on every AWS request (AssumeRoleWithWebIdentity carries a token instead);",
+            "            web identity tokens against their issuer's keys and the role's trust policy; IAM policies,",
+            "            default deny; RBAC and admission on every Kubernetes request.",
+            "  In memory: what moto holds (S3 objects, EC2 instances and the like) is gone when this stops;",
+            "            --init-dir D runs your scripts at every start to put it back. All else is kept.",
             "  Not a sandbox for code: pods are processes of this machine with your own rights.",
             f"  Decisions: {path / 'logs/decisions.jsonl'}",
             "",
