@@ -1,20 +1,16 @@
 """One AWS account of the sandbox: IAM state, the gateway, and moto behind it."""
 
-import asyncio
 import datetime as dt
 import json
-import ssl
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from iambridge.adapters.certificates import write_private
 from iambridge.adapters.decision_log import NoDecisionLog
-from iambridge.errors import AuthenticationFault, OpenIdIdpCommunicationError, RequestNotAuthenticated
-from iambridge.ports import DecisionLog
+from iambridge.errors import AwsError, OpenIdIdpCommunicationError
+from iambridge.ports import DecisionLog, IamFacts, Sessions
 from iambridge.sandbox.aws import principal_policies, users
 from iambridge.sandbox.aws.authorization import Authorizer
-from iambridge.sandbox.aws.callers import OpenSession, Session
 from iambridge.sandbox.aws.entities import AccessKey, User
 from iambridge.sandbox.aws.gateway import Gateway
 from iambridge.sandbox.aws.iam_account import IamAccount
@@ -24,14 +20,12 @@ from iambridge.wire.http import App, Request, Response
 
 ADMIN = "iambridge-admin"
 _ADMINISTRATOR_ACCESS = "arn:aws:iam::aws:policy/AdministratorAccess"
-_CERTIFICATE_SECONDS = 5.0
 
 
 class Account:
     """Opens or creates the account in `data_dir`: `iam.db`, `admin-credentials.json` (0600), `moto.log`.
 
-    `now` gives an aware datetime. `sts` and `open_session` come from STS; without them the account takes long-term
-    keys only.
+    `now` gives an aware datetime. `connect_sts` comes before the first request.
 
     Raises:
         InputError: the state cannot be opened.
@@ -55,17 +49,17 @@ class Account:
         self._store = Store(data_dir / "iam.db")
         self.iam = IamAccount(self._store, account_id, now)
         self._moto = MotoBackend(account_id=account_id, region=region, log=data_dir / "moto.log")
-        self.connect_sts(None, _no_sessions)
+        self._gateway: Gateway | None = None
         self.admin = self._admin()
 
-    def connect_sts(self, sts: App | None, open_session: OpenSession) -> None:
-        """Give the gateway its STS. Called once, before the first request."""
-        authorizer = Authorizer(self.account_id, decision_log=self._log, now=self._now)
+    def connect_sts(self, sts: App, facts: IamFacts, sessions: Sessions) -> None:
+        """Give the gateway its STS and what that knows. Called once, before the first request."""
         self._gateway = Gateway(
             self.iam,
             moto=self._moto,
-            authorizer=authorizer,
-            open_session=open_session,
+            authorizer=Authorizer(self.account_id, decision_log=self._log, now=self._now),
+            facts=facts,
+            sessions=sessions,
             sts=sts,
             fetch_thumbprint=fetch_thumbprint,
             region=self.region,
@@ -73,6 +67,7 @@ class Account:
         )
 
     async def app(self, request: Request) -> Response:
+        assert self._gateway is not None, "connect_sts comes first"
         return await self._gateway.app(request)
 
     async def close(self) -> None:
@@ -124,38 +119,15 @@ async def fetch_thumbprint(url: str) -> str:
     Source: IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider".
 
     Raises:
-        OpenIdIdpCommunicationError: no TLS connection within 5 s.
+        OpenIdIdpCommunicationError: nobody answers there, or not with a certificate.
     """
-    from hashlib import sha1  # noqa: PLC0415
+    from iambridge.adapters.oidc_keys import top_certificate_thumbprint  # noqa: PLC0415 - off the start-up path
 
-    parts = urlsplit(url)
-    context = ssl.create_default_context()
-    # the chain is read, not believed: AWS too fetches it from an issuer that it does not trust yet
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     try:
-        async with asyncio.timeout(_CERTIFICATE_SECONDS):
-            _, writer = await asyncio.open_connection(parts.hostname, parts.port or 443, ssl=context)
-    except (OSError, TimeoutError) as error:
+        return await top_certificate_thumbprint(url)
+    except (AwsError, OSError, TimeoutError) as error:
         raise OpenIdIdpCommunicationError(
-            f"Please check if the URL is valid and reachable: {url}",
-            cause=f"no TLS connection to the issuer: {error or 'timed out'}",
+            f"Please check that the URL is valid and that the identity provider answers: {url}",
+            cause=getattr(error, "cause", str(error)) or "nobody answered in time",
             fix="give --thumbprint-list, or start the issuer first",
         ) from error
-    chain = _chain(writer)
-    writer.close()
-    return sha1(chain[-1], usedforsecurity=False).hexdigest()
-
-
-def _chain(writer: asyncio.StreamWriter) -> list[bytes]:
-    connection = writer.get_extra_info("ssl_object")
-    # public from Python 3.13 on; the C object has had it since 3.10
-    unverified = getattr(connection, "get_unverified_chain", None) or connection._sslobj.get_unverified_chain  # noqa: SLF001
-    return [item if isinstance(item, bytes) else ssl.PEM_cert_to_DER_cert(item.public_bytes()) for item in unverified()]
-
-
-def _no_sessions(access_key_id: str, session_token: str) -> Session:
-    del access_key_id, session_token
-    raise RequestNotAuthenticated(
-        AuthenticationFault.INVALID_SESSION, "The security token included in the request is invalid."
-    )

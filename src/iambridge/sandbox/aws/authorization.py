@@ -2,21 +2,38 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from iambridge.core.decision import Decision
 from iambridge.core.iam_policy import (
     AuthorizationRequest,
+    Context,
     NamedDocument,
+    Policies,
+    Principal,
+    PrincipalKind,
     access_denied_message,
     authorize,
 )
 from iambridge.core.sigv4 import SignedRequest
 from iambridge.errors import AccessDenied
 from iambridge.ports import DecisionLog
-from iambridge.sandbox.aws.callers import Caller, Context
 from iambridge.sandbox.aws.operations import Asked
 from iambridge.wire.http import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, under which policies. `user_name` is empty for anyone but an IAM user's own keys and sessions."""
+
+    principal: Principal
+    policies: Policies
+    user_name: str = ""
+    context: Context = field(default_factory=dict)
+
+    @property
+    def anonymous(self) -> bool:
+        return self.principal.kind == PrincipalKind.ANONYMOUS
 
 
 class Authorizer:

@@ -4,22 +4,21 @@ Nothing passes that was not authenticated (or is S3's to judge as anonymous), na
 """
 
 import datetime as dt
+import re
 import secrets
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from iambridge.core import sigv4
-from iambridge.core.sigv4 import SignedRequest
+from iambridge.core.iam_policy import Policies, Principal, PrincipalKind
 from iambridge.errors import (
     AccessDenied,
     AuthenticationFault,
     AwsError,
-    NotImplementedBySandbox,
     RequestNotAuthenticated,
 )
+from iambridge.ports import IamFacts, Sessions
 from iambridge.sandbox.aws import error_documents, iam, iam_resources, operations, resources, s3_actions, s3_front
-from iambridge.sandbox.aws.authorization import Authorizer
-from iambridge.sandbox.aws.callers import ANONYMOUS, Caller, OpenSession, secret_and_caller
+from iambridge.sandbox.aws.authorization import Authorizer, Caller
 from iambridge.sandbox.aws.catalogue import SERVICES
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.moto_backend import MotoBackend
@@ -27,6 +26,7 @@ from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.request_tags import request_tags, tag_context
 from iambridge.sandbox.aws.s3_front import BucketPolicies
 from iambridge.sandbox.aws.service_models import service_model
+from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
 from iambridge.wire.aws_authentication import Family, spell
 from iambridge.wire.http import App, Request, Response
 
@@ -56,6 +56,9 @@ _QUERY_AUTHENTICATION = "x-amz-"
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
 
 
+ANONYMOUS = Caller(Principal.anonymous(), Policies())
+
+
 class Gateway:
     """`sts` answers for the credential scope `sts` and authenticates by itself; `fetch_thumbprint` takes a URL."""
 
@@ -65,8 +68,9 @@ class Gateway:
         *,
         moto: MotoBackend,
         authorizer: Authorizer,
-        open_session: OpenSession,
-        sts: App | None,
+        facts: IamFacts,
+        sessions: Sessions,
+        sts: App,
         fetch_thumbprint: Callable[[str], Awaitable[str]],
         region: str,
         now: Callable[[], dt.datetime],
@@ -74,7 +78,8 @@ class Gateway:
         self._account = account
         self._moto = moto
         self._authorizer = authorizer
-        self._open_session = open_session
+        self._facts = facts
+        self._sessions = sessions
         self._sts = sts
         self._fetch_thumbprint = fetch_thumbprint
         self._region = region
@@ -86,13 +91,11 @@ class Gateway:
         request_id = secrets.token_hex(16)
         protocol = _protocol(request)
         try:
-            signed = sigv4.parse(query=request.query, headers=request.headers.items)
-            if _for_sts(request, signed):
-                if self._sts is None:
-                    raise NotImplementedBySandbox("STS is not available in this sandbox.")
+            if _for_sts(request):
                 return await self._sts(request)
-            protocol = _protocol(request, signed)
-            return await self._answer(request, signed, request_id)
+            protocol = _protocol(request)
+            found = authenticate(request, self._facts, self._sessions, now=self._now())
+            return await self._answer(request, found, request_id)
         except RequestNotAuthenticated as error:
             code, message, status = spell(error, _FAMILIES[protocol])
             return error_documents.document(
@@ -103,11 +106,13 @@ class Gateway:
                 error, protocol=protocol, request_id=request_id, head=request.method == "HEAD"
             )
 
-    async def _answer(self, request: Request, signed: SignedRequest | None, request_id: str) -> Response:
-        caller, content = self._authenticated(request, signed)
+    async def _answer(self, request: Request, found: AuthenticatedCaller | None, request_id: str) -> Response:
+        signed = found.signed if found else None
+        caller = self._caller(found)
+        content = found.payload.content if found else request.body
         scope, region = (signed.service, signed.region) if signed else ("s3", self._region)
-        if caller.anonymous and _protocol(request) != "rest-xml":
-            raise _unsigned()
+        if caller.anonymous:
+            _refuse_unsigned(request)
         call = operations.identify(
             scope=scope,
             region=region,
@@ -127,24 +132,17 @@ class Gateway:
         self._authorizer.require(caller, asked, context, request_id=request_id)
         return await self._forward(request, call, content)
 
-    def _authenticated(self, request: Request, signed: SignedRequest | None) -> tuple[Caller, bytes]:
-        """The caller, and the body without its `aws-chunked` frames."""
-        if signed is None:
-            return ANONYMOUS, request.body
-        secret, caller = secret_and_caller(
-            self._account, self._open_session, signed.access_key_id, signed.session_token
-        )
-        payload = sigv4.verify(
-            signed,
-            secret,
-            method=request.method,
-            path=request.path,
-            query=request.query,
-            headers=request.headers.items,
-            body=request.body,
-            now=self._now(),
-        )
-        return caller(), payload.content
+    def _caller(self, found: AuthenticatedCaller | None) -> Caller:
+        if found is None:
+            return ANONYMOUS
+        principal, session = found.principal, found.session
+        user = principal.arn.rpartition("/")[2] if principal.kind == PrincipalKind.USER else ""
+        context: dict[str, str | tuple[str, ...]] = {}
+        if session is not None:
+            context |= session.keys()
+            issued = dt.datetime.fromtimestamp(session.issued, dt.UTC)
+            context["aws:TokenIssueTime"] = issued.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Caller(principal, self._facts.policies(principal, session), user, context)
 
     async def _iam(self, call: Call, caller: Caller, context: dict[str, str], request_id: str) -> Response:
         found = iam.operation(call.flat)
@@ -183,6 +181,8 @@ class Gateway:
     async def _forward(self, request: Request, call: Call, content: bytes) -> Response:
         headers = [(name, value) for name, value in request.headers.items if name.lower() not in _NOT_FORWARDED]
         headers = [_without_chunked(name, value) for name, value in headers]
+        if call.protocol == "rest-xml":
+            headers = [_not_a_form(name, value) for name, value in headers]
         if call.protocol != "json":
             headers = [(name, value) for name, value in headers if name.lower() != "x-amz-target"]
         status, answered, body = await self._moto.call(
@@ -201,25 +201,47 @@ class Gateway:
         return Response(status, kept, body)
 
 
-def _for_sts(request: Request, signed: SignedRequest | None) -> bool:
-    """STS authenticates by itself: a web identity call is unsigned. S3 has no POST on `/`."""
-    if signed is not None:
-        return signed.service == "sts"
-    text = request.query.encode() + b"&" + request.body[:65536]
-    return request.path == "/" and b"Action=" in text
+_SCOPE = re.compile(r"Credential=[^/\s,]{1,128}/\d{8}/[^/\s,]{0,64}/([^/\s,]{1,64})/aws4_request")
 
 
-def _protocol(request: Request, signed: SignedRequest | None = None) -> str:
+def _claimed_scope(request: Request) -> str:
+    """The service that a request says it is signed for; proven later, or nothing comes of it."""
+    text = request.headers.get("authorization")
+    if not text and "x-amz-credential=" in request.query.lower():
+        text = unquote(request.query).replace("X-Amz-Credential=", "Credential=")
+    found = _SCOPE.search(text)
+    return found[1] if found else ""
+
+
+def _is_form(request: Request) -> bool:
+    """A Query protocol call. S3 has no POST on `/`, and no operation chosen by `Action`."""
+    form = request.headers.get("content-type").startswith("application/x-www-form-urlencoded")
+    return request.path == "/" and ((form and request.method == "POST") or "Action=" in request.query)
+
+
+def _for_sts(request: Request) -> bool:
+    """STS authenticates by itself: a web identity call is unsigned."""
+    scope = _claimed_scope(request)
+    if scope:
+        return scope == "sts"
+    return _is_form(request) and b"Action=AssumeRoleWith" in request.query.encode() + b"&" + request.body
+
+
+def _protocol(request: Request) -> str:
     """The protocol to spell an error in, before the operation is known."""
     if request.headers.get("x-amz-target"):
         return "json"
-    if signed is not None and signed.service in SERVICES and signed.service != "s3":
-        protocol = service_model(SERVICES[signed.service][0].model).metadata.protocol
-        if protocol in {"ec2", "rest-json", "query"}:
-            return protocol
-        return "json" if protocol == "smithy-rpc-v2-cbor" else "query"
-    form = request.headers.get("content-type").startswith("application/x-www-form-urlencoded")
-    return "query" if form or "Action=" in request.query else "rest-xml"
+    scope = _claimed_scope(request)
+    if scope == "s3" or not scope:
+        return "query" if _is_form(request) else "rest-xml"
+    model = SERVICES[scope][0].model if scope in SERVICES else scope
+    try:
+        protocol = service_model(model).metadata.protocol
+    except (KeyError, ValueError):
+        return "query"
+    if protocol in {"ec2", "rest-json", "query", "json"}:
+        return protocol
+    return "json" if protocol == "smithy-rpc-v2-cbor" else "query"
 
 
 def _scope_of(call: Call) -> str:
@@ -239,9 +261,25 @@ def _without_chunked(name: str, value: str) -> tuple[str, str]:
     return name, ",".join(part for part in value.split(",") if part.strip().lower() != "aws-chunked")
 
 
-def _unsigned() -> RequestNotAuthenticated:
-    return RequestNotAuthenticated(
-        AuthenticationFault.MISSING,
-        "Request is missing Authentication Token",
-        fix="sign the request: only S3 and sts:AssumeRoleWithWebIdentity take unsigned ones",
-    )
+def _not_a_form(name: str, value: str) -> tuple[str, str]:
+    """Flask would read a body of this type as form fields and leave moto none; `curl -d` sends it unasked."""
+    if name.lower() == "content-type" and value.startswith("application/x-www-form-urlencoded"):
+        return name, "binary/octet-stream"
+    return name, value
+
+
+def _refuse_unsigned(request: Request) -> None:
+    """Only S3 takes an unsigned request; one with an older kind of signature is not unsigned."""
+    if _protocol(request) != "rest-xml":
+        raise RequestNotAuthenticated(
+            AuthenticationFault.MISSING,
+            "Request is missing Authentication Token",
+            fix="sign the request: only S3 and sts:AssumeRoleWithWebIdentity take unsigned ones",
+        )
+    if "AWSAccessKeyId=" in request.query:
+        raise RequestNotAuthenticated(
+            AuthenticationFault.UNSUPPORTED,
+            "The authorization mechanism you have provided is not supported.",
+            cause="the URL was presigned with Signature Version 2",
+            fix="presign with Signature Version 4 (boto3: Config(signature_version='s3v4'))",
+        )

@@ -69,15 +69,11 @@ def identify(*, scope: str, region: str, method: str, path: str, query: str, hea
         return _from_cbor(services, cbor[2], region, headers)
     model = service_model(services[0].model)
     # SQS and others took the Query protocol before they took JSON, and still do
-    if model.metadata.protocol in {"query", "ec2"} or _is_form(headers, query):
+    if not model.metadata.protocol.startswith("rest-"):
         return _from_form(services, region, query, headers, body)
     return _from_path(
         services[0], model, region=region, method=method, path=path, query=query, headers=headers, body=body
     )
-
-
-def _is_form(headers: Headers, query: str) -> bool:
-    return headers.get("content-type").startswith("application/x-www-form-urlencoded") or query.startswith("Action=")
 
 
 def _from_target(services: tuple[Service, ...], target: str, region: str, headers: Headers, body: bytes) -> Call:

@@ -6,9 +6,9 @@ from http import HTTPStatus
 from iambridge.core.iam_policy import NamedDocument, PolicyDocument, PolicyKind
 from iambridge.errors import AccessDenied, MalformedPolicy, MalformedPolicyDocument
 from iambridge.sandbox.aws import s3_actions
-from iambridge.sandbox.aws.callers import parsed
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
+from iambridge.sandbox.aws.sts_facts import parsed
 
 _POLICY_CHANGES = frozenset({"PutBucketPolicy", "DeleteBucketPolicy", "CreateBucket", "DeleteBucket"})
 

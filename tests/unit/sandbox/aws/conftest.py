@@ -3,6 +3,8 @@
 import asyncio
 import datetime as dt
 import threading
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,14 @@ from typing import Any
 import pytest
 
 from iambridge.adapters.certificates import CertificateAuthority
+from iambridge.adapters.oidc_keys import FetchedOidcKeys
 from iambridge.adapters.serving import Listener, RunningServer, free_port
 from iambridge.core.decision import Decision
+from iambridge.sandbox.aws import unique_ids
 from iambridge.sandbox.aws.account import Account
+from iambridge.sandbox.aws.sessions import SealedSessions
+from iambridge.sandbox.aws.sts_facts import StsFacts
+from iambridge.servers.sts import SecurityTokenService
 
 ACCOUNT = "111122223333"
 
@@ -54,8 +61,24 @@ class RunningAccount:
             now=lambda: dt.datetime.now(dt.UTC),
             decision_log=self.decisions,
         )
+        self._connect(data_dir)
         self._server = RunningServer(self.account.app, self._listener)
         await self._server.start()
+
+    def _connect(self, data_dir: Path) -> None:
+        facts = StsFacts(self.account.iam)
+        sessions = SealedSessions(data_dir / "aws/session.key")
+        sts = SecurityTokenService(
+            iam=facts,
+            oidc_keys=FetchedOidcKeys(time.monotonic),
+            sessions=sessions,
+            log=self.decisions,
+            now=lambda: dt.datetime.now(dt.UTC),
+            new_id=lambda: str(uuid.uuid4()),
+            new_key=lambda account: (unique_ids.access_key_id("ASIA", account), unique_ids.secret_access_key()),
+            account_of=unique_ids.account_of,
+        )
+        self.account.connect_sts(sts.app, facts, sessions)
 
     def stop(self) -> None:
         self._run(self._server.stop())

@@ -1,0 +1,109 @@
+"""IAM's state as STS and the gateway ask for it: `ports.IamFacts` over the store."""
+
+from functools import lru_cache
+from typing import TypeVar
+
+from iambridge.core.iam_policy import NamedDocument, Policies, PolicyDocument, PolicyKind, Principal, PrincipalKind
+from iambridge.core.role_trust import OidcProvider, Session, TrustedRole
+from iambridge.ports import LongTermKey
+from iambridge.sandbox.aws.entities import AccessKey, Group, Named, OpenIDConnectProvider, Role, User
+from iambridge.sandbox.aws.entities import Principal as Entity
+from iambridge.sandbox.aws.iam_account import IamAccount
+
+N = TypeVar("N", bound=Named)
+# AWS's own managed policies may be longer than a customer's
+_ANY_SIZE = 1_000_000
+
+
+class StsFacts:
+    """Answers from memory, as of this moment."""
+
+    def __init__(self, account: IamAccount) -> None:
+        self._account = account
+
+    def access_key(self, access_key_id: str) -> LongTermKey | None:
+        key = self._account.store.get(AccessKey, access_key_id)
+        if key is None:
+            return None
+        user = self._account.find(User, key.user)
+        return LongTermKey(key.id, key.secret, key.status == "Active", self._principal(user))
+
+    def _principal(self, user: User) -> Principal:
+        account = self._account
+        return Principal(
+            arn=account.arn(user), account=account.account_id, kind=PrincipalKind.USER, user_id=user.id, tags=user.tags
+        )
+
+    def role(self, role_arn: str) -> TrustedRole | None:
+        role = self._named(Role, role_arn)
+        if role is None:
+            return None
+        return TrustedRole(
+            arn=role_arn,
+            account=self._account.account_id,
+            name=role.name,
+            role_id=role.id,
+            trust=parsed(role.trust, PolicyKind.TRUST),
+            max_session_duration=role.max_session_duration,
+            tags=role.tags,
+        )
+
+    def oidc_provider(self, account: str, url: str) -> OidcProvider | None:
+        provider = self._account.store.get(OpenIDConnectProvider, url)
+        if provider is None or account != self._account.account_id:
+            return None
+        return OidcProvider(self._account.arn(provider), provider.url, provider.client_ids, provider.thumbprints)
+
+    def principal_tags(self, entity_arn: str, entity_id: str) -> dict[str, str] | None:
+        entity = self._named(Role, entity_arn) or self._named(User, entity_arn)
+        return entity.tags if entity is not None and entity.id == entity_id else None
+
+    def policies(self, principal: Principal, session: Session | None) -> Policies:
+        """A caller whose entity is gone has no policy that allows anything."""
+        entity: User | Role | None = self._named(Role, principal.role_arn) or self._named(User, principal.arn)
+        if entity is None:
+            return Policies()
+        documents = self._documents(entity)
+        if isinstance(entity, User):
+            for name in entity.groups:
+                documents += self._documents(self._account.find(Group, name))
+        return Policies(identity=documents, boundary=self._boundary(entity), session=self._session_policies(session))
+
+    def managed_policy_exists(self, policy_arn: str, account: str) -> bool:
+        return account == self._account.account_id and self._account.managed_policy(policy_arn) is not None
+
+    def _named(self, kind: type[N], arn: str) -> N | None:
+        entity = self._account.store.get(kind, arn.rpartition("/")[2].lower())
+        return entity if entity is not None and self._account.arn(entity) == arn else None
+
+    def _documents(self, entity: Entity) -> tuple[NamedDocument, ...]:
+        """Inline, then attached policies."""
+        arn = self._account.arn(entity)
+        inline = [NamedDocument(f"{arn} inline {name}", parsed(text)) for name, text in entity.inline.items()]
+        return (*inline, *self._managed(entity.attached))
+
+    def _managed(self, arns: tuple[str, ...]) -> tuple[NamedDocument, ...]:
+        return tuple(
+            NamedDocument(arn, parsed(policy.document))
+            for arn in arns
+            if (policy := self._account.managed_policy(arn)) is not None
+        )
+
+    def _boundary(self, entity: Entity) -> tuple[NamedDocument, ...] | None:
+        """A boundary whose policy is gone allows nothing."""
+        return self._managed((entity.boundary,)) if entity.boundary else None
+
+    def _session_policies(self, session: Session | None) -> tuple[NamedDocument, ...] | None:
+        """Session policies that were named restrict, also when a managed one of them is gone."""
+        if session is None or not (session.policy or session.policy_arns):
+            return None
+        inline = (
+            (NamedDocument("session policy", parsed(session.policy, PolicyKind.SESSION)),) if session.policy else ()
+        )
+        return inline + self._managed(session.policy_arns)
+
+
+@lru_cache(maxsize=4096)
+def parsed(text: str, kind: PolicyKind = PolicyKind.IDENTITY) -> PolicyDocument:
+    """A document that was checked when it was stored, compiled once."""
+    return PolicyDocument.parse(text, kind=kind, limit=_ANY_SIZE)
