@@ -4,7 +4,7 @@ Source: IAM API Reference, SimulateCustomPolicy; keys that AWS has not are marke
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Final
 
@@ -35,7 +35,7 @@ _NAMES: Final = (
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9_.-]+\Z")
 _ACCOUNT: Final = re.compile(r"(?:arn:[a-z-]+:iam::)?([0-9]{12})(?::root)?\Z")
 _SERVICE: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z")
-_TYPES: Final = {
+_TYPES: Final[dict[str, Callable[[str], object]]] = {
     "string": str, "numeric": number, "boolean": boolean, "ip": network, "binary": binary, "date": date,
 }  # fmt: skip
 _POLICY_TYPES: Final = {
@@ -50,7 +50,7 @@ _POLICY_TYPES: Final = {
 
 
 def answer(text: bytes) -> dict[str, object]:
-    """{"EvaluationResults": [...]} for each action on each resource, or {"Errors": [{Path, Message}]} with every fault."""
+    """{"EvaluationResults": [...]}, one for each action on each resource, or {"Errors": [{Path, Message}]}, all."""
     reading = _Reading()
     try:
         _, value = load(text, longest=_LONGEST_REQUEST)

@@ -52,7 +52,7 @@ class Condition:
     """`holds(lookup)` is the whole of it; the other attributes are for reasons.
 
     An absent key: a positive operator fails, a negated one holds, IfExists and ForAllValues hold, ForAnyValue fails.
-    A key with several values fails every operator without ForAllValues or ForAnyValue: AWS leaves it undefined.
+    A multi-valued key fails every operator without ForAllValues or ForAnyValue: AWS leaves it undefined.
     A value that cannot be compared (no number, an unresolved variable) fails the condition, negated or not.
     """
 
@@ -84,11 +84,7 @@ class Condition:
             return self._when_absent
         quantifier = self.operator.quantifier
         if not quantifier:
-            if not isinstance(actual, str):
-                if len(actual) != 1:
-                    return False
-                actual = actual[0]
-            return self._compare(actual, lookup) is (not self._negated)
+            return isinstance(actual, str) and self._compare(actual, lookup) is (not self._negated)
         wanted = not self._negated
         values = (actual,) if isinstance(actual, str) else actual
         if quantifier == FOR_ALL:

@@ -19,6 +19,10 @@ class Layer(StrEnum):
     SESSION = "session policy"
     ENDPOINT = "VPC endpoint policy"
 
+    @property
+    def article(self) -> str:
+        return "an" if self is Layer.IDENTITY else "a"
+
 
 class Grant(NamedTuple):
     """A statement that matched, and where it stands."""

@@ -3,13 +3,9 @@
 Source: IAM User Guide, "Troubleshoot access denied error messages".
 """
 
-from typing import Final
-
 from iambridge.core.decision import Decision, Outcome
 from iambridge.core.iam_policy.layers import Layer
 from iambridge.core.iam_policy.request import AuthorizationRequest
-
-_AN: Final = frozenset({Layer.IDENTITY.value})
 
 
 def access_denied_message(request: AuthorizationRequest, decision: Decision) -> str:
@@ -23,5 +19,5 @@ def access_denied_message(request: AuthorizationRequest, decision: Decision) -> 
     if not policy or action.lower().startswith("sts:assumerole"):
         return text
     if decision.outcome is Outcome.EXPLICIT_DENY:
-        return f"{text} with an explicit deny in {'an' if policy in _AN else 'a'} {policy}"
+        return f"{text} with an explicit deny in {Layer(policy).article} {policy}"
     return f"{text} because no {policy} allows the {action} action"

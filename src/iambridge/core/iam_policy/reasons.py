@@ -97,8 +97,8 @@ def _condition(condition: Condition, question: Question) -> tuple[str, str, dict
         said = f"the request has `{actual}`"
     else:
         said = f"the request has {_listing(actual)}" if actual else "the request has no value"
-        if len(actual) > 1 and not condition.operator.quantifier:
-            said += ", and several values need ForAllValues or ForAnyValue"
+        if actual and not condition.operator.quantifier:
+            said += ", and a multi-valued key needs ForAllValues or ForAnyValue"
     element = f"Condition.{condition.name}.{condition.key}"
     facts = {"key": condition.key, "operator": condition.name, "policy_values": shown, "request": said}
     return element, f"{element}: {said}, the policy {shown}", facts
@@ -116,7 +116,7 @@ def _verdict(question: Question, verdict: Verdict) -> Reason:
         return Reason("allowed", text, where=", ".join(grant.where for grant in verdict.grants), held=True)
     facts = {"policy": verdict.layer.value}
     if verdict.outcome is Outcome.EXPLICIT_DENY:
-        text = f"an explicit deny of {action} in a {verdict.layer.value} ends the evaluation"
+        text = f"an explicit deny of {action} in {verdict.layer.article} {verdict.layer.value} ends the evaluation"
         return Reason("explicit-deny", text, where=verdict.grants[0].where, facts=facts)
     return Reason(DENIAL_CODES[verdict.layer], f"no {verdict.layer.value} allows {action}", facts=facts)
 
@@ -126,7 +126,7 @@ def _fix(question: Question, verdict: Verdict) -> str:
     if verdict.layer is None:
         return ""
     if verdict.outcome is Outcome.EXPLICIT_DENY:
-        return f"remove or narrow {verdict.grants[0].where}, a {verdict.layer.value}"
+        return f"remove or narrow {verdict.grants[0].where}, {verdict.layer.article} {verdict.layer.value}"
     asked = f"{request.action} on {request.resource}" if request.resource != "*" else request.action
     who = request.principal.arn
     match verdict.layer:

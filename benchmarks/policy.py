@@ -1,0 +1,54 @@
+"""Policy decisions per CPU second: ours against iam-simulate's, the same pre-parsed corpus, one thread each, one run.
+
+Run: .venv/bin/python benchmarks/policy.py
+"""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/oracle"))
+from policy_corpus import case, compiled
+from test_iam_simulate import PEER, installed
+
+from iambridge.core.iam_policy import authorize
+
+CASES, SECONDS, PEER_ROUNDS = 1000, 3.0, 60
+
+
+def per_second(judge: Callable[[], Any]) -> float:
+    """Decisions a CPU second, after two rounds of warming up."""
+    judge()
+    judge()
+    rounds, start = 0, time.process_time()
+    while time.process_time() - start < SECONDS:
+        judge()
+        rounds += 1
+    return rounds * CASES / (time.process_time() - start)
+
+
+def main() -> None:
+    random_ = random.Random(1)
+    cases = [case(random_) for _ in range(CASES)]
+    corpus = [compiled(one) for one in cases]
+    peer = subprocess.run(
+        ["node", str(PEER), str(installed()), "bench", str(PEER_ROUNDS)],
+        input="\n".join(json.dumps(one) for one in cases), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    theirs = float(peer.stdout.splitlines()[-1])
+    rows = [("iam-simulate", theirs)]
+    for name, explain in (("decide", False), ("decide, explain denials (default)", None), ("explain all", True)):
+        rows.append(
+            (f"iambridge: {name}", per_second(lambda e=explain: [authorize(r, p, explain=e) for r, p in corpus]))
+        )
+    for name, speed in rows:
+        print(f"{name:45} {speed:10,.0f} decisions/CPU s  {speed / theirs:6.2f}x")
+
+
+if __name__ == "__main__":
+    main()
