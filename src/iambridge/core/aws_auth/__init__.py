@@ -1,0 +1,38 @@
+"""aws-auth: which IAM principal is which Kubernetes user, with which groups, and every fault of the document.
+
+Here belong the meaning of mapRoles, mapUsers and mapAccounts, the order in which they are matched, and the templates.
+YAML text does not: `wire.aws_auth_yaml` makes it the located values that are judged here.
+
+Sources: EKS User Guide "Grant IAM users access to Kubernetes with a ConfigMap"; aws-iam-authenticator pkg/mapper,
+pkg/config and pkg/server.
+"""
+
+from iambridge.core.aws_auth.document import Fault, Kind, Located, Section, Severity, Unparsable
+from iambridge.core.aws_auth.entry import Entry, PermissionSet
+from iambridge.core.aws_auth.identity import Identity, Mapped, MappedUser, Source, instance_wanted, map_identity
+from iambridge.core.aws_auth.load import SECTIONS, Rules, load
+from iambridge.core.aws_auth.mappings import Mappings, Match
+from iambridge.core.aws_auth.templates import PLACEHOLDERS
+
+__all__ = [
+    "PLACEHOLDERS",
+    "SECTIONS",
+    "Entry",
+    "Fault",
+    "Identity",
+    "Kind",
+    "Located",
+    "Mapped",
+    "MappedUser",
+    "Mappings",
+    "Match",
+    "PermissionSet",
+    "Rules",
+    "Section",
+    "Severity",
+    "Source",
+    "Unparsable",
+    "instance_wanted",
+    "load",
+    "map_identity",
+]

@@ -1,0 +1,179 @@
+"""The sections of an aws-auth ConfigMap -> the mappings in effect, and every fault.
+
+A section that can be read is authoritative: who is not in it is out at once. An entry with a fault keeps its name and
+at most those groups that it had before and still names legibly, never more. A section that cannot be read leaves its
+last good version in effect. Of several entries for one principal the last wins, but one that spells the role without a
+path wins over one with a path, which the original never matched.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from iambridge.core.aws_auth.document import Fault, Kind, Located, Section, Severity, Unparsable
+from iambridge.core.aws_auth.entry import Entry, EntryReader, Reading
+from iambridge.core.aws_auth.mappings import Mappings
+
+SECTIONS = ("mapRoles", "mapUsers", "mapAccounts")
+
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_NOTHING = Mappings()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What differs between sources, and from the original.
+
+    `ignore_role_path`: `role/path/X` matches sessions of X; off, it matches nobody, as in the original's ConfigMap.
+    `session_arns`: an assumed-role ARN stands for its role, as in the original's configuration file.
+    `session_name_in_groups`: a template may put the caller-chosen session name in a group.
+    """
+
+    ignore_role_path: bool = True
+    session_arns: bool = False
+    session_name_in_groups: bool = False
+
+
+_RULES = Rules()
+
+
+def load(sections: Mapping[str, Section], *, previous: Mappings | None = None, rules: Rules = _RULES) -> Mappings:
+    """`sections` are a ConfigMap's data by key, read as YAML; an absent section maps nobody.
+
+    `previous` is what was in effect; None means that nothing was.
+    """
+    before = previous or _NOTHING
+    faults: list[Fault] = [_strange_section(name, sections) for name in sections if name not in SECTIONS]
+    stale: set[str] = set()
+    tables: dict[str, Mapping[str, Entry]] = {}
+    for name in ("mapRoles", "mapUsers"):
+        items = _items(name, sections.get(name), faults)
+        if items is None:
+            stale.add(name)
+            tables[name] = before.section(name)
+        else:
+            tables[name] = _entries(name, items, before.section(name), faults, rules)
+    accounts = _items("mapAccounts", sections.get("mapAccounts"), faults)
+    if accounts is None:
+        stale.add("mapAccounts")
+    return Mappings(
+        tables["mapRoles"],
+        tables["mapUsers"],
+        before.accounts if accounts is None else _accounts(accounts, faults),
+        faults=faults,
+        stale=stale,
+        ignore_role_path=rules.ignore_role_path,
+    )
+
+
+def _strange_section(name: str, sections: Mapping[str, Section]) -> Fault:
+    meant = next((known for known in SECTIONS if known.lower().rstrip("s") == name.lower().rstrip("s")), "")
+    if meant and meant not in sections:
+        cause, fix = f"`{name}` is not read: keys are spelled exactly", f"rename it to {meant}"
+    else:
+        cause, fix = f"`{name}` is not read", f"use {', '.join(SECTIONS)}"
+    return Fault("unknown-section", name, 0, 0, "", cause, fix, Severity.ERROR if meant else Severity.WARNING)
+
+
+def _items(name: str, section: Section | None, faults: list[Fault]) -> tuple[Located, ...] | None:
+    """The section's list, or None when it cannot be read."""
+    if section is None:
+        return ()
+    if isinstance(section, Unparsable):
+        faults.append(
+            Fault(
+                "yaml",
+                name,
+                section.line,
+                section.column,
+                "",
+                f"the section is not YAML: {section.problem}",
+                "correct the line; until then the last good version of the section is in effect",
+            )
+        )
+        return None
+    if section.is_empty:
+        return ()
+    if section.kind is not Kind.SEQUENCE:
+        faults.append(
+            Fault(
+                "not-a-list",
+                name,
+                section.line,
+                section.column,
+                "",
+                f"the section is a list, this is a {section.kind}",
+                "begin each entry with `- `; until then the last good version of the section is in effect",
+            )
+        )
+        return None
+    return section.items
+
+
+def _entries(
+    name: str, items: tuple[Located, ...], before: Mapping[str, Entry], faults: list[Fault], rules: Rules
+) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for index, item in enumerate(items):
+        reading = EntryReader(
+            name,
+            index,
+            item,
+            faults.append,
+            ignore_role_path=rules.ignore_role_path,
+            session_arns=rules.session_arns,
+            session_name_in_groups=rules.session_name_in_groups,
+        ).read()
+        if reading.entry is None or (reading.entry.has_path and not rules.ignore_role_path):
+            continue
+        entry = _in_effect(reading.entry, reading, before)
+        other = found.get(entry.key)
+        winner, loser = (other, entry) if other and entry.has_path and not other.has_path else (entry, other)
+        found[entry.key] = winner
+        if loser is not None:
+            faults.append(_duplicate(name, winner, loser))
+    return found
+
+
+def _in_effect(entry: Entry, reading: Reading, before: Mapping[str, Entry]) -> Entry:
+    if not reading.usable:
+        had = before.get(entry.key)
+        kept = tuple(group for group in entry.groups if had is not None and group in had.groups)
+        entry = replace(entry, groups=kept, username=had.username if had is not None else entry.username)
+    if not entry.username.strip():
+        entry = replace(entry, groups=(), refusal="the entry names no user that can be read")
+    return entry
+
+
+def _duplicate(name: str, winner: Entry, loser: Entry) -> Fault:
+    return Fault(
+        "duplicate-arn",
+        name,
+        loser.line,
+        0,
+        f"[{loser.index}]",
+        f"`{loser.arn or loser.key}` is mapped again at {winner.where}, which wins; groups are not merged",
+        "merge both into one entry",
+    )
+
+
+def _accounts(items: tuple[Located, ...], faults: list[Fault]) -> dict[str, int]:
+    """Account ids by their text, so that a leading zero stays."""
+    found: dict[str, int] = {}
+    for index, item in enumerate(items):
+        if not item.is_scalar or _ACCOUNT.fullmatch(item.text) is None:
+            shown = item.text if item.is_scalar else str(item.kind)
+            faults.append(
+                Fault(
+                    "account-malformed",
+                    "mapAccounts",
+                    item.line,
+                    item.column,
+                    f"[{index}]",
+                    f"`{shown}` is not an account id of 12 digits",
+                    'write the 12 digits in quotes: "012345678901"',
+                )
+            )
+            continue
+        found.setdefault(item.text, item.line)
+    return found
