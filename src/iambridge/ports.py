@@ -9,6 +9,7 @@ from typing import Protocol
 
 from iambridge.core.decision import Decision
 from iambridge.core.iam_policy import Policies, Principal
+from iambridge.core.pod_identity import Facts
 from iambridge.core.role_trust import OidcProvider, Session, TrustedRole
 from iambridge.core.service_account_token import VerificationKey
 
@@ -72,3 +73,17 @@ class Sessions(Protocol):
 
     def unseal(self, session_token: str) -> Session | None:
         """The session, or None when this sandbox did not make the token."""
+
+
+class PodIdentityFacts(Protocol):
+    """What is known about a pod's ServiceAccount: from a cluster, or from files."""
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything has been read once."""
+
+    def known(self, namespace: str, name: str) -> Facts | None:
+        """From memory; None when only `read` can tell."""
+
+    async def read(self, namespace: str, name: str) -> Facts:
+        """Past the memory, in bounded time. Raises KubernetesError when there is no answer."""

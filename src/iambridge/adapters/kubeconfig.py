@@ -300,3 +300,8 @@ def _exec_credential(output: bytes, command: str) -> tuple[str, tuple[bytes, byt
     if not token and not (certificate and key):
         raise InputError(f"the exec plugin {command} gave neither a token nor a client certificate with its key")
     return token, (certificate.encode(), key.encode()) if certificate else None, until
+
+
+def anonymous(server: str) -> ClusterAccess:
+    """An API server by its URL alone, trusted by the system's certificates, without a credential."""
+    return ClusterAccess(server.rstrip("/"), ssl.create_default_context() if server.startswith("https") else None)

@@ -96,6 +96,11 @@ class RunningServer:
                 return
         self._serving.result()
 
+    async def reload(self) -> None:
+        """Serve with the certificate files as they are now: a new worker accepts before the old one drains."""
+        self._server.reload_signal = True
+        self._server.main_loop_interrupt.set()
+
     async def stop(self) -> None:
         self._stopping.set()
         pending = set(self._busy)

@@ -96,7 +96,7 @@ def containers_patch(pod: Pod, injection: Injection, patch: list[dict[str, Any]]
 def _inject(container: Container, path: str, injection: Injection, patch: list[dict[str, Any]]) -> None:
     name = container.name
     names = {variable.name for variable in container.env or ()}
-    (first, first_value), (second, second_value) = injection.pair
+    (first, _), (second, _) = injection.pair
     has_first, has_second = first in names, second in names
     region_set = not names.isdisjoint(_REGIONS)
     if has_first and has_second and region_set and _REGIONAL_STS in names:
@@ -110,33 +110,38 @@ def _inject(container: Container, path: str, injection: Injection, patch: list[d
         injection.warn(f"container {name} gets no AWS identity: {text}")
         injection.refused += 1
         return
-    added: list[dict[str, Any]] = []
-    if injection.regional_sts and _REGIONAL_STS not in names:
-        added.append({"name": _REGIONAL_STS, "value": "regional"})
-    if injection.region and not region_set:
-        added += [{"name": key, "value": injection.region} for key in _REGIONS]
-    if not has_first:
-        added.append({"name": first, "value": first_value})
-    if not has_second:
-        added.append({"name": second, "value": second_value})
-    if injection.session_name is not None and _SESSION_NAME not in names:
-        added.append(injection.session_name)
+    added = _environment(injection, names, region_set=region_set)
     if added:
         _append(patch, f"{path}/env", container.env, added)
     if mount:
         entry = {"name": injection.volume_name, "readOnly": True, "mountPath": injection.place.mount_path}
         _append(patch, f"{path}/volumeMounts", container.volume_mounts, [entry])
-    if has_first is not has_second:
-        kept, completed = (first, second) if has_first else (second, first)
-        text = f"{kept} was set and is kept; {completed} is added beside it"
-        injection.reasons.append(Reason("env-completed", text, name, True))
-    elif has_first:
-        injection.reasons.append(Reason("env-kept", f"{first} and {second} were set and are kept", name, True))
+    if has_first or has_second:
+        injection.reasons.append(_kept(name, first if has_first else second, second if has_first else first, names))
     if added or mount:
         injection.reasons.append(Reason("container-injected", "it gets the identity", name, True))
     if _STATIC_KEY in names:
         injection.warn(f"container {name} sets {_STATIC_KEY}, which wins over the injected identity")
     injection.injected.append(name)
+
+
+def _environment(injection: Injection, names: set[str], *, region_set: bool) -> list[dict[str, Any]]:
+    """The variables to append: regional STS, region, the pair, session name; one that is set is kept."""
+    added: list[dict[str, Any]] = []
+    if injection.regional_sts and _REGIONAL_STS not in names:
+        added.append({"name": _REGIONAL_STS, "value": "regional"})
+    if injection.region and not region_set:
+        added += [{"name": key, "value": injection.region} for key in _REGIONS]
+    added += [{"name": key, "value": value} for key, value in injection.pair if key not in names]
+    if injection.session_name is not None and _SESSION_NAME not in names:
+        added.append(injection.session_name)
+    return added
+
+
+def _kept(container: str, kept: str, other: str, names: set[str]) -> Reason:
+    if other in names:
+        return Reason("env-kept", f"{kept} and {other} were set and are kept", container, True)
+    return Reason("env-completed", f"{kept} was set and is kept; {other} is added beside it", container, True)
 
 
 def _mount_needed(container: Container, injection: Injection) -> bool | None:

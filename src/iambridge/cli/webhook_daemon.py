@@ -1,0 +1,157 @@
+"""The webhook as a daemon: facts, server, metrics, certificate, signals. Composition only."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from iambridge.adapters import kubeconfig
+from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
+from iambridge.adapters.instance_identity import instance_identity, partition_of
+from iambridge.adapters.kubernetes import KubernetesClient
+from iambridge.adapters.pod_identity_events import IdentityEvents
+from iambridge.adapters.pod_identity_facts import ClusterFacts
+from iambridge.adapters.serving import Listener, RunningServer
+from iambridge.adapters.serving_certificate import ServingCertificate
+from iambridge.core.pod_identity import ComposeRoleArn, ContainerCredentials, Settings
+from iambridge.servers.pod_identity_webhook import PodIdentityWebhook, WebhookMetrics
+from iambridge.wire.http import App, Request, Response
+
+_MAX_BODY = 8 * 1024 * 1024  # bytes: a request of the API server holds at most two objects of 3 MiB
+
+
+def run(arguments: argparse.Namespace, *, minimum_tls: str) -> int:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return int(uvloop.run(_serve(arguments, minimum_tls)))
+
+
+def settings_of(arguments: argparse.Namespace, compose: ComposeRoleArn | None) -> Settings:
+    return Settings(
+        annotation_prefix=arguments.annotation_prefix,
+        audience=arguments.token_audience,
+        mount_path=arguments.token_mount_path,
+        token_expiration=arguments.token_expiration,
+        region=arguments.aws_default_region,
+        regional_sts=arguments.sts_regional_endpoint,
+        compose_role_arn=compose,
+        container_credentials=ContainerCredentials(
+            audience=arguments.container_credentials_audience,
+            mount_path=arguments.container_credentials_token_mount_path,
+            volume_name=arguments.container_credentials_token_volume_name,
+            token_path=arguments.container_credentials_token_path,
+            full_uri=arguments.container_credentials_full_uri,
+        ),
+        session_name=arguments.inject_role_session_name,
+        jitter=arguments.token_expiration_jitter,
+        include_containers=arguments.include_containers,
+        fail_closed_label=arguments.fail_closed_label,
+    )
+
+
+def client_of(arguments: argparse.Namespace) -> KubernetesClient:
+    """By --kubeconfig, else as a pod; --kube-api takes the place of the server's URL."""
+    if arguments.kubeconfig:
+        access = kubeconfig.from_kubeconfig(Path(arguments.kubeconfig))
+    elif arguments.kube_api:
+        access = kubeconfig.anonymous(arguments.kube_api)
+    else:
+        access = kubeconfig.in_cluster()
+    if arguments.kube_api:
+        access.server = arguments.kube_api.rstrip("/")
+    return KubernetesClient(access)
+
+
+async def _serve(arguments: argparse.Namespace, minimum_tls: str) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    compose = None
+    if arguments.compose_role_arn:
+        identity = await instance_identity()
+        compose = ComposeRoleArn(partition_of(identity.region), identity.account)
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iambridge-webhook-")))
+        certificate = ServingCertificate(arguments.tls_cert, arguments.tls_key, directory)
+        certificate.load()
+        client = client_of(arguments)
+        stack.push_async_callback(client.close)
+        metrics = WebhookMetrics()
+        facts = ClusterFacts(
+            client,
+            settings_of(arguments, compose),
+            now=time.time,
+            config_map_namespace=arguments.namespace if arguments.watch_config_map else "",
+            credentials_file=Path(arguments.watch_container_credentials_config)
+            if arguments.watch_container_credentials_config
+            else None,
+            read_throughs=metrics.read_throughs,
+            used=metrics.used,
+        )
+        events = IdentityEvents(client, now=time.time)
+        log = JsonLinesDecisionLog(sys.stdout, time.time) if arguments.decision_log else NoDecisionLog()
+        webhook = PodIdentityWebhook(
+            facts, settings_of(arguments, compose), log, metrics=metrics, not_injected=events.not_injected
+        )
+        metrics_app = _with_debug(webhook, facts) if arguments.enable_debugging_handlers else webhook.metrics_app
+        host = arguments.bind_address or _any_address()
+        leaf = certificate.leaf
+        server = RunningServer(
+            webhook.app,
+            Listener(host, arguments.port, leaf.certificate, leaf.key, max_body=_MAX_BODY, minimum_tls=minimum_tls),
+        )
+        for running in (RunningServer(metrics_app, Listener(host, arguments.metrics_port)), server):
+            await running.start()
+            stack.push_async_callback(running.stop)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(facts.run()),
+                group.create_task(events.run()),
+                group.create_task(certificate.watch(server.reload)),
+                group.create_task(_announce(facts, client.server, arguments.port)),
+            ]
+            await stop.wait()
+            await server.stop()
+            for task in tasks:
+                task.cancel()
+    return 0
+
+
+async def _announce(facts: ClusterFacts, api_server: str, port: int) -> None:
+    while not facts.synced:  # noqa: ASYNC110 - several informers, each with an event of its own
+        await asyncio.sleep(0.05)
+    gc.collect()
+    gc.freeze()  # the cache lives as long as the process: collections need not walk it
+    print(f"webhook is ready on port {port}, {len(facts.accounts)} ServiceAccounts of {api_server}", file=sys.stderr)
+
+
+def _with_debug(webhook: PodIdentityWebhook, facts: ClusterFacts) -> App:
+    async def app(request: Request) -> Response:
+        if request.path == "/debug/alpha/cache":
+            cache = {
+                key: {
+                    "RoleARN": identity.role_arn,
+                    "Audience": identity.audience,
+                    "UseRegionalSTS": identity.regional_sts,
+                    "TokenExpiration": identity.token_expiration,
+                }
+                for key, identity in facts.accounts.items()
+            }
+            return Response(200, (("content-type", "application/json"),), msgspec.json.encode(cache))
+        return await webhook.metrics_app(request)
+
+    return app
+
+
+def _any_address() -> str:
+    """All addresses, of both families where the machine has IPv6: as Go binds an empty host."""
+    return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - the API server reaches us from outside
