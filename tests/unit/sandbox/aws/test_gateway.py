@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from conftest import RunningAccount
+    from tests.unit.sandbox.aws.conftest import RunningAccount
 
 BUCKET = "law-bucket"
 
