@@ -1,4 +1,4 @@
-"""Label selectors as objects carry them: matchLabels and matchExpressions. Source: apimachinery meta/v1 LabelSelector."""
+"""Label selectors as objects carry them: matchLabels, matchExpressions. Source: apimachinery meta/v1 LabelSelector."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -16,7 +16,7 @@ from iambridge.core.rbac.rules import Rule, path_covers
 def escalation(user: User, namespace: str, wanted: Iterable[Rule | Mapping[str, Any]], policy: Policy) -> str:
     """Empty when the user holds all of `wanted` already, else the reason in Kubernetes' words.
 
-    A user who may `escalate` roles (or `bind` them) is asked for by `authorize` first; this is the check for all others.
+    Whether the user may `escalate` or `bind` is asked of `authorize` first; this is the check for all others.
     """
     held = rules_for(user, namespace, policy)
     missing = uncovered(held.rules, [rule if isinstance(rule, Rule) else Rule.of(rule) for rule in wanted])
@@ -45,7 +45,7 @@ def uncovered(held: Sequence[Rule], wanted: Iterable[Rule]) -> tuple[Rule, ...]:
 
 
 def _singles(rule: Rule) -> Iterator[Rule]:
-    names = [(name,) for name in rule.resource_names] or [()]
+    names: list[tuple[str, ...]] = [(name,) for name in rule.resource_names] or [()]
     for group, resource, verb in product(rule.api_groups, rule.resources, rule.verbs):
         for name in names:
             yield Rule((verb,), (group,), (resource,), name)

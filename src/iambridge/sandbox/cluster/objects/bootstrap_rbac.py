@@ -1,7 +1,7 @@
 """The roles and bindings that every cluster starts with: cluster-admin, admin, edit, view and `system:*`.
 
-Generated from Kubernetes' own bootstrap policy by tools/kubernetes_types. One difference, and why: `system:node` is bound
-to the group `system:nodes`, since there is no Node authorizer here.
+Generated from Kubernetes' own bootstrap policy by tools/kubernetes_types. One difference, and why: `system:node` is
+bound to the group `system:nodes`, since there is no Node authorizer here.
 """
 
 import copy

@@ -56,7 +56,7 @@ def _unhandled(api_version: object, kind: object, why: str) -> BadRequest:
     return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
 
 
-class _WrongType(ValueError):
+class _WrongType(ValueError):  # noqa: N818  # caught in this module, never an answer
     pass
 
 
@@ -67,7 +67,9 @@ def _json_name(value: Any) -> str:
         return "number"
     if isinstance(value, float):
         return f"number {value}"
-    return {str: "string", list: "array", dict: "object"}.get(type(value), type(value).__name__)
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
 
 
 class _Walk:

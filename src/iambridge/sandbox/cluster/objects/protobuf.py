@@ -112,7 +112,9 @@ def _message(data: bytes, kind: Type, where: str, depth: int) -> dict[str, Any]:
     return out
 
 
-def _set(out: dict[str, Any], field: Field, wire: int, value: Any, where: str, depth: int) -> None:
+def _set(  # noqa: PLR0917  # one record of the wire, and where it goes
+    out: dict[str, Any], field: Field, wire: int, value: Any, where: str, depth: int
+) -> None:
     kind = field.type
     if kind.form == "list":
         items = out.setdefault(field.name, [])

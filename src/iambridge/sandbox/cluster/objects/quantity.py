@@ -22,7 +22,7 @@ def amount(text: str) -> Decimal:
         raise ValueError(WORDS)
     number, suffix = Decimal(match[1]), match[2] or ""
     if suffix in _BINARY:
-        return number * 1024 ** _BINARY[suffix]
+        return number * Decimal(1024 ** _BINARY[suffix])
     power = _DECIMAL[suffix] if suffix in _DECIMAL else int(suffix[1:])
     if abs(power) > 64:
         raise ValueError("unable to parse quantity's suffix")

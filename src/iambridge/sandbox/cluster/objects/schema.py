@@ -1,4 +1,4 @@
-"""Kubernetes' OpenAPI definitions of the kinds that are served, with descriptions, for /openapi/v3 and `kubectl explain`."""
+"""Kubernetes' OpenAPI definitions of the kinds we serve, with descriptions: for /openapi/v3 and `kubectl explain`."""
 
 import gzip
 import re

@@ -1,0 +1,100 @@
+"""Validation of metadata, the same for every kind. Source: apimachinery pkg/api/validation/objectmeta.go."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from iambridge.sandbox.cluster.objects import field_error, names
+from iambridge.sandbox.cluster.objects.field_error import FieldError
+
+_ANNOTATIONS_LIMIT = 256 * 1024
+_IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+def validate(obj: Mapping[str, Any], *, namespaced: bool, name: Callable[[str], list[str]]) -> list[FieldError]:
+    meta = obj.get("metadata") or {}
+    errors = []
+    if meta.get("generateName"):
+        # a suffix follows, so a trailing dash or dot is fine
+        errors += [
+            field_error.bad_value("metadata.generateName", meta["generateName"], fault)
+            for fault in name(meta["generateName"].rstrip("-.") or "-")
+        ]
+    if not meta.get("name"):
+        errors.append(field_error.required("metadata.name", "name or generateName is required"))
+    else:
+        errors += [field_error.bad_value("metadata.name", meta["name"], fault) for fault in name(meta["name"])]
+    if namespaced and not meta.get("namespace"):
+        errors.append(field_error.required("metadata.namespace"))
+    elif namespaced:
+        errors += [
+            field_error.bad_value("metadata.namespace", meta["namespace"], fault)
+            for fault in names.dns_label(meta["namespace"])
+        ]
+    elif meta.get("namespace"):
+        errors.append(field_error.forbidden("metadata.namespace", "not allowed on this type"))
+    return (
+        errors + labels(meta.get("labels"), "metadata.labels") + _annotations(meta) + _owners(meta) + _finalizers(meta)
+    )
+
+
+def labels(found: Mapping[str, str] | None, field: str) -> list[FieldError]:
+    errors = []
+    for key, value in (found or {}).items():
+        errors += [field_error.bad_value(field, key, fault) for fault in names.qualified(key)]
+        errors += [field_error.bad_value(field, value, fault) for fault in names.label_value(value)]
+    return errors
+
+
+def _annotations(meta: Mapping[str, Any]) -> list[FieldError]:
+    found = meta.get("annotations") or {}
+    field = "metadata.annotations"
+    errors = [field_error.bad_value(field, key, fault) for key in found for fault in names.qualified(key.lower())]
+    if sum(len(key) + len(value) for key, value in found.items()) > _ANNOTATIONS_LIMIT:
+        errors.append(field_error.too_long(field, _ANNOTATIONS_LIMIT))
+    return errors
+
+
+def _owners(meta: Mapping[str, Any]) -> list[FieldError]:
+    errors = []
+    controllers = []
+    for index, owner in enumerate(meta.get("ownerReferences") or ()):
+        field = f"metadata.ownerReferences[{index}]"
+        for key, words in (("apiVersion", "version must not be empty"), ("kind", ""), ("name", ""), ("uid", "")):
+            if not owner.get(key):
+                errors.append(field_error.bad_value(f"{field}.{key}", "", words or f"{key} must not be empty"))
+        if owner.get("controller"):
+            controllers.append(owner)
+    if len(controllers) > 1:
+        words = "Only one reference can have Controller set to true."
+        errors.append(field_error.bad_value("metadata.ownerReferences", controllers, words))
+    return errors
+
+
+def _finalizers(meta: Mapping[str, Any]) -> list[FieldError]:
+    field = "metadata.finalizers"
+    return [
+        field_error.bad_value(field, one, fault)
+        for one in meta.get("finalizers") or ()
+        for fault in names.qualified(one)
+    ]
+
+
+def validate_update(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+    after, before = new.get("metadata") or {}, old.get("metadata") or {}
+    errors = [
+        field_error.bad_value(f"metadata.{name}", after.get(name), "field is immutable")
+        for name in _IMMUTABLE
+        if after.get(name) != before.get(name)
+    ]
+    if before.get("deletionTimestamp"):
+        added = sorted(set(after.get("finalizers") or ()) - set(before.get("finalizers") or ()))
+        if added:
+            words = f"no new finalizers can be added if the object is being deleted, found new finalizers {added}"
+            errors.append(field_error.forbidden("metadata.finalizers", words))
+    return (
+        errors
+        + labels(after.get("labels"), "metadata.labels")
+        + _annotations(after)
+        + _owners(after)
+        + _finalizers(after)
+    )

@@ -1,0 +1,110 @@
+"""What a node that runs pods as host processes cannot honour: warned of, or refused where ignoring it changes meaning."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from iambridge.sandbox.cluster.objects import field_error
+from iambridge.sandbox.cluster.objects.field_error import FieldError
+
+_TEMPLATES = {"Pod": ("spec",), "Job": ("spec", "template", "spec")}
+_TEMPLATES |= dict.fromkeys(("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet"), ("spec", "template", "spec"))
+_REFUSED_VOLUMES = (
+    "persistentVolumeClaim",
+    "csi",
+    "ephemeral",
+    "nfs",
+    "iscsi",
+    "awsElasticBlockStore",
+    "image",
+)
+
+
+def _pod_spec(kind: str, obj: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+    path = _TEMPLATES.get(kind)
+    if path is None:
+        return None
+    here: Any = obj
+    for name in path:
+        here = (here or {}).get(name)
+    return ".".join(path), here or {}
+
+
+def _contexts(field: str, spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield f"{field}.securityContext", spec.get("securityContext") or {}
+    for key in ("initContainers", "containers", "ephemeralContainers"):
+        for index, container in enumerate(spec.get(key) or ()):
+            yield f"{field}.{key}[{index}].securityContext", container.get("securityContext") or {}
+
+
+def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldError]:
+    """Fields whose silent loss would change what the pod means, as 422 causes. `kubelet_uid` is the kubelet's own user."""
+    found = _pod_spec(kind, obj)
+    if found is None:
+        return []
+    field, spec = found
+    errors = []
+    for place, context in _contexts(field, spec):
+        if context.get("privileged"):
+            errors.append(
+                field_error.forbidden(f"{place}.privileged", "this node runs pods as unprivileged host processes")
+            )
+        user = context.get("runAsUser")
+        if user is not None and user != kubelet_uid:
+            words = f"this node runs every process as its own user, {kubelet_uid}"
+            errors.append(field_error.forbidden(f"{place}.runAsUser", words))
+        if context.get("runAsNonRoot") and kubelet_uid == 0:
+            words = "this node's kubelet runs as root, and so would the container"
+            errors.append(field_error.forbidden(f"{place}.runAsNonRoot", words))
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        errors += [
+            field_error.forbidden(f"{field}.volumes[{index}].{name}", "this node has no such volumes")
+            for name in _REFUSED_VOLUMES
+            if volume.get(name) is not None
+        ]
+    if spec.get("ephemeralContainers"):
+        errors.append(field_error.forbidden(f"{field}.ephemeralContainers", "this node has no ephemeral containers"))
+    return errors
+
+
+def warnings(kind: str, obj: Mapping[str, Any]) -> list[str]:
+    """Fields that are stored and not honoured, one warning for each."""
+    found = _pod_spec(kind, obj)
+    if found is None:
+        return []
+    field, spec = found
+    out = [
+        f"{field}.{name}: not honoured: pods run as host processes on this node"
+        for name in (
+            "hostNetwork",
+            "hostPID",
+            "hostIPC",
+            "dnsConfig",
+            "runtimeClassName",
+            "affinity",
+            "topologySpreadConstraints",
+        )
+        if spec.get(name)
+    ]
+    for key in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(key) or ()):
+            place = f"{field}.{key}[{index}]"
+            if (container.get("resources") or {}).get("limits"):
+                out.append(f"{place}.resources.limits: not enforced: pods run as host processes on this node")
+            for name in ("livenessProbe", "startupProbe", "lifecycle"):
+                if container.get(name):
+                    out.append(f"{place}.{name}: not run by this node")
+    for place, context in _contexts(field, spec):
+        out += [
+            f"{place}.{name}: not honoured: pods run as host processes on this node"
+            for name in (
+                "runAsGroup",
+                "capabilities",
+                "readOnlyRootFilesystem",
+                "seccompProfile",
+                "appArmorProfile",
+                "seLinuxOptions",
+                "fsGroup",
+            )
+            if context.get(name)
+        ]
+    return out
