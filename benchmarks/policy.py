@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests/oracle"))
-from policy_corpus import case, compiled
-from test_iam_simulate import PEER, installed
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.oracle.policy_corpus import case, compiled
+from tests.oracle.test_iam_simulate import PEER, installed
 
 from iambridge.core.iam_policy import authorize
 

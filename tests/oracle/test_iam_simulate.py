@@ -16,8 +16,8 @@ import pytest
 
 from iambridge.core.iam_policy import authorize
 
-sys.path.insert(0, str(Path(__file__).parent))
-from policy_corpus import Case, case, compiled  # noqa: E402  # found through the path above
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.oracle.policy_corpus import Case, case, compiled
 
 PACKAGE = "@cloud-copilot/iam-simulate@0.1.173"
 PEER = Path(__file__).with_name("iam_simulate.mjs")

@@ -1,5 +1,6 @@
 """Laws of policy evaluation, on requests and policies from the generator that the oracle uses too."""
 
+import contextlib
 import copy
 import random
 import sys
@@ -15,8 +16,8 @@ from iambridge.core.iam_policy.reasons import mismatches
 from iambridge.core.iam_policy.request import Question
 from iambridge.errors import BridgeError
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "oracle"))
-from policy_corpus import Case, case, compiled  # noqa: E402  # found through the path above
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.oracle.policy_corpus import Case, case, compiled
 
 CASES = st.integers(0, 2**32).map(lambda seed: case(random.Random(seed)))
 DENY: Any = {
@@ -108,10 +109,8 @@ JSON = st.recursive(
 )
 def test_garbage_gives_a_value_or_our_error(document: Any, kind: PolicyKind) -> None:
     """Whatever is parsed, the answer is a document or a BridgeError."""
-    try:
-        PolicyDocument.parse(document, kind=kind)
-    except BridgeError as error:
-        assert error.message
+    with contextlib.suppress(BridgeError):
+        assert PolicyDocument.parse(document, kind=kind).statements
 
 
 @settings(deadline=None, max_examples=50)

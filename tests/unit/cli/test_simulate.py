@@ -89,7 +89,7 @@ def test_missing_context_values() -> None:
     assert results[0]["MissingContextValues"] == ["aws:SecureTransport", "aws:PrincipalTag/team"]
     del request["CallerArn"]
     nobody: Any = answer(json.dumps(request).encode())["EvaluationResults"]
-    assert nobody[0]["MissingContextValues"] == ["aws:SecureTransport", "aws:username", "aws:PrincipalTag/team"]
+    assert nobody[0]["MissingContextValues"] == ["aws:SecureTransport", "aws:PrincipalTag/team", "aws:username"]
 
 
 @pytest.mark.parametrize(
@@ -129,3 +129,9 @@ def test_a_name_given_twice_is_refused() -> None:
         "PolicyInputList[0].Statement",
         "PolicyInputList[0].Statement",
     ]
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"\xff", b"1"])
+def test_what_is_no_request_is_told(text: bytes) -> None:
+    """Bytes that are no JSON object get one error for the whole line."""
+    assert answer(text)["Errors"]

@@ -89,7 +89,7 @@ def judge(question: Question, policies: Policies) -> Verdict:
             return _implicit(Layer.RESOURCE)
         return Verdict(Outcome.ALLOWED, None, tuple(grants)) if sideless else _own_side(question, policies, grants)
     if naming >= Naming.EVERYONE:
-        return Verdict(Outcome.ALLOWED, None, tuple(grants))
+        return _direct(question, policies, grants, naming)
     if not naming and _resource_policy_rules(question):
         return _implicit(Layer.RESOURCE)
     return _own_side(question, policies, grants, granted=naming is Naming.ENTITY)
@@ -106,6 +106,17 @@ def _fenced(question: Question, policies: Policies, grants: list[Grant], *, side
             if not _pass(layer, level, question, grants):
                 return layer
     return None
+
+
+def _direct(question: Question, policies: Policies, grants: list[Grant], naming: Naming) -> Verdict:
+    """A grant in the same account that needs no identity policy and no boundary.
+
+    Only naming the session itself frees it from its session policy too; `*` does not.
+    """
+    limited = naming is Naming.EVERYONE and policies.session
+    if limited and not _pass(Layer.SESSION, limited, question, grants):
+        return _implicit(Layer.SESSION)
+    return Verdict(Outcome.ALLOWED, None, tuple(grants))
 
 
 def _own_side(question: Question, policies: Policies, grants: list[Grant], *, granted: bool = False) -> Verdict:

@@ -4,6 +4,7 @@ What a statement says is asked of the same compiled elements that `judge` asked,
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from iambridge.core.decision import Decision, Outcome, Reason
@@ -42,7 +43,7 @@ def mismatches(statement: Statement, question: Question) -> list[tuple[str, str,
     found = []
     principal = statement.principal
     if principal is not None and not principal.naming(question.principal, denies=statement.denies):
-        values = [value for _, value in principal.values]
+        values = tuple(value for _, value in principal.values)
         found.append(_element("Principal", principal.negated, question.principal.arn, values))
     resource = statement.resource
     if resource is not None and not resource.matches(question.resource, question.lookup):
@@ -81,7 +82,7 @@ def _matched(layer: Layer, named: NamedDocument, statement: Statement) -> Reason
     )
 
 
-def _element(name: str, negated: bool, asked: str, values: Sequence[str]) -> tuple[str, str, dict[str, str]]:  # noqa: FBT001  # the element's own flag
+def _element(name: str, negated: bool, asked: str, values: tuple[str, ...]) -> tuple[str, str, dict[str, str]]:  # noqa: FBT001  # the element's own flag
     element = f"Not{name}" if negated else name
     shown = _listing(values)
     verb = "is excluded by" if negated else "is not among"
@@ -104,7 +105,8 @@ def _condition(condition: Condition, question: Question) -> tuple[str, str, dict
     return element, f"{element}: {said}, the policy {shown}", facts
 
 
-def _listing(values: Sequence[str]) -> str:
+@lru_cache(maxsize=1024)
+def _listing(values: tuple[str, ...]) -> str:
     shown = ", ".join(f"`{value}`" for value in values[:_SHOWN])
     return shown + (f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else "")
 

@@ -66,7 +66,7 @@ def trust(**statement: Any) -> PolicyDocument:
 )
 @pytest.mark.parametrize("explain", [None, True, False])
 def test_trust_policy_alone_decides_for_a_web_identity(
-    statement: dict[str, Any], outcome: Outcome, explain: bool | None
+    statement: dict[str, Any], outcome: Outcome, explain: Any
 ) -> None:
     """Federated principal, action and every condition must match; a Deny comes first; explaining changes nothing."""
     caller = Principal(PROVIDER, "111122223333", PrincipalKind.FEDERATED)
@@ -109,7 +109,7 @@ def bucket_policy(principal: Any) -> tuple[NamedDocument, ...]:
         ),
     ],
 )
-def test_resource_policy_names_by_arn_or_unique_id(principal: Principal, named: str, allowed: bool) -> None:
+def test_resource_policy_names_by_arn_or_unique_id(principal: Principal, named: str, allowed: Any) -> None:
     """A stored unique id names the very entity, and no later one of the same name."""
     request = AuthorizationRequest(principal, "s3:GetObject", "arn:aws:s3:::b/k")
     assert authorize(request, Policies(resource=bucket_policy({"AWS": named}))).allowed is allowed
