@@ -14,6 +14,7 @@ from iambridge.sandbox.aws.authorization import Authorizer
 from iambridge.sandbox.aws.entities import AccessKey, User
 from iambridge.sandbox.aws.gateway import Gateway
 from iambridge.sandbox.aws.iam_account import IamAccount
+from iambridge.sandbox.aws.instances import Instances
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.store import Store
 from iambridge.wire.http import App, Request, Response
@@ -50,13 +51,16 @@ class Account:
         self.iam = IamAccount(self._store, account_id, now)
         self._moto = MotoBackend(account_id=account_id, region=region, log=data_dir / "moto.log")
         self._gateway: Gateway | None = None
+        self._instances: Instances | None = None
         self.admin = self._admin()
 
     def connect_sts(self, sts: App, facts: IamFacts, sessions: Sessions) -> None:
         """Give the gateway its STS and what that knows. Called once, before the first request."""
+        self._instances = Instances(self.iam, self._moto, sessions=sessions, log=self._log, now=self._now)
         self._gateway = Gateway(
             self.iam,
             moto=self._moto,
+            instances=self._instances,
             authorizer=Authorizer(self.account_id, decision_log=self._log, now=self._now),
             facts=facts,
             sessions=sessions,
@@ -71,6 +75,8 @@ class Account:
         return await self._gateway.app(request)
 
     async def close(self) -> None:
+        if self._instances is not None:
+            await self._instances.close()
         await self._moto.close()
         self._store.close()
 

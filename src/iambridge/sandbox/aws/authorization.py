@@ -35,6 +35,12 @@ class Caller:
     def anonymous(self) -> bool:
         return self.principal.kind == PrincipalKind.ANONYMOUS
 
+    def reads_resource_tags(self, action: str) -> bool:
+        """Whether a policy in play looks at the resource's tags for `action` (lower case)."""
+        policies = self.policies
+        documents = (*policies.identity, *(policies.boundary or ()), *(policies.session or ()))
+        return any("resourcetag/" in key.lower() for named in documents for key in named.document.context_keys(action))
+
 
 class Authorizer:
     """`now` gives an aware datetime."""

@@ -14,16 +14,27 @@ from iambridge.errors import (
     AccessDenied,
     AuthenticationFault,
     AwsError,
+    NotImplementedBySandbox,
     RequestNotAuthenticated,
 )
 from iambridge.ports import IamFacts, Sessions
-from iambridge.sandbox.aws import error_documents, iam, iam_resources, operations, resources, s3_actions, s3_front
+from iambridge.sandbox.aws import (
+    dependent_actions,
+    error_documents,
+    iam,
+    iam_resources,
+    moto_calls,
+    operations,
+    resources,
+    s3_actions,
+    s3_front,
+)
 from iambridge.sandbox.aws.authorization import Authorizer, Caller
 from iambridge.sandbox.aws.catalogue import SERVICES
 from iambridge.sandbox.aws.iam_account import IamAccount
+from iambridge.sandbox.aws.instances import Instances
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
-from iambridge.sandbox.aws.request_tags import request_tags, tag_context
 from iambridge.sandbox.aws.s3_front import BucketPolicies
 from iambridge.sandbox.aws.service_models import service_model
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
@@ -67,6 +78,7 @@ class Gateway:
         account: IamAccount,
         *,
         moto: MotoBackend,
+        instances: Instances,
         authorizer: Authorizer,
         facts: IamFacts,
         sessions: Sessions,
@@ -77,6 +89,7 @@ class Gateway:
     ) -> None:
         self._account = account
         self._moto = moto
+        self._instances = instances
         self._authorizer = authorizer
         self._facts = facts
         self._sessions = sessions
@@ -127,10 +140,39 @@ class Gateway:
             return await self._iam(call, caller, context, request_id)
         if call.service.prefix == "s3":
             return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
-        tags = tag_context(request_tags(call), call)
-        asked = [Asked(call.action, arn, tuple(tags.items())) for arn in resources.arns(call, self._account.account_id)]
+        arns = resources.arns(call, self._account.account_id)
+        asked = dependent_actions.asked(call, arns, self._account)
+        asked = await self._with_resource_tags(call, caller, asked)
         self._authorizer.require(caller, asked, context, request_id=request_id)
-        return await self._forward(request, call, content)
+        await self._instances.before(call)
+        response = await self._forward(request, call, content)
+        if response.status < 300:
+            await self._instances.after(call)
+        return response
+
+    async def _with_resource_tags(self, call: Call, caller: Caller, asked: list[Asked]) -> list[Asked]:
+        """`asked` with aws:ResourceTag keys, when a policy in play has a word on them.
+
+        Raises:
+            NotImplementedBySandbox: a policy depends on tags that the sandbox cannot read: a Deny would not hold.
+        """
+        if not caller.reads_resource_tags(call.action.lower()):
+            return asked
+        result = []
+        for item in asked:
+            if item.action != call.action:
+                result.append(item)
+                continue
+            tags = await moto_calls.resource_tags(self._moto, call.service.prefix, call.region, item.resource)
+            if tags is None:
+                raise NotImplementedBySandbox(
+                    f"A policy of the caller depends on the tags of {item.resource}, which this sandbox does not read.",
+                    fix="report the operation and the policy that needs it",
+                )
+            prefixes = ("aws", call.service.prefix)
+            keys = [(f"{prefix}:ResourceTag/{key}", value) for key, value in tags.items() for prefix in prefixes]
+            result.append(item._replace(context=(*item.context, *keys)))
+        return result
 
     def _caller(self, found: AuthenticatedCaller | None) -> Caller:
         if found is None:

@@ -1,0 +1,97 @@
+"""The decisions a call needs beside its own: roles that it passes on, and tags that it gives at creation.
+
+Sources: IAM User Guide, "Grant a user permissions to pass a role to an AWS service"; EC2 User Guide, "Grant permission
+to tag resources during creation".
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from iambridge.sandbox.aws.entities import InstanceProfile, Role
+from iambridge.sandbox.aws.iam_account import IamAccount
+from iambridge.sandbox.aws.operations import Asked, Call
+from iambridge.sandbox.aws.request_tags import request_tags, specified_tags, tag_context
+
+
+class Passed(NamedTuple):
+    """A parameter that names a role (or an instance profile), and the service that will hold it."""
+
+    parameter: str
+    service: str
+
+
+_PASSED: dict[str, tuple[Passed, ...]] = {
+    "autoscaling:CreateLaunchConfiguration": (Passed("IamInstanceProfile", "ec2.amazonaws.com"),),
+    "ec2:RunInstances": (
+        Passed("IamInstanceProfile.Name", "ec2.amazonaws.com"),
+        Passed("IamInstanceProfile.Arn", "ec2.amazonaws.com"),
+    ),
+    "ec2:AssociateIamInstanceProfile": (
+        Passed("IamInstanceProfile.Name", "ec2.amazonaws.com"),
+        Passed("IamInstanceProfile.Arn", "ec2.amazonaws.com"),
+    ),
+    "ec2:ReplaceIamInstanceProfileAssociation": (
+        Passed("IamInstanceProfile.Name", "ec2.amazonaws.com"),
+        Passed("IamInstanceProfile.Arn", "ec2.amazonaws.com"),
+    ),
+    "ecs:RegisterTaskDefinition": (
+        Passed("taskRoleArn", "ecs-tasks.amazonaws.com"),
+        Passed("executionRoleArn", "ecs-tasks.amazonaws.com"),
+    ),
+    "eks:CreateCluster": (Passed("roleArn", "eks.amazonaws.com"),),
+    "eks:CreateFargateProfile": (Passed("podExecutionRoleArn", "eks-fargate-pods.amazonaws.com"),),
+    "eks:CreateNodegroup": (Passed("nodeRole", "ec2.amazonaws.com"),),
+    "eks:CreatePodIdentityAssociation": (Passed("roleArn", "pods.eks.amazonaws.com"),),
+    "lambda:CreateFunction": (Passed("Role", "lambda.amazonaws.com"),),
+    "lambda:UpdateFunctionConfiguration": (Passed("Role", "lambda.amazonaws.com"),),
+    "states:CreateStateMachine": (Passed("roleArn", "states.amazonaws.com"),),
+    "states:UpdateStateMachine": (Passed("roleArn", "states.amazonaws.com"),),
+}
+
+
+def asked(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
+    """The call's own decisions, one a resource, then those that depend on it."""
+    own = tag_context(request_tags(call), call)
+    specified = specified_tags(call)
+    result = []
+    for arn in arns:
+        tags = specified.get(_ec2_type(arn), {})
+        context = {**own, **tag_context(tags, call)} if tags else own
+        result.append(Asked(call.action, arn, tuple(context.items())))
+    result += _tagging(call, arns)
+    result += _passing(call, account)
+    return result
+
+
+def _ec2_type(arn: str) -> str:
+    return arn.split(":", 5)[5].partition("/")[0] if arn.startswith("arn:") else ""
+
+
+def _tagging(call: Call, arns: list[str]) -> Iterator[Asked]:
+    for kind, tags in specified_tags(call).items():
+        context = {**tag_context(tags, call), "ec2:CreateAction": call.operation}
+        named = [arn for arn in arns if _ec2_type(arn) == kind]
+        for arn in named or ["*"]:
+            yield Asked("ec2:CreateTags", arn, tuple(context.items()))
+    if call.service.model == "elbv2" and call.operation.startswith("Create") and (tags := request_tags(call)):
+        context = {**tag_context(tags, call), "elasticloadbalancing:CreateAction": call.operation}
+        for arn in arns:
+            yield Asked("elasticloadbalancing:AddTags", arn, tuple(context.items()))
+
+
+def _passing(call: Call, account: IamAccount) -> Iterator[Asked]:
+    for parameter, service in _PASSED.get(call.action, ()):
+        named = call.flat.get(parameter) or call.document.get(parameter)
+        if isinstance(named, str) and named:
+            role = named
+            if parameter.startswith("IamInstanceProfile"):
+                role = _role_of_profile(named, account)
+            if role:
+                yield Asked("iam:PassRole", role, (("iam:PassedToService", service),))
+
+
+def _role_of_profile(named: str, account: IamAccount) -> str:
+    """The role's ARN; empty for a profile that is not there or empty, which EC2 then refuses or runs without a role."""
+    profile = account.store.get(InstanceProfile, named.rpartition("/")[2].lower())
+    role = account.store.get(Role, profile.role.lower()) if profile is not None and profile.role else None
+    return account.arn(role) if role is not None else ""

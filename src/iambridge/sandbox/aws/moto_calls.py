@@ -1,0 +1,132 @@
+"""The sandbox's own calls to moto: instances, their tags, and profiles that moto must know of."""
+
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import urlencode
+from xml.etree import ElementTree as ET
+
+from iambridge.errors import ServiceUnavailable
+from iambridge.sandbox.aws.moto_backend import MotoBackend
+
+_EC2_VERSION = "2016-11-15"
+_IAM_VERSION = "2010-05-08"
+_FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
+
+
+class Instance(NamedTuple):
+    """An EC2 instance as its metadata service needs it. `profile_arn` is empty without an instance profile."""
+
+    id: str
+    state: str
+    region: str
+    zone: str
+    private_dns_name: str
+    private_ip: str
+    image: str
+    type: str
+    profile_arn: str
+
+
+async def query(
+    moto: MotoBackend, service: str, region: str, parameters: dict[str, str]
+) -> tuple[int, ET.Element | None]:
+    """A Query protocol call; the element tree of what moto answered, namespaces removed, or None when it is no XML."""
+    status, _, body = await moto.call(
+        method="POST",
+        path="/",
+        headers=(("Host", f"{service}.{region}.amazonaws.com"), *_FORM),
+        body=urlencode(parameters).encode(),
+        service=service,
+        region=region,
+    )
+    try:
+        # the document is moto's own, made in our child process
+        root = ET.fromstring(body)  # noqa: S314
+    except ET.ParseError:
+        return status, None
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return status, root
+
+
+async def instances(moto: MotoBackend, region: str) -> list[Instance]:
+    """Every instance of a region.
+
+    Raises:
+        ServiceUnavailable: moto does not answer.
+    """
+    status, root = await query(moto, "ec2", region, {"Action": "DescribeInstances", "Version": _EC2_VERSION})
+    if status != HTTPStatus.OK or root is None:
+        raise ServiceUnavailable("The service is unavailable.", cause="moto did not list its instances")
+    return [_instance(item, region) for item in root.iterfind("reservationSet/item/instancesSet/item")]
+
+
+def _instance(item: ET.Element, region: str) -> Instance:
+    def text(path: str) -> str:
+        return item.findtext(path) or ""
+
+    return Instance(
+        id=text("instanceId"),
+        state=text("instanceState/name"),
+        region=region,
+        zone=text("placement/availabilityZone"),
+        private_dns_name=text("privateDnsName"),
+        private_ip=text("privateIpAddress"),
+        image=text("imageId"),
+        type=text("instanceType"),
+        profile_arn=text("iamInstanceProfile/arn"),
+    )
+
+
+async def tag_instance(moto: MotoBackend, region: str, instance_id: str, key: str, value: str) -> None:
+    parameters = {
+        "Action": "CreateTags",
+        "Version": _EC2_VERSION,
+        "ResourceId.1": instance_id,
+        "Tag.1.Key": key,
+        "Tag.1.Value": value,
+    }
+    await query(moto, "ec2", region, parameters)
+
+
+async def know_instance_profile(moto: MotoBackend, region: str, name: str, path: str) -> None:
+    """EC2 in moto looks profiles up in moto's own IAM."""
+    parameters = {
+        "Action": "CreateInstanceProfile",
+        "Version": _IAM_VERSION,
+        "InstanceProfileName": name,
+        "Path": path,
+    }
+    await query(moto, "iam", region, parameters)
+
+
+async def resource_tags(moto: MotoBackend, prefix: str, region: str, arn: str) -> dict[str, str] | None:
+    """The tags of a resource; None where the sandbox cannot read them."""
+    resource = arn.split(":", 5)[5] if arn.startswith("arn:") else ""
+    if resource.endswith("/*") or not resource:
+        return {}
+    if prefix == "ec2":
+        identity = resource.rpartition("/")[2]
+        parameters = {"Action": "DescribeTags", "Version": _EC2_VERSION, "Filter.1.Name": "resource-id"}
+        _, root = await query(moto, "ec2", region, parameters | {"Filter.1.Value.1": identity})
+        return _tags(root, "tagSet/item", "key", "value")
+    if prefix == "autoscaling":
+        parameters = {
+            "Action": "DescribeTags",
+            "Version": "2011-01-01",
+            "Filters.member.1.Name": "auto-scaling-group",
+            "Filters.member.1.Values.member.1": resource.rpartition("/")[2],
+        }
+        _, root = await query(moto, "autoscaling", region, parameters)
+        return _tags(root, "DescribeTagsResult/Tags/member", "Key", "Value")
+    if prefix == "elasticloadbalancing":
+        parameters = {"Action": "DescribeTags", "Version": "2015-12-01", "ResourceArns.member.1": arn}
+        _, root = await query(moto, "elasticloadbalancing", region, parameters)
+        return _tags(root, "DescribeTagsResult/TagDescriptions/member/Tags/member", "Key", "Value")
+    return None
+
+
+def _tags(root: ET.Element | None, path: str, key: str, value: str) -> dict[str, str]:
+    if root is None:
+        return {}
+    return {item.findtext(key) or "": item.findtext(value) or "" for item in root.iterfind(path)}
