@@ -73,7 +73,9 @@ class RequestNotAuthenticated(AwsError):
     code = "RequestNotAuthenticated"
     status = HTTPStatus.FORBIDDEN
 
-    def __init__(self, fault: AuthenticationFault, message: str, *, cause: str = "", fix: str = "", **facts: str) -> None:
+    def __init__(
+        self, fault: AuthenticationFault, message: str, *, cause: str = "", fix: str = "", **facts: str
+    ) -> None:
         super().__init__(message, cause=cause, fix=fix, **facts)
         self.kind = fault
 
@@ -209,6 +211,12 @@ class AccessDenied(AwsError):
     decision: object = None
 
 
+class InvalidAuthorizationMessageException(AwsError):
+    """sts:DecodeAuthorizationMessage cannot read the message."""
+
+    code = "InvalidAuthorizationMessageException"
+
+
 class InvalidAction(AwsError):
     code = "InvalidAction"
 
@@ -234,6 +242,13 @@ class ServiceUnavailable(AwsError):
     code = "ServiceUnavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     fault = "Receiver"
+
+
+class Throttling(AwsError):
+    """An AWS service asks to come back later."""
+
+    code = "Throttling"
+    status = HTTPStatus.TOO_MANY_REQUESTS
 
 
 class NoCredentials(BridgeError):
@@ -294,6 +309,31 @@ class Conflict(KubernetesError):
 class UnsupportedMediaType(KubernetesError):
     code = "UnsupportedMediaType"
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class Unauthorized(KubernetesError):
+    code = "Unauthorized"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class MethodNotAllowed(KubernetesError):
+    code = "MethodNotAllowed"
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+
+class NotAcceptable(KubernetesError):
+    code = "NotAcceptable"
+    status = HTTPStatus.NOT_ACCEPTABLE
+
+
+class RequestEntityTooLarge(KubernetesError):
+    code = "RequestEntityTooLarge"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class Timeout(KubernetesError):
+    code = "Timeout"
+    status = HTTPStatus.GATEWAY_TIMEOUT
 
 
 class Invalid(KubernetesError):

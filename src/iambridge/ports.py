@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from iambridge.core.decision import Decision
+from iambridge.core.authenticator_token import CallerIdentity, PresignedCallerIdentity
+from iambridge.core.decision import Decision, Reason
 from iambridge.core.iam_policy import Policies, Principal
 from iambridge.core.pod_identity import Facts
 from iambridge.core.role_trust import OidcProvider, Session, TrustedRole
@@ -87,3 +88,27 @@ class PodIdentityFacts(Protocol):
 
     async def read(self, namespace: str, name: str) -> Facts:
         """Past the memory, in bounded time. Raises KubernetesError when there is no answer."""
+
+
+class CallerIdentities(Protocol):
+    """Asks STS who signed a presigned GetCallerIdentity."""
+
+    async def caller_identity(self, presigned: PresignedCallerIdentity, cluster_id: str) -> CallerIdentity | Reason:
+        """The proven caller, or why STS does not vouch for it.
+
+        Raises:
+            Throttling: STS asks to come back later.
+            ServiceUnavailable: STS cannot be reached, or fails.
+        """
+
+
+class InstanceNames(Protocol):
+    """Knows EC2 instances' private DNS names."""
+
+    async def private_dns_name(self, instance_id: str) -> str:
+        """Empty when there is no such instance, or it has no name.
+
+        Raises:
+            Throttling: EC2 asks to come back later.
+            ServiceUnavailable: EC2 cannot be asked.
+        """

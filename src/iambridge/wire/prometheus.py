@@ -31,31 +31,45 @@ class Counter:
 
 
 class Histogram:
-    """Cumulative buckets up to `bounds` (ascending), then +Inf."""
+    """Cumulative buckets up to `bounds` (ascending), then +Inf, with fixed label names."""
 
-    def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
+    def __init__(self, name: str, text: str, bounds: Sequence[float], labels: Sequence[str] = ()) -> None:
         self._name = name
         self._head = f"# HELP {name} {text}\n# TYPE {name} histogram\n"
         self._bounds = tuple(bounds)
-        self._counts = [0] * (len(self._bounds) + 1)
-        self._sum = 0.0
+        self._labels = tuple(labels)
+        self._series: dict[tuple[str, ...], _Series] = {} if labels else {(): _Series(len(self._bounds) + 1)}
 
-    def observe(self, value: float) -> None:
-        self._sum += value
+    def observe(self, value: float, *labels: str) -> None:
+        series = self._series.get(labels)
+        if series is None:
+            series = self._series[labels] = _Series(len(self._bounds) + 1)
+        series.sum += value
         for index, bound in enumerate(self._bounds):
             if value <= bound:
-                self._counts[index] += 1
+                series.counts[index] += 1
                 return
-        self._counts[-1] += 1
+        series.counts[-1] += 1
 
     def render(self) -> str:
-        total = 0
         lines = []
-        for bound, count in zip((*map(_number, self._bounds), "+Inf"), self._counts, strict=True):
-            total += count
-            lines.append(f'{self._name}_bucket{{le="{bound}"}} {total}\n')
-        lines.append(f"{self._name}_sum {self._sum:.9g}\n{self._name}_count {total}\n")
+        for labels, series in self._series.items():
+            total = 0
+            for bound, count in zip((*map(_number, self._bounds), "+Inf"), series.counts, strict=True):
+                total += count
+                braces = _braces((*self._labels, "le"), (*labels, bound))
+                lines.append(f"{self._name}_bucket{braces} {total}\n")
+            braces = _braces(self._labels, labels)
+            lines.append(f"{self._name}_sum{braces} {series.sum:.9g}\n{self._name}_count{braces} {total}\n")
         return self._head + "".join(lines)
+
+
+class _Series:
+    __slots__ = ("counts", "sum")
+
+    def __init__(self, buckets: int) -> None:
+        self.counts = [0] * buckets
+        self.sum = 0.0
 
 
 def render(metrics: Iterable[Counter | Histogram]) -> bytes:
