@@ -368,3 +368,16 @@ class UnknownStatus(KubernetesError):
 
     code = "Unknown"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class WebhookRejected(KubernetesError):
+    """An admission webhook said no: `reason` (may be empty) and `status` are those that it chose, and go on the wire."""
+
+    code = "Forbidden"
+
+    def __init__(
+        self, message: str, *, reason: str, status: HTTPStatus, details: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(message, details=details)
+        self.reason = reason
+        self.answered = status
