@@ -1,0 +1,274 @@
+"""The webhook beside the Go original: same machine, same API server, same reviews, interleaved rounds, one core.
+
+    python -m benchmarks.webhook [--rounds 5] [--seconds 3] [--accounts 100]
+
+The original is built from `benchmarks/original_webhook` into the user's cache; without Go it is left out, and that is said.
+Both serve with metrics on; ours also with its decision log (into a file). The server is pinned to the last core, the load to
+the first. CPU is user and system time of the server process.
+"""
+
+import argparse
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from iambridge.adapters.certificates import CertificateAuthority
+from iambridge.adapters.serving import free_port
+
+HERE = Path(__file__).parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iambridge-bench"
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def build_original() -> Path | None:
+    """The original's binary, built at its pinned version; None without Go."""
+    binary = CACHE / "amazon-eks-pod-identity-webhook"
+    if binary.exists():
+        return binary
+    if shutil.which("go") is None:
+        print("the original is left out: Go is not installed")
+        return None
+    CACHE.mkdir(parents=True, exist_ok=True)
+    command = ["go", "build", "-o", binary, "github.com/aws/amazon-eks-pod-identity-webhook"]
+    done = subprocess.run(command, cwd=HERE / "original_webhook", capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"the original is left out: it did not build\n{done.stderr[-500:]}")
+        return None
+    return binary
+
+
+def review(account: str) -> bytes:
+    """A review of about 6.6 KB, with three containers, as kube-apiserver sends it."""
+
+    def container(name: str) -> dict[str, object]:
+        env = [{"name": f"SETTING_{n}", "value": f"value-{n}-" + "x" * 20} for n in range(10)]
+        env.append({"name": "POD_IP", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}})
+        probe = {
+            "httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"},
+            "timeoutSeconds": 1,
+            "periodSeconds": 10,
+        }
+        return {
+            "name": name, "image": f"registry.example.org/team/{name}:1.2.3", "imagePullPolicy": "IfNotPresent", "env": env,
+            "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+            "resources": {"limits": {"memory": "256Mi"}, "requests": {"cpu": "100m", "memory": "128Mi"}},
+            "volumeMounts": [
+                {"name": "config", "mountPath": "/etc/config"},
+                {"name": "kube-api-access-abcde", "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
+            ],
+            "livenessProbe": probe, "readinessProbe": probe,
+            "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+            "securityContext": {"runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        }  # fmt: skip
+
+    fields = {f"f:field{n}": {".": {}, "f:name": {}, "f:value": {}} for n in range(24)}
+    pod = {
+        "kind": "Pod", "apiVersion": "v1",
+        "metadata": {
+            "generateName": "web-5d4f8c7b9-", "creationTimestamp": None,
+            "labels": {"app": "web", "pod-template-hash": "5d4f8c7b9"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f8c7b9",
+                                 "uid": "5a0b0a6c-0000-4000-8000-000000000001", "controller": True, "blockOwnerDeletion": True}],
+            "managedFields": [{"manager": "kube-controller-manager", "operation": "Update", "apiVersion": "v1",
+                               "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": fields}}],
+        },
+        "spec": {
+            "serviceAccountName": account, "serviceAccount": account, "restartPolicy": "Always", "dnsPolicy": "ClusterFirst",
+            "containers": [container("web"), container("proxy"), container("metrics")], "schedulerName": "default-scheduler",
+            "volumes": [
+                {"name": "config", "configMap": {"name": "config", "defaultMode": 420}},
+                {"name": "kube-api-access-abcde", "projected": {"defaultMode": 420, "sources": [
+                    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+                    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}]}},
+            ],
+            "tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}],
+            "priority": 0, "enableServiceLinks": True, "preemptionPolicy": "PreemptLowerPriority", "securityContext": {},
+        },
+        "status": {},
+    }  # fmt: skip
+    pods = {"group": "", "version": "v1", "resource": "pods"}
+    kind = {"group": "", "version": "v1", "kind": "Pod"}
+    request = {
+        "uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "kind": kind, "resource": pods, "requestKind": kind,
+        "requestResource": pods, "namespace": "bench", "operation": "CREATE",
+        "userInfo": {"username": "system:serviceaccount:kube-system:replicaset-controller",
+                     "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"]},
+        "object": pod, "oldObject": None, "dryRun": False,
+        "options": {"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
+    }  # fmt: skip
+    version = "admission.k8s.io/v1beta1"  # v0.6.17 does not echo v1
+    return json.dumps(
+        {"kind": "AdmissionReview", "apiVersion": version, "request": request}, separators=(",", ":")
+    ).encode()
+
+
+class Running:
+    """A server process on its core, waited for until it injects."""
+
+    def __init__(self, command: list[str], port: int, probe: bytes, log: Path) -> None:
+        self.port = port
+        self._log = log.open("wb")
+        core = (os.cpu_count() or 1) - 1
+        environment = {**os.environ, "GOMAXPROCS": "1"}
+        self.process = subprocess.Popen(
+            ["taskset", "-c", str(core), *command], stdout=self._log, stderr=subprocess.STDOUT, env=environment
+        )
+        context = ssl._create_unverified_context()
+        for _ in range(600):
+            request = urllib.request.Request(
+                f"https://127.0.0.1:{port}/mutate", probe, {"Content-Type": "application/json"}
+            )
+            try:
+                with urllib.request.urlopen(request, context=context, timeout=5) as answer:
+                    if b'"patch"' in answer.read():
+                        return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        raise RuntimeError(f"{command[0]} did not inject within a minute: {log.read_text()[-500:]}")
+
+    def cpu(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def pss(self) -> float:
+        """MiB."""
+        for line in Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+    def measure(self, mode: str, seconds: float, body: Path) -> dict[str, float]:
+        before = self.cpu()
+        command = [
+            "taskset",
+            "-c",
+            "0",
+            sys.executable,
+            HERE / "webhook_load.py",
+            str(self.port),
+            mode,
+            str(seconds),
+            body,
+        ]
+        result: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        result["cpu_us"] = (self.cpu() - before) / result["requests"] * 1e6
+        result["rps"] = result["requests"] / result["seconds"]
+        return result
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        self._log.close()
+
+
+def _servers(directory: Path, api_port: int, original: Path | None) -> dict[str, tuple[list[str], int]]:
+    authority = CertificateAuthority(directory / "pki", name="bench", now=dt.datetime.now(dt.UTC))
+    leaf = authority.leaf("webhook", hosts=("127.0.0.1",))
+    kubeconfig = directory / "kubeconfig"
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1", "kind": "Config", "current-context": "bench",
+                "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
+                "clusters": [{"name": "bench", "cluster": {"server": f"http://127.0.0.1:{api_port}"}}],
+                "users": [{"name": "bench", "user": {}}],
+            }
+        )
+    )  # fmt: skip
+
+    def flags(port: int) -> list[str]:
+        return [
+            "--in-cluster=false", f"--kubeconfig={kubeconfig}", f"--tls-cert={leaf.certificate}", f"--tls-key={leaf.key}",
+            f"--port={port}", f"--metrics-port={free_port()}",
+        ]  # fmt: skip
+
+    found: dict[str, tuple[list[str], int]] = {}
+    if original is not None:
+        port = free_port()
+        found["original"] = ([str(original), *flags(port)], port)
+    port = free_port()
+    found["iambridge"] = ([str(Path(sys.executable).parent / "iambridge"), "serve", "webhook", *flags(port)], port)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--accounts", type=int, default=100)
+    arguments = parser.parse_args()
+    original = build_original()
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        bodies = {"mutated": directory / "mutated.json", "left alone": directory / "left.json"}
+        bodies["mutated"].write_bytes(review("bench-10"))
+        bodies["left alone"].write_bytes(review("bench-11"))
+        api_port = free_port()
+        api = subprocess.Popen(
+            [sys.executable, HERE / "service_account_api.py", str(api_port), str(arguments.accounts)]
+        )
+        try:
+            time.sleep(1.0)
+            compare(arguments, directory, _servers(directory, api_port, original), bodies)
+        finally:
+            api.terminate()
+            api.wait()
+
+
+def compare(
+    arguments: argparse.Namespace, directory: Path, servers: dict[str, tuple[list[str], int]], bodies: dict[str, Path]
+) -> None:
+    legs = {
+        "saturated": ("saturate", "mutated"),
+        "not mutated": ("saturate", "left alone"),
+        "new connection each": ("connect", "mutated"),
+        "300/s": ("steady", "mutated"),
+    }
+    figures: dict[tuple[str, str], list[dict[str, float]]] = {}
+    memory: dict[str, float] = {}
+    probe = bodies["mutated"].read_bytes()
+    print(
+        f"review {len(probe)} bytes, {arguments.accounts} ServiceAccounts, {arguments.rounds} rounds of {arguments.seconds} s"
+    )
+    running = {who: Running(command, port, probe, directory / f"{who}.log") for who, (command, port) in servers.items()}
+    try:
+        for _ in range(arguments.rounds):
+            for leg, (mode, body) in legs.items():
+                for who, server in running.items():
+                    figures.setdefault((leg, who), []).append(server.measure(mode, arguments.seconds, bodies[body]))
+        memory = {who: server.pss() for who, server in running.items()}
+    finally:
+        for server in running.values():
+            server.stop()
+    for leg in legs:
+        medians = {}
+        for who in running:
+            rounds = figures[leg, who]
+            medians[who] = {key: statistics.median(r[key] for r in rounds) for key in ("cpu_us", "rps", "p50", "p99")}
+            failures = int(sum(r["failures"] for r in rounds))
+            print(
+                f"{leg:20} {who:10} cpu {medians[who]['cpu_us']:6.0f} us  {medians[who]['rps']:6.0f}/s  "
+                f"p50 {medians[who]['p50']:6.2f} ms  p99 {medians[who]['p99']:6.2f} ms  failures {failures}"
+            )
+        if "original" in medians:
+            ours, theirs = medians["iambridge"], medians["original"]
+            print(
+                f"{leg:20} {'ratio':10} cpu {ours['cpu_us'] / theirs['cpu_us']:.2f}  p99 {ours['p99'] / theirs['p99']:.2f}"
+            )
+    for who, size in memory.items():
+        print(f"PSS after the load   {who:10} {size:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
