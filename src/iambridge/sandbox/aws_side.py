@@ -8,6 +8,7 @@ from iambridge.adapters.oidc_keys import FetchedOidcKeys
 from iambridge.ports import DecisionLog
 from iambridge.sandbox.aws import unique_ids
 from iambridge.sandbox.aws.account import Account
+from iambridge.sandbox.aws.authorization_messages import AuthorizationMessages
 from iambridge.sandbox.aws.sessions import SealedSessions
 from iambridge.sandbox.aws.sts_facts import StsFacts
 from iambridge.sandbox.client_environment import REGION
@@ -24,6 +25,7 @@ class AwsSide:
     def __init__(self, data_dir: DataDir, log: DecisionLog) -> None:
         self.account = Account(data_dir.aws, account_id=ACCOUNT_ID, region=REGION, now=_now, decision_log=log)
         self.sessions = SealedSessions(data_dir.aws / "session.key")
+        messages = AuthorizationMessages(data_dir.aws / "session.key")
         facts = StsFacts(self.account.iam)
         sts = SecurityTokenService(
             iam=facts,
@@ -34,8 +36,9 @@ class AwsSide:
             new_id=lambda: str(uuid.uuid4()),
             new_key=lambda account: (unique_ids.access_key_id("ASIA", account), unique_ids.secret_access_key()),
             account_of=unique_ids.account_of,
+            decode_message=messages.decode,
         )
-        self.account.connect_sts(sts.app, facts, self.sessions)
+        self.account.connect_sts(sts.app, facts, self.sessions, messages)
 
     @property
     def app(self) -> App:

@@ -11,6 +11,7 @@ from iambridge.errors import AwsError, OpenIdIdpCommunicationError
 from iambridge.ports import DecisionLog, IamFacts, Sessions
 from iambridge.sandbox.aws import principal_policies, users
 from iambridge.sandbox.aws.authorization import Authorizer
+from iambridge.sandbox.aws.authorization_messages import AuthorizationMessages
 from iambridge.sandbox.aws.entities import AccessKey, User
 from iambridge.sandbox.aws.gateway import Gateway
 from iambridge.sandbox.aws.iam_account import IamAccount
@@ -54,14 +55,17 @@ class Account:
         self._instances: Instances | None = None
         self.admin = self._admin()
 
-    def connect_sts(self, sts: App, facts: IamFacts, sessions: Sessions) -> None:
+    def connect_sts(
+        self, sts: App, facts: IamFacts, sessions: Sessions, messages: AuthorizationMessages | None = None
+    ) -> None:
         """Give the gateway its STS and what that knows. Called once, before the first request."""
+        encode = messages.encode if messages else None
         self._instances = Instances(self.iam, self._moto, sessions=sessions, log=self._log, now=self._now)
         self._gateway = Gateway(
             self.iam,
             moto=self._moto,
             instances=self._instances,
-            authorizer=Authorizer(self.account_id, decision_log=self._log, now=self._now),
+            authorizer=Authorizer(self.account_id, decision_log=self._log, now=self._now, encode=encode),
             facts=facts,
             sessions=sessions,
             sts=sts,

@@ -43,12 +43,20 @@ class Caller:
 
 
 class Authorizer:
-    """`now` gives an aware datetime."""
+    """`now` gives an aware datetime. `encode` makes the text that sts:DecodeAuthorizationMessage decodes, or none."""
 
-    def __init__(self, account_id: str, *, decision_log: DecisionLog, now: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        account_id: str,
+        *,
+        decision_log: DecisionLog,
+        now: Callable[[], dt.datetime],
+        encode: Callable[[AuthorizationRequest, Decision], str] | None = None,
+    ) -> None:
         self._account_id = account_id
         self._log = decision_log
         self._now = now
+        self._encode = encode
 
     def decide(
         self,
@@ -86,8 +94,11 @@ class Authorizer:
         *,
         resource_policies: Mapping[str, NamedDocument] | None = None,
         request_id: str,
+        encoded: bool = False,
     ) -> None:
         """All of `asked` must be allowed. `resource_policies` are by resource ARN.
+
+        `encoded`: the service ends its denials with an encoded authorization failure message, as EC2 does.
 
         Raises:
             AccessDenied: in AWS's words, for the first that is not.
@@ -101,7 +112,10 @@ class Authorizer:
                 request_id=request_id,
             )
             if not decision.allowed:
-                raise AccessDenied(access_denied_message(request, decision), fix=decision.fix)
+                message = access_denied_message(request, decision)
+                if encoded and self._encode and (more := self._encode(request, decision)):
+                    message += f". Encoded authorization failure message: {more}"
+                raise AccessDenied(message, fix=decision.fix)
 
     def request_context(self, request: Request, signed: SignedRequest | None, region: str) -> dict[str, str]:
         """The condition keys of the request itself."""

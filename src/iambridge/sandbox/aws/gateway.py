@@ -143,7 +143,9 @@ class Gateway:
         arns = resources.arns(call, self._account.account_id)
         asked = dependent_actions.asked(call, arns, self._account)
         asked = await self._with_resource_tags(call, caller, asked)
-        self._authorizer.require(caller, asked, context, request_id=request_id)
+        # EC2 alone is documented to encode its denials (STS API Reference, DecodeAuthorizationMessage)
+        encoded = call.protocol == "ec2"
+        self._authorizer.require(caller, asked, context, request_id=request_id, encoded=encoded)
         await self._instances.before(call)
         response = await self._forward(request, call, content)
         if response.status < 300:

@@ -17,6 +17,7 @@ from iambridge.errors import (
 from iambridge.ports import DecisionLog, IamFacts, OidcKeys, Sessions
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
 from iambridge.servers.sts.assume_role import assume_role
+from iambridge.servers.sts.decode_message import decode_message
 from iambridge.servers.sts.issuing import Issuer
 from iambridge.servers.sts.parameters import Faults
 from iambridge.servers.sts.web_identity import assume_role_with_web_identity
@@ -31,7 +32,6 @@ _VERSION = "2011-06-15"
 _NOT_MODELLED = (
     "AssumeRoleWithSAML",
     "AssumeRoot",
-    "DecodeAuthorizationMessage",
     "GetDelegatedAccessToken",
     "GetFederationToken",
     "GetWebIdentityToken",
@@ -41,7 +41,8 @@ _NOT_MODELLED = (
 class SecurityTokenService:
     """`now` gives an aware datetime, `new_id` a request id, `new_key(account)` an access key id and its secret.
 
-    `account_of(access_key_id)` raises ValueError for what is no access key id.
+    `account_of(access_key_id)` raises ValueError for what is no access key id. `decode_message` reads an encoded
+    authorization failure message, or gives None.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class SecurityTokenService:
         new_id: Callable[[], str],
         new_key: Callable[[str], tuple[str, str]],
         account_of: Callable[[str], str],
+        decode_message: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self._iam = iam
         self._oidc_keys = oidc_keys
@@ -63,9 +65,11 @@ class SecurityTokenService:
         self._now = now
         self._new_id = new_id
         self._account_of = account_of
+        self._decode = decode_message
         self._issuer = Issuer(sessions, new_key)
         self._signed: dict[str, Signed] = {
             "AssumeRole": self._assume_role,
+            "DecodeAuthorizationMessage": self._decode_authorization_message,
             "GetAccessKeyInfo": self._get_access_key_info,
             "GetCallerIdentity": self._get_caller_identity,
             "GetSessionToken": self._get_session_token,
@@ -143,6 +147,11 @@ class SecurityTokenService:
 
     def _assume_role(self, parameters: Mapping[str, str], request: Request, caller: AuthenticatedCaller) -> Answer:
         return assume_role(parameters, request, caller, iam=self._iam, issuer=self._issuer, now=self._now())
+
+    def _decode_authorization_message(
+        self, parameters: Mapping[str, str], request: Request, caller: AuthenticatedCaller
+    ) -> Answer:
+        return decode_message(parameters, request, caller, iam=self._iam, decode=self._decode, now=self._now())
 
     def _record(self, action: str, error: AwsError, request_id: str, request: Request) -> None:
         reason = Reason(error.code, error.cause, facts=error.facts)

@@ -17,6 +17,7 @@ from iambridge.adapters.serving import Listener, RunningServer, free_port
 from iambridge.core.decision import Decision
 from iambridge.sandbox.aws import unique_ids
 from iambridge.sandbox.aws.account import Account
+from iambridge.sandbox.aws.authorization_messages import AuthorizationMessages
 from iambridge.sandbox.aws.sessions import SealedSessions
 from iambridge.sandbox.aws.sts_facts import StsFacts
 from iambridge.servers.sts import SecurityTokenService
@@ -68,6 +69,7 @@ class RunningAccount:
     def _connect(self, data_dir: Path) -> None:
         facts = StsFacts(self.account.iam)
         sessions = SealedSessions(data_dir / "aws/session.key")
+        messages = AuthorizationMessages(data_dir / "aws/session.key")
         sts = SecurityTokenService(
             iam=facts,
             oidc_keys=FetchedOidcKeys(time.monotonic),
@@ -77,8 +79,9 @@ class RunningAccount:
             new_id=lambda: str(uuid.uuid4()),
             new_key=lambda account: (unique_ids.access_key_id("ASIA", account), unique_ids.secret_access_key()),
             account_of=unique_ids.account_of,
+            decode_message=messages.decode,
         )
-        self.account.connect_sts(sts.app, facts, sessions)
+        self.account.connect_sts(sts.app, facts, sessions, messages)
 
     def stop(self) -> None:
         self._run(self._server.stop())
