@@ -174,7 +174,7 @@ def _scrubbed(decision: Decision) -> Decision:
 
 
 _FIXES = {
-    "token-expired": "get a fresh token: kubectl does so by itself with an exec plugin, a copied token lives 15 minutes",
+    "token-expired": "get a fresh token: an exec plugin makes kubectl do so, a copied token lives 15 minutes",
     "token-not-yet-current": "set the client's clock",
     "token-host": "use a regional STS endpoint of this partition, or allow the host with --sts-host",
     "token-prefix": "log in with `iambridge token` or `aws eks get-token`",

@@ -1,0 +1,370 @@
+"""The whole crossing on real sockets: token clients, authenticator, STS and an API that serves one ConfigMap."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from iambridge.adapters import kubeconfig
+from iambridge.adapters.certificates import CertificateAuthority
+from iambridge.adapters.decision_log import NoDecisionLog
+from iambridge.adapters.kubernetes import KubernetesClient
+from iambridge.adapters.oidc_keys import FetchedOidcKeys
+from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.core import sigv4
+from iambridge.core.authenticator_token import CLUSTER_ID_HEADER, encode
+from iambridge.core.decision import Decision
+from iambridge.core.iam_policy import Policies, Principal
+from iambridge.core.role_trust import OidcProvider, Session, TrustedRole
+from iambridge.ports import LongTermKey
+from iambridge.sandbox.authenticator import EmbeddedAuthenticator
+from iambridge.sandbox.aws.sessions import SealedSessions
+from iambridge.sandbox.aws.unique_ids import SESSION_KEY, access_key_id, account_of, secret_access_key
+from iambridge.servers.sts import SecurityTokenService
+from iambridge.wire.http import Request, Response
+
+ACCOUNT = "111122223333"
+CLUSTER = "iambridge"
+READER = sigv4.Credentials("AKIAIOSFODNN7EXAMPLE", "reader-secret")
+OUTSIDER = sigv4.Credentials("AKIAIOSFODNN7OUTSIDE", "outsider-secret")
+MAP_USERS = f"- userarn: arn:aws:iam::{ACCOUNT}:user/pod-reader\n  username: pod-reader\n  groups: [pod-readers]\n"
+
+
+class Users:
+    """IAM's facts: two users, nothing else."""
+
+    def access_key(self, access_key_id: str) -> LongTermKey | None:
+        for key, name in ((READER, "pod-reader"), (OUTSIDER, "outsider")):
+            if access_key_id == key.access_key_id:
+                arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
+                principal = Principal(arn, ACCOUNT, "user", user_id=f"AIDA{name.upper().replace('-', '')}")
+                return LongTermKey(key.access_key_id, key.secret_access_key, active=True, principal=principal)
+        return None
+
+    def role(self, role_arn: str) -> TrustedRole | None:
+        return None
+
+    def oidc_provider(self, account: str, url: str) -> OidcProvider | None:
+        return None
+
+    def principal_tags(self, entity_arn: str, entity_id: str) -> dict[str, str] | None:
+        return {}
+
+    def policies(self, principal: Principal, session: Session | None) -> Policies:
+        return Policies()
+
+    def managed_policy_exists(self, policy_arn: str, account: str) -> bool:
+        return False
+
+
+@dataclass
+class ConfigMapApi:
+    """The three calls that the authenticator makes of an API server: list, watch and get, and Events taken in."""
+
+    data: dict[str, str] | None
+    version: int = 1
+    events: list[dict[str, Any]] = field(default_factory=list)
+    changes: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+
+    def object(self) -> dict[str, Any]:
+        metadata = {"name": "aws-auth", "namespace": "kube-system", "uid": "u-1", "resourceVersion": str(self.version)}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": self.data}
+
+    def edit(self, data: dict[str, str] | None) -> None:
+        event = {"type": "DELETED" if data is None else "MODIFIED"}
+        self.version += 1
+        gone = self.object()
+        self.data = data
+        self.changes.put_nowait(json.dumps({**event, "object": gone if data is None else self.object()}) + "\n")
+
+    async def app(self, request: Request) -> Response:
+        if request.method == "POST":
+            self.events.append(json.loads(request.body))
+            return Response(201, (), b"{}")
+        if request.path.endswith("/aws-auth"):
+            body = (
+                self.object() if self.data is not None else {"kind": "Status", "reason": "NotFound", "message": "gone"}
+            )
+            return Response(200 if self.data is not None else 404, (), json.dumps(body).encode())
+        if "watch=true" in request.query:
+            return Response(200, (), self._watch())
+        items = [self.object()] if self.data is not None else []
+        body = {"kind": "ConfigMapList", "metadata": {"resourceVersion": str(self.version)}, "items": items}
+        return Response(200, (), json.dumps(body).encode())
+
+    async def _watch(self) -> AsyncIterator[bytes]:
+        while True:
+            yield (await self.changes.get()).encode()
+
+
+@dataclass
+class World:
+    api: ConfigMapApi
+    aws: str
+    url: str
+    authority: CertificateAuthority
+    http: aiohttp.ClientSession
+
+    def token(self, keys: sigv4.Credentials = READER, *, cluster: str = CLUSTER, age: float = 0, host: str = "") -> str:
+        url = f"{'https://' + host if host else self.aws}/?Action=GetCallerIdentity&Version=2011-06-15"
+        now = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age)
+        return encode(
+            sigv4.presign(
+                keys,
+                method="GET",
+                url=url,
+                region="us-east-1",
+                service="sts",
+                headers={CLUSTER_ID_HEADER: cluster},
+                expires=60,
+                now=now,
+            )
+        )
+
+    async def review(self, token: str, version: str = "v1") -> tuple[int, dict[str, Any]]:
+        body = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "TokenReview", "spec": {"token": token}}
+        async with self.http.post(self.url + "/authenticate", json=body) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text.startswith("{") else {"text": text}
+
+    async def status(self, token: str) -> dict[str, Any]:
+        code, review = await self.review(token)
+        assert code == 200
+        return dict(review["status"])
+
+    async def becomes(self, token: str, *, authenticated: bool) -> dict[str, Any]:
+        for _ in range(100):
+            status = await self.status(token)
+            if status["authenticated"] is authenticated:
+                return status
+            await asyncio.sleep(0.02)
+        raise AssertionError(status)
+
+
+class Silent:
+    def record(self, decision: Decision, *, request_id: str, **request: str) -> None:
+        pass
+
+
+@contextlib.asynccontextmanager
+async def running(directory: Path) -> AsyncIterator[World]:
+    now = dt.datetime.now(dt.UTC)
+    authority = CertificateAuthority(directory / "pki", name="test", now=now)
+    leaf = authority.leaf("server", hosts=("127.0.0.1",))
+    aws, api_port, port = free_port(), free_port(), free_port()
+    api = ConfigMapApi({"mapUsers": MAP_USERS})
+    sts = SecurityTokenService(
+        iam=Users(), oidc_keys=FetchedOidcKeys(time.monotonic), sessions=SealedSessions(directory / "session.key"), log=Silent(),
+        now=lambda: dt.datetime.now(dt.UTC), new_id=lambda: str(uuid.uuid4()),
+        new_key=lambda account: (access_key_id(SESSION_KEY, account), secret_access_key()), account_of=account_of,
+    )  # fmt: skip
+    authenticator = EmbeddedAuthenticator(
+        KubernetesClient(kubeconfig.anonymous(f"http://127.0.0.1:{api_port}")), cluster_id=CLUSTER, aws_url=f"https://127.0.0.1:{aws}",
+        ca_file=authority.certificate_file, credentials=READER, region="us-east-1", decision_log=NoDecisionLog(),
+    )  # fmt: skip
+    servers = [
+        RunningServer(sts.app, Listener("127.0.0.1", aws, leaf.certificate, leaf.key)),
+        RunningServer(api.app, Listener("127.0.0.1", api_port)),
+        RunningServer(authenticator.app, Listener("127.0.0.1", port, leaf.certificate, leaf.key)),
+    ]
+    for server in servers:
+        await server.start()
+    await authenticator.start()
+    import ssl
+
+    tls = ssl.create_default_context(cafile=authority.certificate_file)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)) as http:
+        world = World(api, f"https://127.0.0.1:{aws}", f"https://127.0.0.1:{port}", authority, http)
+        for _ in range(200):
+            async with http.get(world.url + "/readyz") as answer:
+                if answer.status == 200:
+                    break
+            await asyncio.sleep(0.02)
+        try:
+            yield world
+        finally:
+            await authenticator.close()
+            for server in servers:
+                await server.stop()
+
+
+def client_environment(world: World, directory: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"], "HOME": str(directory), "AWS_ENDPOINT_URL": world.aws, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CA_BUNDLE": str(world.authority.certificate_file), "AWS_ACCESS_KEY_ID": READER.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": READER.secret_access_key, "AWS_EC2_METADATA_DISABLED": "true",
+    }  # fmt: skip
+
+
+def printed(command: list[str], environment: dict[str, str]) -> str:
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_tokens_of_both_clients_become_the_mapped_user(tmp_path: Path) -> None:
+    """`iambridge token` and `aws eks get-token` both log in as the user and groups that aws-auth names."""
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            environment = client_environment(world, tmp_path)
+            bin_ = Path(sys.executable).parent
+            ours = [sys.executable, "-m", "iambridge", "token", "--cluster-name", CLUSTER, "--token-only"]
+            theirs = [str(bin_ / "aws"), "eks", "get-token", "--cluster-name", CLUSTER, "--output", "json"]
+            tokens = [
+                (await asyncio.to_thread(printed, ours, environment)).strip(),
+                json.loads(await asyncio.to_thread(printed, theirs, environment))["status"]["token"],
+            ]
+            for token in tokens:
+                user = (await world.status(token))["user"]
+                assert (user["username"], user["groups"]) == ("pod-reader", ["pod-readers"])
+                assert user["uid"] == f"aws-iam-authenticator:{ACCOUNT}:AIDAPODREADER"
+                assert user["extra"]["accessKeyId"] == [READER.access_key_id]
+                assert user["extra"]["canonicalArn"] == [f"arn:aws:iam::{ACCOUNT}:user/pod-reader"]
+
+    asyncio.run(play())
+
+
+def test_both_versions_of_token_review_are_echoed(tmp_path: Path) -> None:
+    """The answer has the version of the question; anything else is no TokenReview."""
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            for version in ("v1", "v1beta1"):
+                code, review = await world.review(world.token(), version)
+                assert (code, review["apiVersion"], review["kind"]) == (
+                    200,
+                    f"authentication.k8s.io/{version}",
+                    "TokenReview",
+                )
+                assert review["status"]["authenticated"] is True
+            code, review = await world.review(world.token(), "v2")
+            assert (code, review["text"]) == (400, "expected a request body to be a TokenReview\n")
+
+    asyncio.run(play())
+
+
+def test_who_is_not_proved_or_not_mapped_stays_out(tmp_path: Path) -> None:
+    """Each refusal is 200 and false; only one that time or an edit may turn has an error, so that nothing else is cached."""
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            never = {
+                "no token": "nonsense",
+                "expired": world.token(age=901),
+                "wrong secret": world.token(sigv4.Credentials(READER.access_key_id, "wrong")),
+                "another cluster": world.token(cluster="another"),
+            }
+            for name, token in never.items():
+                assert await world.status(token) == {"authenticated": False}, name
+            later = {
+                "not mapped": (world.token(OUTSIDER), "is in no mapRoles"),
+                "unknown key": (world.token(sigv4.Credentials("AKIAIOSFODNN7UNKNOWN", "x")), "InvalidClientTokenId"),
+                "host": (world.token(host="127.0.0.1:1"), "is not an STS endpoint"),
+            }
+            for name, (token, text) in later.items():
+                status = await world.status(token)
+                assert status["authenticated"] is False, name
+                assert text in status["error"], name
+
+    asyncio.run(play())
+
+
+def test_a_token_for_amazons_own_host_goes_to_the_endpoint_given(tmp_path: Path) -> None:
+    """With an STS endpoint set, a token presigned for AWS's host is verified there, with its Host header as signed."""
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            assert (await world.status(world.token(host="sts.us-east-1.amazonaws.com")))["authenticated"] is True
+
+    asyncio.run(play())
+
+
+def test_edits_count_at_once_and_a_broken_one_throws_nobody_out(tmp_path: Path) -> None:
+    """Removal, addition, a broken document and deletion take effect while tokens stay in the identity cache."""
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            token = world.token()
+            assert (await world.status(token))["authenticated"] is True
+            world.api.edit({"mapUsers": "[]"})
+            assert "is in no mapRoles" in (await world.becomes(token, authenticated=False))["error"]
+            world.api.edit({"mapUsers": MAP_USERS})
+            await world.becomes(token, authenticated=True)
+            world.api.edit({"mapUsers": "- userarn: arn\n  username: x: // do not change\n"})
+            for _ in range(200):
+                if world.api.events:
+                    break
+                await asyncio.sleep(0.02)
+            assert world.api.events[0]["reason"] == "AwsAuthFault"
+            assert world.api.events[0]["message"].startswith("mapUsers line 2: the section is not YAML")
+            assert (await world.status(token))["authenticated"] is True
+            world.api.edit(None)
+            await world.becomes(token, authenticated=False)
+
+    asyncio.run(play())
+
+
+def test_metrics_name_results_and_never_a_caller(tmp_path: Path) -> None:
+    """The metrics count results by name; nothing that a token says becomes a label."""
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            await world.status(world.token())
+            await world.status("k8s-aws-v1.x")
+            async with world.http.get(world.url + "/metrics") as answer:
+                text = await answer.text()
+            assert 'aws_iam_authenticator_authenticate_latency_seconds_count{result="success"} 1' in text
+            assert 'aws_iam_authenticator_denied_total{reason="token-encoding"} 1' in text
+            assert 'mapping_entries{source="EKSConfigMap"} 1' in text
+            assert READER.access_key_id not in text
+
+    asyncio.run(play())
+
+
+def test_an_sts_that_is_away_is_no_refusal(tmp_path: Path) -> None:
+    """While STS cannot be reached the answer is 503 with Retry-After, which kube-apiserver does not cache."""
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            from iambridge.adapters.sts_client import StsClient
+            from iambridge.core.authenticator_token import HostRules, PresignedCallerIdentity, admissible
+            from iambridge.errors import ServiceUnavailable
+
+            client = StsClient(endpoint=f"https://127.0.0.1:{free_port()}", ca_file=world.authority.certificate_file)
+            presigned = admissible(
+                world.token(), now=dt.datetime.now(dt.UTC), hosts=HostRules.only([world.aws.removeprefix("https://")])
+            )
+            assert isinstance(presigned, PresignedCallerIdentity)
+            with pytest.raises(ServiceUnavailable) as caught:
+                await client.caller_identity(presigned, CLUSTER)
+            assert presigned.signature not in caught.value.cause
+            await client.close()
+
+    asyncio.run(play())
+
+
+def test_the_example_config_map_maps_without_a_fault() -> None:
+    """The ConfigMap that the demo applies is read without a fault."""
+    from iambridge.core.aws_auth import load
+    from iambridge.wire.aws_auth_yaml import read_sections
+
+    file = Path(__file__).parents[3] / "examples/aws-auth/aws-auth.yaml"
+    mappings = load(read_sections(yaml.safe_load(file.read_text())["data"]))
+    assert mappings.faults == ()
+    assert [entry.username for entry in mappings.entries] == [
+        "system:node:{{EC2PrivateDNSName}}",
+        "karpenter",
+        "pod-reader",
+    ]
