@@ -4,6 +4,7 @@ Sources: AWS STS API Reference, AssumeRoleWithWebIdentity; IAM User Guide, "Avai
 "Pass session tags in AWS STS".
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ TAGS_CLAIM = "https://aws.amazon.com/tags"
 SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
 
 _MAX_TAGS = 50
+_SOURCE_IDENTITY = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 
 Context = dict[str, str | tuple[str, ...]]
 
@@ -100,9 +102,15 @@ class SessionTags:
     source_identity: str = ""
 
 
-def issuer_without_scheme(issuer: str) -> str:
-    """How IAM names an issuer: without `https://`. Empty for another scheme."""
-    return issuer.removeprefix("https://") if issuer.startswith("https://") else ""
+def provider_urls(issuer: str) -> tuple[str, ...]:
+    """The names that a provider of `issuer` may have in IAM, without scheme: as spelled, then without one trailing slash.
+
+    IAM drops the slash of a URL at registration, and some issuers (Auth0) have one in `iss`.
+    """
+    url = issuer.removeprefix("https://")
+    if url in {issuer, ""}:
+        return ()
+    return (url, url[:-1]) if url.endswith("/") else (url,)
 
 
 def session_tags(claims: VerifiedClaims) -> SessionTags:
@@ -112,7 +120,7 @@ def session_tags(claims: VerifiedClaims) -> SessionTags:
         InvalidIdentityToken: a claim that is there but has not AWS's shape.
     """
     source = claims.claims.get(SOURCE_IDENTITY_CLAIM, "")
-    if not isinstance(source, str):
+    if not isinstance(source, str) or (source and _SOURCE_IDENTITY.fullmatch(source) is None):
         raise _malformed(SOURCE_IDENTITY_CLAIM)
     claim = claims.claims.get(TAGS_CLAIM)
     if claim is None:
@@ -128,7 +136,8 @@ def session_tags(claims: VerifiedClaims) -> SessionTags:
         if not isinstance(value, str) or not 1 <= len(key) <= 128 or len(value) > 256:
             raise _malformed(TAGS_CLAIM)
         tags[key] = value
-    if len({key.lower() for key in tags}) != len(tags) or not all(key in tags for key in transitive):
+    named = all(isinstance(key, str) and key in tags for key in transitive)
+    if len({key.lower() for key in tags}) != len(tags) or not named:
         raise _malformed(TAGS_CLAIM)
     return SessionTags(tags, tuple(transitive), source)
 

@@ -11,8 +11,8 @@ from iambridge.core.decision import Decision, Reason
 from iambridge.core.role_trust import (
     WEB_IDENTITY,
     OidcProvider,
-    issuer_without_scheme,
     judge_web_identity,
+    provider_urls,
     session_tags,
     web_identity_keys,
 )
@@ -97,8 +97,8 @@ async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys,
     token = UnverifiedToken.parse(encoded)
     if not token.issuer:
         raise missing_claim("iss")
-    url = issuer_without_scheme(token.issuer)
-    provider = iam.oidc_provider(account, url) if url else None
+    named = (iam.oidc_provider(account, url) for url in provider_urls(token.issuer))
+    provider = next((found for found in named if found is not None), None)
     if provider is None:
         raise InvalidIdentityToken(
             f"No OpenIDConnect provider found in your account for {token.issuer}",
