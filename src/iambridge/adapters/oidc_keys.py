@@ -38,15 +38,23 @@ class _Fetched:
 
 
 class FetchedOidcKeys:
-    """Implements `ports.OidcKeys`. `now` is a monotonic clock in seconds; `authorities` replaces the system's CAs.
+    """Implements `ports.OidcKeys`. `now` is a monotonic clock in seconds; `authorities` replaces the system's CAs,
+    `is_public` the rule of which addresses a public issuer's keys may be at.
 
     Keys are kept five minutes a provider. An unknown key id makes one more fetch, at most every ten seconds. Callers
     that want the same provider's keys at the same time share one fetch.
     """
 
-    def __init__(self, now: Callable[[], float], *, authorities: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        *,
+        authorities: ssl.SSLContext | None = None,
+        is_public: Callable[[str], bool] | None = None,
+    ) -> None:
         self._now = now
         self._public = authorities or ssl.create_default_context()
+        self._is_public = is_public or _is_global
         self._fetched: dict[Provider, _Fetched] = {}
         self._running: dict[Provider, asyncio.Task[_Fetched]] = {}
 
@@ -72,7 +80,7 @@ class FetchedOidcKeys:
         issuer, thumbprints = provider
         try:
             async with asyncio.timeout(_TOTAL_SECONDS):
-                keys = await fetch_keys(issuer, thumbprints, self._public)
+                keys = await fetch_keys(issuer, thumbprints, self._public, self._is_public)
         except TimeoutError as error:
             raise _not_retrieved(f"{issuer} did not answer within 5 seconds") from error
         fetched = _Fetched(keys, self._now())
@@ -83,7 +91,9 @@ class FetchedOidcKeys:
         return fetched
 
 
-async def fetch_keys(issuer: str, thumbprints: tuple[str, ...], public: ssl.SSLContext) -> tuple[VerificationKey, ...]:
+async def fetch_keys(
+    issuer: str, thumbprints: tuple[str, ...], public: ssl.SSLContext, is_public: Callable[[str], bool]
+) -> tuple[VerificationKey, ...]:
     """Discovery, then the keys it names; both bounded, neither redirected.
 
     Raises:
@@ -92,11 +102,11 @@ async def fetch_keys(issuer: str, thumbprints: tuple[str, ...], public: ssl.SSLC
     if not followable(issuer):
         raise _not_retrieved("the issuer is not an https URL without userinfo and fragment")
     addresses = await _addresses(issuer)
-    private = not all(_is_global(address) for address in addresses)
+    private = not all(map(is_public, addresses))
     document = await _get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", addresses, thumbprints, public)
     uri = parse_discovery_document(document, issuer)
     key_addresses = await _addresses(uri)
-    if not private and not all(_is_global(address) for address in key_addresses):
+    if not private and not all(map(is_public, key_addresses)):
         raise _not_retrieved("the jwks_uri of a public issuer leads to a private address")
     return parse_jwks(await _get(uri, key_addresses, thumbprints, public))
 

@@ -103,7 +103,7 @@ class SessionTags:
 
 
 def provider_urls(issuer: str) -> tuple[str, ...]:
-    """The names that a provider of `issuer` may have in IAM, without scheme: as spelled, then without one trailing slash.
+    """The names that a provider of `issuer` may have in IAM: as spelled, then without one trailing slash.
 
     IAM drops the slash of a URL at registration, and some issuers (Auth0) have one in `iss`.
     """

@@ -161,6 +161,24 @@ def test_answers_that_must_not_be_followed(tmp_path: Path, monkeypatch: pytest.M
     asyncio.run(play())
 
 
+def test_a_public_issuers_keys_stay_public(tmp_path: Path) -> None:
+    """A jwks_uri of a public issuer that leads to a private address is refused, and nobody is asked there."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            authorities = trusting(found.authority)
+            found.publish(jwks_uri=found.url.replace("127.0.0.1", "127.0.0.2") + "/jwks")
+            public = FetchedOidcKeys(lambda: 0.0, authorities=authorities, is_public="127.0.0.1".__eq__)
+            with pytest.raises(InvalidIdentityToken) as caught:
+                await public.keys(found.url, (), KEY.kid)
+            assert "private address" in caught.value.cause
+            assert found.asked == ["/.well-known/openid-configuration"]
+            with pytest.raises(IDPCommunicationError):  # a private issuer's are looked for there
+                await fetcher(authorities=authorities).keys(found.url, (), KEY.kid)
+
+    asyncio.run(play())
+
+
 def test_a_closed_port_is_a_communication_error() -> None:
     """When nobody answers, the error is the one that SDKs retry."""
     with pytest.raises(IDPCommunicationError):
