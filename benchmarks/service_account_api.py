@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - reviews, requests and objects are data
 """The least API server that both webhooks need: list, watch and get of ServiceAccounts, over plain HTTP on loopback.
 
     python benchmarks/service_account_api.py PORT COUNT

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - reviews, requests and objects are data
 """One load on one webhook: raw HTTP/1.1 over TLS keep-alive, as kube-apiserver's client sends it.
 
     python benchmarks/webhook_load.py PORT saturate|steady|connect SECONDS review.json

@@ -51,7 +51,7 @@ class Api(BaseHTTPRequestHandler):
     accounts: ClassVar[list[dict[str, Any]]] = []
     config_maps: ClassVar[list[dict[str, Any]]] = []
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         url = urlsplit(self.path)
         query = parse_qs(url.query)
         kind, items = (

@@ -60,7 +60,7 @@ class ServingCertificate:
         return True
 
     async def watch(self, changed: Callable[[], Awaitable[None]]) -> None:
-        """Call `changed` after each renewal, until cancelled. A wrong renewal is logged and the last good pair stays."""
+        """Call `changed` after each renewal, until cancelled. A wrong one is logged, and the last good pair stays."""
         failing = ""
         while True:
             await asyncio.sleep(_POLL_SECONDS)

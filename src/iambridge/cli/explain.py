@@ -1,0 +1,45 @@
+"""`iambridge explain NOUN`: says which hop decided what, and the fix.
+
+Exit codes: 0 healthy, 1 a finding, 2 bad input, 3 unknown.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+NOUNS = {
+    "pod": "why a pod has, or has not, its AWS identity",
+    "serviceaccount": "whether a ServiceAccount's role can be assumed",
+    "job": "why a Job's pods have, or have not, their AWS identity",
+    "deployment": "why a Deployment's pods have, or have not, their AWS identity",
+    "login": "why an AWS caller is, or is not, let into the cluster",
+    "injection": "what the pod identity webhook does to a pod, and its patch",
+    "error": "what an error message of AWS or Kubernetes means, and the fix",
+}
+
+_EXAMPLE = """examples:
+  iambridge explain injection -f pod.yaml -f sa.yaml      judge the pod offline, against that ServiceAccount
+  iambridge explain injection -f pod.yaml --kubeconfig K  judge it against the cluster's ServiceAccount
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One grammar for all nouns; a noun's own module says what it needs of it."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("noun", choices=tuple(NOUNS), help="; ".join(f"{key}: {text}" for key, text in NOUNS.items()))
+    parser.add_argument("name", nargs="?", default="", help="the object's name, or the error's text")
+    parser.add_argument("-f", "--file", action="append", type=Path, default=[], metavar="FILE", help="YAML or JSON")
+    parser.add_argument("-n", "--namespace", default="", help="the object's namespace (default: its own, or default)")
+    parser.add_argument("--kubeconfig", type=Path, help="ask this cluster for what the files do not hold")
+    parser.add_argument("--context", help="the kubeconfig's context")
+    parser.add_argument("--json", action="store_true", help="the decision for machines")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    module = f"iambridge.cli.explain_{arguments.noun}"
+    if importlib.util.find_spec(module) is None:
+        print(f"iambridge: explain {arguments.noun} is not there yet: no answer", file=sys.stderr)
+        return 3
+    return int(importlib.import_module(module).run(arguments))
