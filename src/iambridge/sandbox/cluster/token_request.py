@@ -72,7 +72,7 @@ class TokenRequests:
         reference = spec.get("boundObjectRef")
         bound = self._bound(namespace, name, reference) if reference else _Bound()
         now = int(self._now())
-        token = self._token(namespace, BoundObject(name, uid), bound, audiences, seconds, now)
+        token = self._token(namespace, BoundObject(name, uid), bound, audiences, seconds=seconds, now=now)
         return {
             "kind": _KIND,
             "apiVersion": f"{_GROUP}/v1",
@@ -82,7 +82,7 @@ class TokenRequests:
         }
 
     def _token(
-        self, namespace: str, account: BoundObject, bound: _Bound, audiences: list[str], seconds: int, now: int
+        self, namespace: str, account: BoundObject, bound: _Bound, audiences: list[str], *, seconds: int, now: int
     ) -> str:
         kube_audiences = set(audiences) <= set(self._api_audiences)
         extended = self._extend and bound.pod is not None and seconds == _EXTENDED_FROM_SECONDS and kube_audiences
