@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from iambridge.adapters.certificates import write_private
 from iambridge.core.role_trust import Session
-from iambridge.errors import InputError
+from iambridge.errors import InputError, PackedPolicyTooLarge
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12  # NIST SP 800-38D: 96 random bits are good for 2^32 tokens under one key
@@ -43,10 +43,21 @@ class SealedSessions:
         self._cipher = AESGCM(key)
 
     def seal(self, session: Session) -> str:
+        """The session token.
+
+        Raises:
+            PackedPolicyTooLarge: session policies and tags would make it longer than 8,192 characters.
+        """
         plain = zlib.compress(msgspec.msgpack.encode(session), 6)
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = _VERSION + nonce + self._cipher.encrypt(nonce, plain, _VERSION)
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        token = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        if len(token) > _MAX_CHARACTERS:
+            raise PackedPolicyTooLarge(
+                "Packed size of session tags and policies consumes more than 100% of allotted space.",
+                fix="pass fewer or shorter session tags, or a shorter session policy",
+            )
+        return token
 
     def unseal(self, session_token: str) -> Session | None:
         if len(session_token) > _MAX_CHARACTERS or not session_token.isascii():

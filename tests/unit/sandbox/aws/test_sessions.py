@@ -1,3 +1,5 @@
+import dataclasses
+import secrets
 from pathlib import Path
 
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iambridge.core.role_trust import Session
-from iambridge.errors import InputError
+from iambridge.errors import InputError, PackedPolicyTooLarge
 from iambridge.sandbox.aws.sessions import SealedSessions
 
 SESSION = Session(
@@ -42,6 +44,16 @@ def test_another_key_or_any_changed_character_unseals_nothing(tmp_path: Path) ->
         changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
         assert sealed.unseal(changed) is None
     assert sealed.unseal("A" * 9000) is None
+
+
+def test_what_is_sealed_can_always_be_opened(tmp_path: Path) -> None:
+    """A session too large for its token is refused when it is made, in AWS's code, and never sealed unreadably."""
+    sealed = SealedSessions(tmp_path / "key")
+    tags = {secrets.token_hex(16): secrets.token_hex(100) for _ in range(50)}
+    with pytest.raises(PackedPolicyTooLarge):
+        sealed.seal(dataclasses.replace(SESSION, tags=tags))
+    few = dataclasses.replace(SESSION, tags=dict(list(tags.items())[:20]))
+    assert sealed.unseal(sealed.seal(few)) == few
 
 
 @given(st.text(max_size=60))
