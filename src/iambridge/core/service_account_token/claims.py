@@ -74,13 +74,13 @@ def _listed(values: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BoundObject:
-    """A Kubernetes object that a token names: its `name` and `uid`."""
+    """A Kubernetes object that a token names: its `name` and `uid`, empty for a pod's node that is gone."""
 
     name: str
     uid: str
 
     def claim(self) -> dict[str, str]:
-        return {"name": self.name, "uid": self.uid}
+        return {"name": self.name, "uid": self.uid} if self.uid else {"name": self.name}
 
 
 def projected_claims(
