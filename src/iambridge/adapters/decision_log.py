@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 
-from iambridge.core.decision import Decision
+import msgspec
+
+from iambridge.core.decision import Decision, Reason
+
+_ENCODER = msgspec.json.Encoder()
 
 
 class JsonLinesDecisionLog:
@@ -15,27 +19,26 @@ class JsonLinesDecisionLog:
         self._now = now
 
     def record(self, decision: Decision, *, request_id: str, **request: str) -> None:
-        line = {
+        line: dict[str, Any] = {
             "time": round(self._now(), 3),
             "requestId": request_id,
             "hop": decision.hop,
             "outcome": decision.outcome.value,
             **request,
-            "reasons": [
-                {
-                    "code": r.code,
-                    "text": r.text,
-                    "where": r.where,
-                    "held": r.held,
-                    **({"facts": dict(r.facts)} if r.facts else {}),
-                }
-                for r in decision.reasons
-            ],
+            "reasons": [_reason(reason) for reason in decision.reasons],
         }
         if decision.fix:
             line["fix"] = decision.fix
-        self._stream.write(json.dumps(line, separators=(",", ":"), ensure_ascii=True) + "\n")
+        text = _ENCODER.encode(line)  # a third of the standard library's time, which every answer would pay
+        if not text.isascii():
+            text = json.dumps(line, separators=(",", ":"), ensure_ascii=True).encode()
+        self._stream.write(text.decode() + "\n")
         self._stream.flush()
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    line = {"code": reason.code, "text": reason.text, "where": reason.where, "held": reason.held}
+    return {**line, "facts": dict(reason.facts)} if reason.facts else line
 
 
 class NoDecisionLog:

@@ -209,7 +209,7 @@ def test_reads_past_the_cache_are_shared_and_bounded(tmp_path: Path) -> None:
             now[0] += 2
             assert facts.known("ns", "missing") is None
             api.fail_gets = True
-            with pytest.raises(Exception, match="{}"):
+            with pytest.raises(Exception, match=r"{}"):
                 await facts.read("ns", "other")
             assert (counter.get("found"), counter.get("missing"), counter.get("failed")) == (1, 1, 1)
             task.cancel()
