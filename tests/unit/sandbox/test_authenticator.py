@@ -203,7 +203,7 @@ async def running(directory: Path) -> AsyncIterator[World]:
 
 def client_environment(world: World, directory: Path) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"], "HOME": str(directory), "AWS_ENDPOINT_URL": world.aws, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
+        "PATH": os.environ["PATH"], "HOME": str(directory), "AWS_ENDPOINT_URL": world.aws, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_CA_BUNDLE": str(world.authority.certificate_file), "AWS_ACCESS_KEY_ID": READER.access_key_id,
         "AWS_SECRET_ACCESS_KEY": READER.secret_access_key, "AWS_EC2_METADATA_DISABLED": "true",
     }  # fmt: skip

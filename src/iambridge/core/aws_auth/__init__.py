@@ -7,6 +7,7 @@ Sources: EKS User Guide "Grant IAM users access to Kubernetes with a ConfigMap";
 pkg/config and pkg/server.
 """
 
+from iambridge.core.aws_auth.break_glass import break_glass
 from iambridge.core.aws_auth.document import Fault, Kind, Located, Section, Severity, Unparsable
 from iambridge.core.aws_auth.entry import Entry, PermissionSet
 from iambridge.core.aws_auth.identity import Identity, Mapped, MappedUser, Source, instance_wanted, map_identity
@@ -32,6 +33,7 @@ __all__ = [
     "Severity",
     "Source",
     "Unparsable",
+    "break_glass",
     "instance_wanted",
     "load",
     "map_identity",
