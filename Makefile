@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SRC := src tests benchmarks
 
-.PHONY: help demo test check format lint types imports docs bench requirements clean
+.PHONY: help demo test check format lint types imports docs bench bench-webhook requirements clean
 help:
 	@echo "make demo   play both crossings on this machine"
 	@echo "make test   run every test that this machine can run"
@@ -44,6 +44,9 @@ check: format lint types imports test
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks
+
+bench-webhook: .venv/.dev
+	$(BIN)/python -m benchmarks.webhook
 
 # The pins, for whoever changes a dependency: `pip install uv` first. No registry's address gets in.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
