@@ -34,7 +34,14 @@ DOCUMENTS = (
     "apis__policy__v1",
     "apis__rbac.authorization.k8s.io__v1",
 )
-POLICY = ("cluster-roles", "cluster-role-bindings", "controller-roles", "controller-role-bindings", "namespace-roles", "namespace-role-bindings")
+POLICY = (
+    "cluster-roles",
+    "cluster-role-bindings",
+    "controller-roles",
+    "controller-role-bindings",
+    "namespace-roles",
+    "namespace-role-bindings",
+)
 FLAGS = {"omitempty": 1, "omitzero": 2, "inline": 4}
 
 
@@ -65,7 +72,11 @@ def openapi(source: Path) -> dict[str, Any]:
 def wanted(schemas: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
     """The definitions of our kinds and their lists, with everything that they refer to."""
     start = [name + suffix for name in kinds.values() for suffix in ("", "List")]
-    start += [name for name in schemas if name.endswith((".v1.Scale", ".v1.APIResourceList", ".v1.APIGroupList", ".v1.APIGroup", ".v1.APIVersions"))]
+    start += [
+        name
+        for name in schemas
+        if name.endswith((".v1.Scale", ".v1.APIResourceList", ".v1.APIGroupList", ".v1.APIGroup", ".v1.APIVersions"))
+    ]
     found: dict[str, Any] = {}
     while start:
         name = start.pop()
@@ -83,7 +94,10 @@ def wanted(schemas: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
 
 
 def topology(prop: dict[str, Any]) -> list[Any]:
-    return [prop.get("x-kubernetes-list-type") or prop.get("x-kubernetes-map-type", ""), prop.get("x-kubernetes-list-map-keys", [])]
+    return [
+        prop.get("x-kubernetes-list-type") or prop.get("x-kubernetes-map-type", ""),
+        prop.get("x-kubernetes-list-map-keys", []),
+    ]
 
 
 def join(reflected: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """One HTTPS call to a webhook: by URL, or by Service while TLS still verifies `svc.namespace.svc`."""
 
-import asyncio
 import base64
 import ssl
 from collections.abc import Callable, Mapping
@@ -57,8 +56,8 @@ class WebhookCaller:
             await self._session.close()
             self._session = None
 
-    async def post(self, config: Mapping[str, Any], body: bytes, *, timeout: float) -> bytes:  # noqa: ASYNC109  # the webhook's own field
-        """The answer's body. `config` is the webhook's clientConfig; `timeout` is in seconds.
+    async def post(self, config: Mapping[str, Any], body: bytes, *, timeout: float) -> bytes:  # noqa: ASYNC109  # aiohttp keeps it
+        """Post `body` and return the answer's. `config` is the webhook's clientConfig; `timeout` is in seconds.
 
         Raises:
             CallFailed: no connection, a certificate that does not verify, no answer in time, or a status other than 200.
@@ -77,10 +76,12 @@ class WebhookCaller:
                 if response.status != 200:
                     raise CallFailed(f'Post "{url}": the webhook answered with HTTP status {response.status}')
                 return answer
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             raise CallFailed(f'Post "{url}": context deadline exceeded') from None
         except aiohttp.ClientConnectorCertificateError as error:
             raise CallFailed(f'Post "{url}": tls: failed to verify certificate: {error.certificate_error}') from None
+        except aiohttp.ClientConnectorError as error:
+            raise CallFailed(f'Post "{url}": {error.os_error}') from None
         except (aiohttp.ClientError, ssl.SSLError, OSError, ValueError) as error:
             raise CallFailed(f'Post "{url}": {error}') from None
 

@@ -1,4 +1,4 @@
-"""Sends a write to its webhooks and applies what they say. Source: apiserver webhook/mutating and webhook/validating dispatchers."""
+"""Sends a write to its webhooks and does what they say. Source: apiserver webhook/*/dispatcher.go."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -58,8 +58,8 @@ class WebhookAdmission:
     ) -> Mutation:
         """Ask mutating webhooks one after another, each seeing the patches before it.
 
-        A webhook with reinvocationPolicy IfNeeded is asked once more when one after it changed the object. `conform` types
-        and defaults a patched object.
+        A webhook with reinvocationPolicy IfNeeded is asked once more when one after it changed the object. `conform`
+        types and defaults a patched object.
 
         Raises:
             KubernetesError: a webhook refused, or could not be asked and its failurePolicy is Fail.
@@ -183,7 +183,7 @@ def _refuse(name: str, verdict: review.Verdict) -> None:
     message = f"{denied}: {words}" if words else f"{denied} without explanation"
     code = result.get("code", 0)
     status = HTTPStatus.BAD_REQUEST
-    if isinstance(code, int) and 400 <= code <= 599 and code in HTTPStatus:
+    if code in {one.value for one in HTTPStatus if one >= HTTPStatus.BAD_REQUEST}:
         status = HTTPStatus(code)
     details = result.get("details")
     raise WebhookRejected(

@@ -13,7 +13,7 @@ import msgspec
 
 from iambridge.errors import BadRequest, Conflict
 from iambridge.sandbox.cluster.objects import field_set, typed_value
-from iambridge.sandbox.cluster.objects.conform import zero
+from iambridge.sandbox.cluster.objects.conform import conform, zero
 from iambridge.sandbox.cluster.objects.field_set import FieldSet, Path
 from iambridge.sandbox.cluster.objects.types import Type
 
@@ -70,7 +70,7 @@ def _owner(manager: str, operation: str, api_version: str, subresource: str) -> 
 
 
 def decode_managed(entries: Sequence[Mapping[str, Any]]) -> _Managed:
-    """managedFields as sets.
+    """Entries of managedFields, as sets.
 
     Raises:
         ValueError: an entry that Kubernetes would not accept.
@@ -261,7 +261,7 @@ def _refuse_untyped(applied: Mapping[str, Any], kind: Type) -> None:
         raise BadRequest(f"failed to create typed patch object {subject}: {why}")
 
 
-class _Conflicting(Exception):  # noqa: N818  # caught in this module, never an answer
+class _Conflicting(Exception):  # caught in this module, never an answer
     def __init__(self, conflicts: list[tuple[Owner, Path]]) -> None:
         super().__init__("conflicts")
         self.conflicts = conflicts
@@ -288,7 +288,8 @@ class _Applying:
         after = self._settled(merged, after, force=force)
         result = _without_nulls(merged, self.live)
         mine = replace(mine, fields=fields - _NEVER_OWNED)
-        if last is None or result != self.live:
+        # what conforming would drop again is no change, and moves no timestamp
+        if last is None or conform(result, self.kind).object != conform(self.live, self.kind).object:
             mine = replace(mine, time=self.now)
         after[self.owner] = mine
         return result, {owner: entry for owner, entry in after.items() if entry.fields}

@@ -18,6 +18,13 @@ from iambridge.sandbox.cluster.objects import quantity
 from iambridge.sandbox.cluster.objects.types import Field, Type
 
 _BOUNDS = {"int32": 2**31, "int64": 2**63, "int": 2**63, "uint8": 2**8}
+_PYTHON_TYPES: dict[str, Any] = {
+    "string": str,
+    "bool": bool,
+    "float64": int | float,
+    "IntOrString": int | str,
+    "FieldsV1": Mapping,
+}
 _LAYOUT = "2006-01-02T15:04:05Z07:00"
 _MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
@@ -56,7 +63,7 @@ def _unhandled(api_version: object, kind: object, why: str) -> BadRequest:
     return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
 
 
-class _WrongType(ValueError):  # noqa: N818  # caught in this module, never an answer
+class _WrongType(ValueError):  # caught in this module, never an answer
     pass
 
 
@@ -121,27 +128,17 @@ class _Walk:
 
     def _leaf(self, value: Any, kind: Type) -> Any:
         form = kind.form
-        if form == "string":
-            if not isinstance(value, str):
-                raise self._wrong(value, kind)
-        elif form == "bool":
-            if not isinstance(value, bool):
-                raise self._wrong(value, kind)
-        elif form in _BOUNDS:
+        if form in _BOUNDS:
             return self._integer(value, kind)
-        elif form == "float64":
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise self._wrong(value, kind)
-        elif form == "bytes":
+        if form == "bytes":
             return self._bytes(value, kind)
-        elif form in {"Time", "MicroTime"}:
+        if form in {"Time", "MicroTime"}:
             return self._time(value, kind)
-        elif form == "Quantity":
+        if form == "Quantity":
             return _quantity(value)
-        elif form == "IntOrString":
-            if isinstance(value, bool) or not isinstance(value, int | str):
-                raise self._wrong(value, Type("string"))
-        elif form == "FieldsV1" and not isinstance(value, Mapping):
+        wanted = _PYTHON_TYPES.get(form, object)
+        # a JSON boolean is a number to Python
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool and wanted is not object):
             raise self._wrong(value, kind)
         return value
 

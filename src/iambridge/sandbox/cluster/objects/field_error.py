@@ -1,4 +1,4 @@
-"""Field errors, and the 422 that carries them. Source: apimachinery pkg/util/validation/field, api/errors.NewInvalid."""
+"""Field errors, and the 422 that carries them. Source: apimachinery pkg/util/validation/field, api/errors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

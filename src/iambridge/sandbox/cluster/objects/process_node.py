@@ -1,4 +1,4 @@
-"""What a node that runs pods as host processes cannot honour: warned of, or refused where ignoring it changes meaning."""
+"""What a node that runs pods as host processes cannot honour: warned of, or refused where meaning would change."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -37,7 +37,7 @@ def _contexts(field: str, spec: Mapping[str, Any]) -> Iterator[tuple[str, Mappin
 
 
 def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldError]:
-    """Fields whose silent loss would change what the pod means, as 422 causes. `kubelet_uid` is the kubelet's own user."""
+    """What would silently change the pod's meaning, as 422 causes. `kubelet_uid` is the kubelet's own user."""
     found = _pod_spec(kind, obj)
     if found is None:
         return []
@@ -90,9 +90,8 @@ def warnings(kind: str, obj: Mapping[str, Any]) -> list[str]:
             place = f"{field}.{key}[{index}]"
             if (container.get("resources") or {}).get("limits"):
                 out.append(f"{place}.resources.limits: not enforced: pods run as host processes on this node")
-            for name in ("livenessProbe", "startupProbe", "lifecycle"):
-                if container.get(name):
-                    out.append(f"{place}.{name}: not run by this node")
+            skipped = (name for name in ("livenessProbe", "startupProbe", "lifecycle") if container.get(name))
+            out += [f"{place}.{name}: not run by this node" for name in skipped]
     for place, context in _contexts(field, spec):
         out += [
             f"{place}.{name}: not honoured: pods run as host processes on this node"

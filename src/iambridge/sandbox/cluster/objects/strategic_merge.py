@@ -222,8 +222,6 @@ def _go(value: Any) -> str:
         return "map[" + " ".join(f"{key}:{_go(one)}" for key, one in sorted(value.items())) + "]"
     if isinstance(value, list):
         return "[" + " ".join(_go(one) for one in value) + "]"
-    return (
-        {None: "<nil>", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, int | float) or isinstance(value, bool)
-        else str(value)
-    )
+    if isinstance(value, bool) or value is None:
+        return {None: "<nil>", True: "true", False: "false"}[value]
+    return str(value)

@@ -16,12 +16,12 @@ _ABSENT: Any = object()
 _KEY_DEFAULTS = {"protocol": "TCP"}
 
 
-class UntypedValue(ValueError):  # noqa: N818  # a value that does not fit its type
+class UntypedValue(ValueError):  # a value that does not fit its type
     """A value does not fit its type; the words are Kubernetes', with the path in front."""
 
 
 def _granular(kind: Type, value: Any) -> str:
-    """How a value is walked: map, list, or empty for a leaf (scalars, atomic lists and maps, values of no known type)."""
+    """How to walk a value: map, list, or empty for a leaf (scalars, atomic lists and maps, values of no type)."""
     if kind.topology == "atomic" and kind.form != "JSON":
         return ""
     if kind.form in {"struct", "map"} and isinstance(value, Mapping | None):

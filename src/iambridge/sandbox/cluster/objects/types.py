@@ -18,7 +18,7 @@ _OMIT_EMPTY, _OMIT_ZERO, _INLINE = 1, 2, 4
 _OPTIONS = frozenset({"DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions"})
 
 
-class UnknownKind(LookupError):  # noqa: N818  # Kubernetes says "no kind ... is registered", not error
+class UnknownKind(LookupError):  # Kubernetes says "no kind ... is registered", not error
     """No type is known for this apiVersion and kind."""
 
 
@@ -40,8 +40,8 @@ class Type:
 
     `form` is struct, list, map, string, bool, int32, int64, float64, bytes, or a leaf with a form of its own: Time,
     MicroTime, Duration, Quantity, IntOrString, RawExtension, FieldsV1, JSON; Items is a list that protobuf wraps in a
-    message. `topology` is atomic or granular for structs and maps, and atomic, set or map for lists (x-kubernetes-list-type).
-    `patch` and `merge_key` are strategic merge patch's.
+    message. `topology` is atomic or granular for structs and maps; atomic, set or map for lists
+    (x-kubernetes-list-type). `patch` and `merge_key` are strategic merge patch's.
     """
 
     def __init__(

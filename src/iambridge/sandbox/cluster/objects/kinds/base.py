@@ -99,13 +99,13 @@ class Strategy:
             return errors
         return errors + self.validate(new) + self.immutable(new, old)
 
-    def validate(self, obj: Object) -> list[FieldError]:
+    def validate(self, obj: Object) -> list[FieldError]:  # noqa: ARG002  # for kinds with rules of their own
         return []
 
-    def immutable(self, new: Object, old: Object) -> list[FieldError]:
+    def immutable(self, new: Object, old: Object) -> list[FieldError]:  # noqa: ARG002  # as validate
         return []
 
-    def warnings(self, obj: Object) -> list[str]:
+    def warnings(self, obj: Object) -> list[str]:  # noqa: ARG002  # as validate
         return []
 
 

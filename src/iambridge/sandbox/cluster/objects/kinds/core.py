@@ -1,5 +1,7 @@
-"""Namespace, Node, ServiceAccount, ConfigMap, Secret, Event and Lease. Source: kubernetes pkg/apis/core/v1/defaults.go
-and pkg/apis/core/validation/validation.go."""
+"""Namespace, Node, ServiceAccount, ConfigMap, Secret, Event and Lease.
+
+Source: kubernetes pkg/apis/core/v1/defaults.go and pkg/apis/core/validation/validation.go.
+"""
 
 import base64
 import copy
@@ -157,7 +159,7 @@ def _decoded(text: str) -> int:
 
 
 def _fold_string_data(obj: Object) -> Object:
-    """stringData is for writing only: it goes into data, and wins there."""
+    """Put stringData, which is for writing only, into data, where it wins."""
     plain = obj.pop("stringData", None)
     if plain:
         encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}

@@ -1,4 +1,4 @@
-"""Defaults of a pod's spec, wherever it stands. Source: kubernetes pkg/apis/core/v1/defaults.go, zz_generated.defaults.go."""
+"""Defaults of a pod's spec, wherever it stands. Source: kubernetes pkg/apis/core/v1/defaults.go."""
 
 import copy
 from typing import Any

@@ -71,29 +71,26 @@ def _volume_source(volume: Mapping[str, Any], field: str) -> list[FieldError]:
     if volume.get("hostPath") is not None and not volume["hostPath"].get("path"):
         errors.append(field_error.required(f"{field}.hostPath.path"))
     for index, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
-        token = source.get("serviceAccountToken")
-        if token is None:
-            continue
-        here = f"{field}.projected.sources[{index}].serviceAccountToken"
-        seconds = token.get("expirationSeconds", 3600)
-        if seconds < _TOKEN_SECONDS[0]:
-            errors.append(
-                field_error.bad_value(
-                    f"{here}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"
-                )
-            )
-        if seconds > _TOKEN_SECONDS[1]:
-            errors.append(
-                field_error.bad_value(
-                    f"{here}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds"
-                )
-            )
-        if not token.get("path"):
-            errors.append(field_error.required(f"{here}.path"))
-        elif token["path"].startswith("/"):
-            errors.append(field_error.bad_value(f"{here}.path", token["path"], "must be a relative path"))
-        elif ".." in token["path"].split("/"):
-            errors.append(field_error.bad_value(f"{here}.path", token["path"], "must not contain '..'"))
+        if source.get("serviceAccountToken") is not None:
+            errors += _token(source["serviceAccountToken"], f"{field}.projected.sources[{index}].serviceAccountToken")
+    return errors
+
+
+def _token(token: Mapping[str, Any], field: str) -> list[FieldError]:
+    seconds, path = token.get("expirationSeconds", 3600), token.get("path", "")
+    errors = []
+    if seconds < _TOKEN_SECONDS[0]:
+        words = "may not specify a duration less than 10 minutes"
+        errors.append(field_error.bad_value(f"{field}.expirationSeconds", seconds, words))
+    if seconds > _TOKEN_SECONDS[1]:
+        words = "may not specify a duration larger than 2^32 seconds"
+        errors.append(field_error.bad_value(f"{field}.expirationSeconds", seconds, words))
+    if not path:
+        errors.append(field_error.required(f"{field}.path"))
+    elif path.startswith("/"):
+        errors.append(field_error.bad_value(f"{field}.path", path, "must be a relative path"))
+    elif ".." in path.split("/"):
+        errors.append(field_error.bad_value(f"{field}.path", path, "must not contain '..'"))
     return errors
 
 

@@ -1,4 +1,4 @@
-"""Role, ClusterRole and their bindings. Source: kubernetes pkg/apis/rbac/validation/validation.go and v1/defaults.go."""
+"""Role, ClusterRole and their bindings. Source: kubernetes pkg/apis/rbac (validation, v1/defaults.go)."""
 
 from collections.abc import Mapping
 from typing import Any

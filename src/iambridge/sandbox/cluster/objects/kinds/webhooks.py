@@ -1,4 +1,4 @@
-"""Mutating- and ValidatingWebhookConfiguration. Source: kubernetes pkg/apis/admissionregistration (v1/defaults.go, validation)."""
+"""Mutating- and ValidatingWebhookConfiguration. Source: kubernetes pkg/apis/admissionregistration."""
 
 import base64
 import copy

@@ -53,7 +53,7 @@ def _comparable(spec: dict[str, Any]) -> dict[str, Any]:
             container.pop("image", None)
     for key in ("activeDeadlineSeconds", "tolerations", "nodeName", "schedulingGates", "ephemeralContainers"):
         out.pop(key, None)
-    if out.get("terminationGracePeriodSeconds", 0) in {1} or out.get("terminationGracePeriodSeconds", 0) < 0:
+    if out.get("terminationGracePeriodSeconds", 0) < 0:
         out["terminationGracePeriodSeconds"] = 1
     return out
 
