@@ -16,8 +16,9 @@ from iambridge.core.iam_policy import (
     authorize,
 )
 from iambridge.core.sigv4 import SignedRequest
-from iambridge.errors import AccessDenied
+from iambridge.errors import AccessDenied, NotImplementedBySandbox
 from iambridge.ports import DecisionLog
+from iambridge.sandbox.aws import condition_keys, undetermined
 from iambridge.sandbox.aws.operations import Asked
 from iambridge.wire.http import Request
 
@@ -35,10 +36,12 @@ class Caller:
     def anonymous(self) -> bool:
         return self.principal.kind == PrincipalKind.ANONYMOUS
 
-    def reads_resource_tags(self, action: str) -> bool:
+    def reads_resource_tags(self, action: str, *, resource_policy: NamedDocument | None = None) -> bool:
         """Whether a policy in play looks at the resource's tags for `action` (lower case)."""
         policies = self.policies
         documents = (*policies.identity, *(policies.boundary or ()), *(policies.session or ()))
+        if resource_policy is not None:
+            documents += (resource_policy,)
         return any("resourcetag/" in key.lower() for named in documents for key in named.document.context_keys(action))
 
 
@@ -67,7 +70,11 @@ class Authorizer:
         resource_policy: NamedDocument | None = None,
         request_id: str,
     ) -> tuple[AuthorizationRequest, Decision]:
-        """One decision, logged."""
+        """One decision, logged.
+
+        Raises:
+            NotImplementedBySandbox: it hangs on facts that the sandbox does not have.
+        """
         request = AuthorizationRequest(
             principal=caller.principal,
             action=asked.action,
@@ -77,6 +84,7 @@ class Authorizer:
         )
         policies = replace(caller.policies, resource=(resource_policy,)) if resource_policy else caller.policies
         decision = authorize(request, policies)
+        _refuse_undetermined(request, policies, asked)
         self._log.record(
             decision,
             request_id=request_id,
@@ -129,6 +137,8 @@ class Authorizer:
             "aws:ResourceAccount": self._account_id,
             "aws:ViaAWSService": "false",
         }
+        if signed is not None and signed.service == "ec2":
+            context["ec2:Region"] = region
         if host:
             context["aws:SourceIp"] = host
         if agent := request.headers.get("user-agent"):
@@ -136,7 +146,22 @@ class Authorizer:
         if referer := request.headers.get("referer"):
             context["aws:Referer"] = referer
         if signed is not None and signed.service == "s3":
+            context["s3:ResourceAccount"] = self._account_id
             context["s3:signatureversion"] = "AWS4-HMAC-SHA256"
             context["s3:authType"] = "REST-QUERY-STRING" if signed.presigned else "REST-HEADER"
             context["s3:signatureAge"] = str(max(0, int((now - signed.date).total_seconds() * 1000)))
         return context
+
+
+def _refuse_undetermined(request: AuthorizationRequest, policies: Policies, asked: Asked) -> None:
+    present = {key.lower() for key in request.context}
+
+    def answered(key: str) -> bool:
+        return key in present or condition_keys.answered(key, asked.action, tags_read=asked.tags_read)
+
+    if unknown := undetermined.missing(request, policies, answered=answered, unsure=asked.unsure):
+        raise NotImplementedBySandbox(
+            f"{asked.action} on {asked.resource} cannot be decided by this sandbox: a policy in play depends on"
+            f" {', '.join(unknown)}, which it does not read.",
+            fix="take the condition out of the policy, or report the operation and the policy that needs it",
+        )

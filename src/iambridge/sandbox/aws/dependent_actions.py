@@ -7,8 +7,10 @@ to tag resources during creation".
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from iambridge.sandbox.aws import resources
 from iambridge.sandbox.aws.entities import InstanceProfile, Role
 from iambridge.sandbox.aws.iam_account import IamAccount
+from iambridge.sandbox.aws.iam_resources import passing
 from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.request_tags import request_tags, specified_tags, tag_context
 
@@ -57,7 +59,8 @@ def asked(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
     for arn in arns:
         tags = specified.get(_ec2_type(arn), {})
         context = {**own, **tag_context(tags, call)} if tags else own
-        result.append(Asked(call.action, arn, tuple(context.items())))
+        unsure = resources.unsure(call, arn)
+        result.append(Asked(call.action, arn, tuple(context.items()), unsure, tags_read=arn == "*" and not unsure))
     result += _tagging(call, arns)
     result += _passing(call, account)
     return result
@@ -72,11 +75,11 @@ def _tagging(call: Call, arns: list[str]) -> Iterator[Asked]:
         context = {**tag_context(tags, call), "ec2:CreateAction": call.operation}
         named = [arn for arn in arns if _ec2_type(arn) == kind]
         for arn in named or ["*"]:
-            yield Asked("ec2:CreateTags", arn, tuple(context.items()))
+            yield Asked("ec2:CreateTags", arn, tuple(context.items()), tags_read=True)
     if call.service.model == "elbv2" and call.operation.startswith("Create") and (tags := request_tags(call)):
         context = {**tag_context(tags, call), "elasticloadbalancing:CreateAction": call.operation}
         for arn in arns:
-            yield Asked("elasticloadbalancing:AddTags", arn, tuple(context.items()))
+            yield Asked("elasticloadbalancing:AddTags", arn, tuple(context.items()), tags_read=True)
 
 
 def _passing(call: Call, account: IamAccount) -> Iterator[Asked]:
@@ -87,7 +90,7 @@ def _passing(call: Call, account: IamAccount) -> Iterator[Asked]:
             if parameter.startswith("IamInstanceProfile"):
                 role = _role_of_profile(named, account)
             if role:
-                yield Asked("iam:PassRole", role, (("iam:PassedToService", service),))
+                yield passing(account, role.rpartition("/")[2], role, service)
 
 
 def _role_of_profile(named: str, account: IamAccount) -> str:

@@ -14,7 +14,6 @@ from iambridge.errors import (
     AccessDenied,
     AuthenticationFault,
     AwsError,
-    NotImplementedBySandbox,
     RequestNotAuthenticated,
 )
 from iambridge.ports import IamFacts, Sessions
@@ -153,27 +152,20 @@ class Gateway:
         return response
 
     async def _with_resource_tags(self, call: Call, caller: Caller, asked: list[Asked]) -> list[Asked]:
-        """`asked` with aws:ResourceTag keys, when a policy in play has a word on them.
-
-        Raises:
-            NotImplementedBySandbox: a policy depends on tags that the sandbox cannot read: a Deny would not hold.
-        """
+        """`asked` with aws:ResourceTag keys, when a policy in play has a word on them and they can be read."""
         if not caller.reads_resource_tags(call.action.lower()):
             return asked
         result = []
         for item in asked:
-            if item.action != call.action:
+            tags = None
+            if item.action == call.action and not (item.unsure and item.resource.endswith("*")):
+                tags = await moto_calls.resource_tags(self._moto, call.service.prefix, call.region, item.resource)
+            if tags is None:
                 result.append(item)
                 continue
-            tags = await moto_calls.resource_tags(self._moto, call.service.prefix, call.region, item.resource)
-            if tags is None:
-                raise NotImplementedBySandbox(
-                    f"A policy of the caller depends on the tags of {item.resource}, which this sandbox does not read.",
-                    fix="report the operation and the policy that needs it",
-                )
             prefixes = ("aws", call.service.prefix)
             keys = [(f"{prefix}:ResourceTag/{key}", value) for key, value in tags.items() for prefix in prefixes]
-            result.append(item._replace(context=(*item.context, *keys)))
+            result.append(item._replace(context=(*item.context, *keys), tags_read=True))
         return result
 
     def _caller(self, found: AuthenticatedCaller | None) -> Caller:

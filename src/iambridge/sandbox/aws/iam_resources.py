@@ -29,14 +29,24 @@ def asked(account: IamAccount, operation: str, given: Mapping[str, Value]) -> li
     action = f"iam:{found.name}"
     context = tuple(_context(account, given).items())
     resources = [
-        resource for kind in found.resource_types if (resource := _resource(account, kind.name, operation, given))
+        # the tags of policies and providers are not among the keys of `_context`
+        (resource, kind.name in _ENTITIES)
+        for kind in found.resource_types
+        if (resource := _resource(account, kind.name, operation, given))
     ]
-    result = [Asked(action, resource, context) for resource in resources or ["*"]]
+    result = [Asked(action, resource, context, tags_read=read) for resource, read in resources or [("*", True)]]
     if operation == "AddRoleToInstanceProfile" and isinstance(role := given.get("RoleName"), str):
         # the role is passed to EC2 (IAM API reference, AddRoleToInstanceProfile: needs iam:PassRole)
-        passed = (("iam:PassedToService", "ec2.amazonaws.com"),)
-        result.append(Asked("iam:PassRole", _entity_arn(account, Role, role, {}), passed))
+        result.append(passing(account, role, _entity_arn(account, Role, role, {}), "ec2.amazonaws.com"))
     return result
+
+
+def passing(account: IamAccount, role: str, arn: str, service: str) -> Asked:
+    """The decision to pass the role named `role` to a service (`ec2.amazonaws.com`)."""
+    keys = [("iam:PassedToService", service)]
+    if (entity := account.store.get(Role, role.lower())) is not None:
+        keys += [(f"{prefix}:ResourceTag/{key}", tag) for key, tag in entity.tags.items() for prefix in ("aws", "iam")]
+    return Asked("iam:PassRole", arn, tuple(keys), tags_read=True)
 
 
 def _resource(account: IamAccount, kind: str, operation: str, given: Mapping[str, Value]) -> str:

@@ -41,11 +41,17 @@ class Call:
 
 
 class Asked(NamedTuple):
-    """One decision to make. `resource` is an ARN or `*`; `context` holds the condition keys of this one alone."""
+    """One decision to make. `resource` is an ARN or `*`; `context` holds the condition keys of this one alone.
+
+    `unsure`: a `*` in `resource` stands for a part that exists and is not known here. `tags_read`: `context` has
+    every tag of the resource, or it does not exist yet.
+    """
 
     action: str
     resource: str
     context: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+    unsure: bool = False
+    tags_read: bool = False
 
 
 def identify(*, scope: str, region: str, method: str, path: str, query: str, headers: Headers, body: bytes) -> Call:

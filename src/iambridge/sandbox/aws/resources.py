@@ -17,6 +17,9 @@ Values = dict[str, list[str]]
 _INDEXED = re.compile(r"([A-Za-z]+)(?:\.member)?(?:\.\d+)?")
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _CREATES = ("Create", "Run", "Allocate", "Request", "Register", "Import", "Copy", "Put", "Start")
+_MAKES = ("Create", "Allocate", "Request", "Import", "Copy")
+_LAUNCHES = frozenset({"ec2:RunInstances", "ec2:CreateFleet"})
+_LAUNCHED = frozenset({"fleet", "instance", "network-interface", "spot-instances-request", "volume"})
 _EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)?)-[0-9a-f]{8,17}")
 _EC2_TYPES = {
     "acl": "network-acl",
@@ -92,6 +95,19 @@ def arns(call: Call, account_id: str) -> list[str]:
         return ["*"]
     found = list(dict.fromkeys(_found(call, action, account_id)))
     return found or ["*"]
+
+
+def unsure(call: Call, arn: str) -> bool:
+    """Whether a `*` in an ARN of `arns` stands for something that exists, rather than for what the call creates."""
+    if "*" not in arn:
+        return False
+    action = action_catalogue.action(call.service.prefix, call.operation)
+    if arn == "*":
+        # a List action is decided on `*` when it names nothing
+        return bool(action.resource_types) and action.access_level != "List"
+    if call.action in _LAUNCHES:
+        return arn.split(":", 5)[5].partition("/")[0] not in _LAUNCHED
+    return not call.operation.startswith(_MAKES)
 
 
 def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:

@@ -183,4 +183,8 @@ def context(call: Call) -> Mapping[str, str]:
         lower = name.lower()
         if lower.startswith("x-amz-") and not lower.startswith("x-amz-meta-"):
             keys.setdefault(f"s3:{lower}", value)
+    for name, value in call.flat.items():
+        # a presigned URL may carry them in its query
+        if name.lower().startswith("x-amz-"):
+            keys.setdefault(f"s3:{name.lower()}", value)
     return keys

@@ -231,3 +231,13 @@ def test_a_session_has_its_roles_policies_until_the_role_is_gone(running: "Runni
     assert refusal(client.get_object, Bucket=BUCKET, Key="open/ä b")[0] == "InvalidToken"
     iam.create_role(RoleName="session", AssumeRolePolicyDocument=trust, Path="/team/")
     assert refusal(client.get_object, Bucket=BUCKET, Key="open/ä b")[0] == "InvalidToken"
+
+
+def test_a_deny_on_a_fact_that_is_not_read_refuses_the_call_by_name(running: "RunningAccount", s3: Any) -> None:
+    """A bucket policy that denies by object tag is never passed over: NotImplemented, and the key is named."""
+    condition = {"StringEquals": {"s3:ExistingObjectTag/secret": "yes"}}
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Condition": condition}
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=policy({**statement, "Resource": f"arn:aws:s3:::{BUCKET}/*"}))
+    code, message, status = refusal(s3.get_object, Bucket=BUCKET, Key="open/ä b")
+    assert (code, status, "s3:ExistingObjectTag/secret" in message) == ("NotImplemented", 501, True)
+    s3.delete_bucket_policy(Bucket=BUCKET)
