@@ -35,8 +35,10 @@ class ConfigMapMappings:
         self._informer: Informer[dict[str, Any]] = Informer(
             client, _LIST, on_change=self._changed, field_selector=f"metadata.name={NAME}"
         )
-        self._deleted = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._pending: dict[str, Any] | None = None
         self._changes = 0
+        self._applied = False
         self._events: asyncio.Queue[dict[str, Any]] = asyncio.Queue(100)
         self._told: frozenset[Fault] = frozenset()
         self._uid = ""
@@ -44,13 +46,13 @@ class ConfigMapMappings:
 
     @property
     def synced(self) -> bool:
-        return self._informer.synced.is_set()
+        return self._informer.synced.is_set() and (self._applied or not self._changes)
 
     async def run(self) -> None:
         """Watch, confirm deletions and write Events, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._informer.run())
-            group.create_task(self._confirm_deletions())
+            group.create_task(self._apply_changes())
             group.create_task(self._send_events())
 
     def tell(self, reason: str, message: str, *, kind: str = "Warning") -> None:
@@ -74,17 +76,39 @@ class ConfigMapMappings:
         if config_map.get("metadata", {}).get("name") != NAME:
             return  # a server that does not honour the field selector
         self._changes += 1
-        if event == "DELETED":
-            self._deleted.set()
-        else:
-            self._load(config_map)
+        self._pending = None if event == "DELETED" else config_map
+        self._wake.set()
 
-    def _load(self, config_map: Mapping[str, Any]) -> None:
-        data = config_map.get("data") or {}
-        texts = {str(key): value for key, value in data.items() if isinstance(value, str)}
-        self._uid = str(config_map.get("metadata", {}).get("uid") or "")
-        self.mappings = load(read_sections(texts), previous=self.mappings, rules=self._rules)
-        self._report()
+    async def _apply_changes(self) -> None:
+        """One at a time, the newest first; a large document is read beside the loop, not in it."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            seen, config_map = self._changes, self._pending
+            if config_map is None:
+                config_map = await self._confirm_deletion()
+            if seen != self._changes:
+                continue  # the watch has told something newer meanwhile
+            if config_map is None:
+                self.mappings = Mappings()
+                self._told = frozenset()
+                _log.warning("aws-auth: the ConfigMap is deleted, nobody is mapped")
+            else:
+                self._uid = str(config_map.get("metadata", {}).get("uid") or "")
+                self.mappings = await asyncio.to_thread(_loaded, config_map, self.mappings, self._rules)
+                self._report()
+            self._applied = True
+
+    async def _confirm_deletion(self) -> dict[str, Any] | None:
+        """What a read finds; None when it, too, says that the ConfigMap is gone."""
+        while True:
+            try:
+                return await self._client.get(_LIST + path_of(NAME))
+            except NotFound:
+                return None
+            except BridgeError as error:
+                _log.warning("aws-auth: cannot confirm the deletion: %s", error.cause)
+                await asyncio.sleep(_RETRY_SECONDS)
 
     def _report(self) -> None:
         faults = frozenset(self.mappings.faults)
@@ -96,25 +120,6 @@ class ConfigMapMappings:
         if len(fresh) > _EVENTS_PER_VERSION:
             self.tell("AwsAuthFault", f"{len(fresh) - _EVENTS_PER_VERSION} more faults: run iambridge aws-auth lint")
 
-    async def _confirm_deletions(self) -> None:
-        while True:
-            await self._deleted.wait()
-            self._deleted.clear()
-            seen = self._changes
-            try:
-                found = await self._client.get(_LIST + path_of(NAME))
-                if seen == self._changes:  # else the watch has told something newer meanwhile
-                    self._load(found)
-            except NotFound:
-                if seen == self._changes:
-                    self.mappings = Mappings()
-                    self._told = frozenset()
-                    _log.warning("aws-auth: the ConfigMap is deleted, nobody is mapped")
-            except BridgeError as error:
-                _log.warning("aws-auth: cannot confirm the deletion: %s", error.cause)
-                self._deleted.set()
-                await asyncio.sleep(_RETRY_SECONDS)
-
     async def _send_events(self) -> None:
         while True:
             event = await self._events.get()
@@ -122,3 +127,9 @@ class ConfigMapMappings:
                 await self._client.post(_EVENTS, event)
             except BridgeError as error:
                 _log.warning("cannot write an Event: %s", error.cause)
+
+
+def _loaded(config_map: Mapping[str, Any], previous: Mappings, rules: Rules) -> Mappings:
+    data = config_map.get("data") or {}
+    texts = {str(key): value for key, value in data.items() if isinstance(value, str)}
+    return load(read_sections(texts), previous=previous, rules=rules)

@@ -38,6 +38,8 @@ def read_sections(texts: Mapping[str, str]) -> dict[str, Section]:
 
 def read_section(text: str) -> Section:
     """One document. Tags, several documents, and aliases that nest or recurse are refused by name."""
+    if not text.strip(" \t\r\n`\"'"):
+        return _EMPTY  # as the original takes what an empty template leaves
     try:
         node = yaml.compose(text, Loader=_LOADER)
         return _EMPTY if node is None else _located(node, 0, {})
