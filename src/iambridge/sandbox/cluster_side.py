@@ -1,4 +1,4 @@
-"""Puts the cluster side together: API server, issuer, controllers, kubelet, and the two daemons that it asks over TLS."""
+"""Puts the cluster side together: API server, issuer, controllers, kubelet, and the daemons it asks over TLS."""
 
 import asyncio
 import time
