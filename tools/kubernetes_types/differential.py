@@ -1,8 +1,9 @@
 """Plays random patches and applies through Kubernetes' own Go code and through ours, and prints where they differ.
 
-    python tools/kubernetes_types/differential.py v0.37.2 [cases] [seed]
+    python tools/kubernetes_types/differential.py v0.37.2 [cases] [seed] [FILE]
 
-Go must be on PATH. Exits 1 when anything differs. `metadata.uid` and times are not compared.
+Go must be on PATH. Exits 1 when anything differs. With FILE, the cases and
+Kubernetes' answers are written there, as the golden cases of tests/unit/sandbox/cluster/objects/test_golden_cases.py. `metadata.uid` and times are not compared.
 """
 
 import copy
@@ -127,7 +128,14 @@ def settle(answer: dict[str, Any]) -> dict[str, Any]:
         meta["managedFields"].sort(key=lambda entry: (entry["operation"], entry["manager"]))
     if "error" in out:
         out["error"] = True
-    return out
+    return _cleaned(out)
+
+
+def _cleaned(value: Any) -> Any:
+    """Less nulls and directives that Go leaves in new list items, since decoding drops both afterwards."""
+    if isinstance(value, dict):
+        return {key: _cleaned(one) for key, one in value.items() if one is not None and not key.startswith("$")}
+    return [_cleaned(one) for one in value] if isinstance(value, list) else value
 
 
 def cases(count: int, seed: int) -> list[dict[str, Any]]:
@@ -163,19 +171,23 @@ def answers(version: str, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def main(version: str, count: int = 200, seed: int = 1) -> int:
+def main(version: str, count: int = 200, seed: int = 1, record: str = "") -> int:
     asked = cases(count, seed)
     differing = 0
+    golden = []
     for case, theirs in zip(asked, answers(version, asked), strict=True):
         found = settle(ours_steps(case) if "steps" in case else ours_patch(case))
         wanted = settle(theirs)
+        golden.append(json.dumps({**case, "wanted": wanted}, separators=(",", ":"), sort_keys=True))
         if found != wanted:
             differing += 1
             if differing <= 5:
                 print(json.dumps({"case": case, "ours": found, "theirs": wanted}))
+    if record:
+        Path(record).write_text("\n".join(golden) + "\n")
     print(f"{len(asked)} cases, {differing} differ")
     return 1 if differing else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))
+    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:4]), *sys.argv[4:]))

@@ -60,7 +60,7 @@ class WebhookCaller:
         """Post `body` and return the answer's. `config` is the webhook's clientConfig; `timeout` is in seconds.
 
         Raises:
-            CallFailed: no connection, a certificate that does not verify, no answer in time, or a status other than 200.
+            CallFailed: no connection, a certificate that does not verify, no answer in time, or a status but 200.
         """
         url = f"{address(config)}?timeout={timeout:g}s"
         try:

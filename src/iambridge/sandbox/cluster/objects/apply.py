@@ -356,7 +356,8 @@ def _sync_last_applied(merged: dict[str, Any], applied: Mapping[str, Any]) -> No
 
 def _conflict(conflicts: list[tuple[Owner, Path]]) -> Conflict:
     """409 as apimachinery's NewConflictError words it."""
-    rows = sorted((str(owner), field_set.show(path)) for owner, path in conflicts)
+    ordered = sorted(conflicts, key=lambda one: (str(one[0]), field_set.order(one[1])))
+    rows = [(str(owner), field_set.show(path)) for owner, path in ordered]
     causes = [
         {"reason": "FieldManagerConflict", "message": f"conflict with {owner}", "field": path} for owner, path in rows
     ]

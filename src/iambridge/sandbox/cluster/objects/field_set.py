@@ -68,6 +68,11 @@ def show(path: Path) -> str:
     return "".join(map(_show_element, path))
 
 
+def order(path: Path) -> tuple[tuple[bool, str], ...]:
+    """A key that sorts paths as Kubernetes lists them: at each level the members first, then what lies deeper."""
+    return tuple((depth < len(path), element) for depth, element in enumerate(path, 1))
+
+
 def _show_element(element: str) -> str:
     prefix, rest = element[:2], element[2:]
     if prefix == "f:":

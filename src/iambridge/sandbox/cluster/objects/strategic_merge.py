@@ -77,9 +77,9 @@ def _take(original: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _without_directives(value: Any) -> tuple[Any, bool]:
-    """A value that had nothing to merge with: its directives and nulls go; `$patch: delete` drops it whole."""
+    """A value that had nothing to merge with: its directives and nulls go; any `$patch` drops it whole."""
     if isinstance(value, dict):
-        if value.get(_PATCH) == "delete":
+        if _PATCH in value:
             return None, False
         pairs = (
             (key, _without_directives(one)) for key, one in value.items() if not _is_directive(key) and one is not None
@@ -129,7 +129,14 @@ def _ordered_lists(original: dict[str, Any], patch: dict[str, Any], kind: Type) 
         else:
             merged = _merge_lists(list(before), added, child)
         patch.pop(key, None)
-        original[key] = _arrange(merged, order, before or [], _identity(child.merge_key))
+        known = _without_deleted(before or [], added or [], child.merge_key)
+        original[key] = _arrange(merged, order, known, _identity(child.merge_key))
+
+
+def _without_deleted(before: list[Any], added: list[Any], merge_key: str) -> list[Any]:
+    """An item that is deleted and added anew has lost its place."""
+    deleted = [one.get(merge_key) for one in added if isinstance(one, dict) and one.get(_PATCH) == "delete"]
+    return [one for one in before if not isinstance(one, dict) or one.get(merge_key) not in deleted]
 
 
 def _check_order(added: list[Any] | None, order: list[Any], merge_key: str) -> None:
@@ -203,7 +210,7 @@ def _index_of(items: list[Any], key: str, value: Any) -> int | None:
 def _arrange(
     merged: list[Any], order: Sequence[Any], before: Sequence[Any], identity: Callable[[Any], Any]
 ) -> list[Any]:
-    """Items of the patch in `order`, the server's own in the order of `before`, woven so that known pairs keep theirs."""
+    """Weave items of the patch, in `order`, with the server's own, so that known pairs keep the order of `before`."""
     wanted = [identity(one) for one in order]
     known = [identity(one) for one in before]
     ours = sorted((one for one in merged if identity(one) in wanted), key=lambda one: wanted.index(identity(one)))
