@@ -36,12 +36,10 @@ class Caller:
     def anonymous(self) -> bool:
         return self.principal.kind == PrincipalKind.ANONYMOUS
 
-    def reads_resource_tags(self, action: str, *, resource_policy: NamedDocument | None = None) -> bool:
+    def reads_resource_tags(self, action: str, *of_resources: NamedDocument) -> bool:
         """Whether a policy in play looks at the resource's tags for `action` (lower case)."""
         policies = self.policies
-        documents = (*policies.identity, *(policies.boundary or ()), *(policies.session or ()))
-        if resource_policy is not None:
-            documents += (resource_policy,)
+        documents = (*policies.identity, *(policies.boundary or ()), *(policies.session or ()), *of_resources)
         return any("resourcetag/" in key.lower() for named in documents for key in named.document.context_keys(action))
 
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote, unquote
 
-from iambridge.core.iam_policy import Policies, Principal, PrincipalKind
+from iambridge.core.iam_policy import NamedDocument, Policies, Principal, PrincipalKind
 from iambridge.errors import (
     AccessDenied,
     AuthenticationFault,
@@ -34,6 +34,7 @@ from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
+from iambridge.sandbox.aws.resource_facts import ResourceFacts, refuse_unread_policy
 from iambridge.sandbox.aws.s3_front import BucketPolicies
 from iambridge.sandbox.aws.service_models import service_model
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
@@ -97,6 +98,7 @@ class Gateway:
         self._region = region
         self._now = now
         self._bucket_policies = BucketPolicies(moto)
+        self._resource_facts = ResourceFacts(moto, account.account_id)
 
     async def app(self, request: Request) -> Response:
         """Answer one request of any service."""
@@ -139,21 +141,27 @@ class Gateway:
             return await self._iam(call, caller, context, request_id)
         if call.service.prefix == "s3":
             return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
+        refuse_unread_policy(call)
         arns = resources.arns(call, self._account.account_id)
         asked = dependent_actions.asked(call, arns, self._account)
-        asked = await self._with_resource_tags(call, caller, asked)
+        asked, policies = await self._resource_facts.of(call, asked)
+        asked = await self._with_resource_tags(call, caller, asked, policies)
         # EC2 alone is documented to encode its denials (STS API Reference, DecodeAuthorizationMessage)
         encoded = call.protocol == "ec2"
-        self._authorizer.require(caller, asked, context, request_id=request_id, encoded=encoded)
+        self._authorizer.require(
+            caller, asked, context, resource_policies=policies, request_id=request_id, encoded=encoded
+        )
         await self._instances.before(call)
         response = await self._forward(request, call, content)
         if response.status < 300:
             await self._instances.after(call)
         return response
 
-    async def _with_resource_tags(self, call: Call, caller: Caller, asked: list[Asked]) -> list[Asked]:
+    async def _with_resource_tags(
+        self, call: Call, caller: Caller, asked: list[Asked], policies: dict[str, NamedDocument]
+    ) -> list[Asked]:
         """`asked` with aws:ResourceTag keys, when a policy in play has a word on them and they can be read."""
-        if not caller.reads_resource_tags(call.action.lower()):
+        if not caller.reads_resource_tags(call.action.lower(), *policies.values()):
             return asked
         result = []
         for item in asked:

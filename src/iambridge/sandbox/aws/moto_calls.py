@@ -9,6 +9,7 @@ from iambridge.errors import ServiceUnavailable
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 
 _EC2_VERSION = "2016-11-15"
+_AUTO_SCALING_VERSION = "2011-01-01"
 _IAM_VERSION = "2010-05-08"
 _FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
 
@@ -100,6 +101,26 @@ async def know_instance_profile(moto: MotoBackend, region: str, name: str, path:
     await query(moto, "iam", region, parameters)
 
 
+async def auto_scaling_group_arn(moto: MotoBackend, region: str, name: str) -> str:
+    """The ARN with the group's UUID; empty for a group that is not there."""
+    parameters = {
+        "Action": "DescribeAutoScalingGroups",
+        "Version": _AUTO_SCALING_VERSION,
+        "AutoScalingGroupNames.member.1": name,
+    }
+    _, root = await query(moto, "autoscaling", region, parameters)
+    path = "DescribeAutoScalingGroupsResult/AutoScalingGroups/member/AutoScalingGroupARN"
+    return (root.findtext(path) or "") if root is not None else ""
+
+
+async def topic_policy(moto: MotoBackend, region: str, arn: str) -> str:
+    """The policy of an SNS topic; empty for a topic that is not there."""
+    parameters = {"Action": "GetTopicAttributes", "Version": "2010-03-31", "TopicArn": arn}
+    _, root = await query(moto, "sns", region, parameters)
+    entries = root.iterfind("GetTopicAttributesResult/Attributes/entry") if root is not None else ()
+    return next((entry.findtext("value") or "" for entry in entries if entry.findtext("key") == "Policy"), "")
+
+
 async def resource_tags(moto: MotoBackend, prefix: str, region: str, arn: str) -> dict[str, str] | None:
     """The tags of a resource; None where the sandbox cannot read them."""
     resource = arn.split(":", 5)[5] if arn.startswith("arn:") else ""
@@ -113,7 +134,7 @@ async def resource_tags(moto: MotoBackend, prefix: str, region: str, arn: str) -
     if prefix == "autoscaling":
         parameters = {
             "Action": "DescribeTags",
-            "Version": "2011-01-01",
+            "Version": _AUTO_SCALING_VERSION,
             "Filters.member.1.Name": "auto-scaling-group",
             "Filters.member.1.Values.member.1": resource.rpartition("/")[2],
         }

@@ -1,0 +1,132 @@
+"""What moto knows of the resources that a call is decided on: their full ARNs and their own policies.
+
+Read before each decision: a policy that is there always counts, whatever wrote it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from iambridge.core.iam_policy import NamedDocument, PolicyKind
+from iambridge.errors import MalformedPolicyDocument, NotImplementedBySandbox
+from iambridge.sandbox.aws import moto_calls
+from iambridge.sandbox.aws.moto_backend import MotoBackend
+from iambridge.sandbox.aws.operations import Asked, Call
+from iambridge.sandbox.aws.sts_facts import parsed
+
+# they would write a resource policy that nothing here reads
+_UNREAD = frozenset(
+    {
+        "dynamodb:PutResourcePolicy",
+        "ecr:SetRepositoryPolicy",
+        "events:PutPermission",
+        "kinesis:PutResourcePolicy",
+        "lambda:AddLayerVersionPermission",
+        "lambda:AddPermission",
+    }
+)
+_TARGETS = {"kms": "TrentService", "secretsmanager": "secretsmanager", "sqs": "AmazonSQS"}
+
+
+def refuse_unread_policy(call: Call) -> None:
+    """Raises:
+    NotImplementedBySandbox: the call gives a resource a policy that would not be enforced.
+    """
+    if call.action in _UNREAD:
+        raise NotImplementedBySandbox(
+            f"{call.action} is not available in this sandbox: it does not enforce resource policies of"
+            f" {call.service.prefix}.",
+            fix="grant access by identity policies, or report what needs it",
+        )
+
+
+class ResourceFacts:
+    """Reads moto; remembers nothing."""
+
+    def __init__(self, moto: MotoBackend, account_id: str) -> None:
+        self._moto = moto
+        self._account_id = account_id
+
+    async def of(self, call: Call, asked: Sequence[Asked]) -> tuple[list[Asked], dict[str, NamedDocument]]:
+        """`asked` with ARNs completed, and the resource policies by ARN.
+
+        Raises:
+            NotImplementedBySandbox: a resource has a policy that cannot be read.
+        """
+        items: list[Asked] = []
+        policies: dict[str, NamedDocument] = {}
+        for item in asked:
+            resolved = await self._resolved(call, item) if item.action == call.action else item
+            items.append(resolved)
+            if text := await self._policy(call, resolved.resource):
+                policies[resolved.resource] = _document(resolved.resource, text)
+        return items, policies
+
+    async def _resolved(self, call: Call, item: Asked) -> Asked:
+        found = ""
+        name = item.resource.rpartition(":")[2]
+        if item.resource.startswith("arn:aws:kms:") and name.startswith("key/"):
+            # a key may be named by an alias, which policies do not know it by
+            described = await self._json(call, "kms", "DescribeKey", {"KeyId": name.removeprefix("key/")})
+            found = described.get("KeyMetadata", {}).get("Arn", "")
+        elif item.resource.startswith("arn:aws:secretsmanager:"):
+            described = await self._json(call, "secretsmanager", "DescribeSecret", {"SecretId": name})
+            found = described.get("ARN", "")
+        elif item.resource.startswith("arn:aws:autoscaling:") and item.unsure:
+            found = await moto_calls.auto_scaling_group_arn(self._moto, call.region, name.rpartition("/")[2])
+        return item._replace(resource=found, unsure=False) if found else item
+
+    async def _policy(self, call: Call, arn: str) -> str:
+        service, name = (arn.split(":")[2], arn.rpartition(":")[2]) if arn.startswith("arn:") else ("", "")
+        if service == "kms" and name.startswith("key/"):
+            asked = {"KeyId": name.removeprefix("key/"), "PolicyName": "default"}
+            return str(
+                (await self._json(call, "kms", "GetKeyPolicy", asked)).get("Policy") or self._default_key_policy()
+            )
+        if service == "secretsmanager" and name != "*":
+            asked = {"SecretId": arn}
+            return str((await self._json(call, "secretsmanager", "GetResourcePolicy", asked)).get("ResourcePolicy", ""))
+        if service == "sqs" and name != "*":
+            url = f"https://sqs.{call.region}.amazonaws.com/{self._account_id}/{name}"
+            answer = await self._json(
+                call, "sqs", "GetQueueAttributes", {"QueueUrl": url, "AttributeNames": ["Policy"]}
+            )
+            return str((answer.get("Attributes") or {}).get("Policy", ""))
+        if service == "sns" and name != "*":
+            return await moto_calls.topic_policy(self._moto, call.region, arn)
+        return ""
+
+    def _default_key_policy(self) -> str:
+        """For a key that is not there: whoever may use keys is told so (KMS Developer Guide, "Default key policy")."""
+        allow = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+        principal = {"AWS": f"arn:aws:iam::{self._account_id}:root"}
+        return json.dumps({"Version": "2012-10-17", "Statement": [{**allow, "Principal": principal}]})
+
+    async def _json(self, call: Call, service: str, operation: str, document: Mapping[str, object]) -> dict[str, Any]:
+        """A JSON protocol call; empty when moto refuses it, as for what does not exist."""
+        status, _, body = await self._moto.call(
+            method="POST",
+            path="/",
+            headers=(
+                ("Host", f"{service}.{call.region}.amazonaws.com"),
+                ("Content-Type", "application/x-amz-json-1.1" if service != "sqs" else "application/x-amz-json-1.0"),
+                ("X-Amz-Target", f"{_TARGETS[service]}.{operation}"),
+            ),
+            body=json.dumps(document).encode(),
+            service=service,
+            region=call.region,
+        )
+        found = json.loads(body or b"{}") if status == HTTPStatus.OK else {}
+        return found if isinstance(found, dict) else {}
+
+
+def _document(arn: str, text: str) -> NamedDocument:
+    try:
+        return NamedDocument(f"resource policy of {arn}", parsed(text, PolicyKind.RESOURCE))
+    except MalformedPolicyDocument as error:
+        raise NotImplementedBySandbox(
+            f"The resource policy of {arn} cannot be read by this sandbox.",
+            cause=error.message,
+            fix="correct the policy",
+        ) from error
