@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
+from iambridge.core.decision import Reason
 from iambridge.core.rbac import User
 
 AUTHENTICATED = "system:authenticated"
@@ -12,10 +14,23 @@ ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedToken:
-    """The user of a token, and which of the audiences that were asked for it is good for."""
+    """The user of a token, and the audiences it is good for: empty for the API server's own."""
 
     user: User
-    audiences: tuple[str, ...]
+    audiences: tuple[str, ...] = ()
+
+
+Answer = AuthenticatedToken | Reason | None
+
+
+class TokenAuthenticator(Protocol):
+    """One way to know a bearer token."""
+
+    async def authenticate(self, token: str, audiences: tuple[str, ...]) -> Answer:
+        """The token's user, why it is refused or cannot be judged, or None when it is of no kind known here.
+
+        `audiences` are those wanted; any one of them is enough.
+        """
 
 
 def with_authenticated_group(user: User) -> User:

@@ -1,64 +1,60 @@
-"""Who sends a request: a static token, a service account token, what a webhook says, or nobody.
+"""Who sends a request: by bearer token, by impersonation, or nobody.
 
-Sources: kubernetes pkg/kubeapiserver/authenticator/config.go for the order; apiserver pkg/authentication.
+Sources: apiserver pkg/authentication and pkg/endpoints/filters; kubernetes pkg/kubeapiserver/authenticator/config.go.
 """
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from iambridge.core.decision import Reason
 from iambridge.core.rbac import User
-from iambridge.core.service_account_token import VerificationKey
 from iambridge.errors import Unauthorized
 from iambridge.sandbox.cluster.authenticated import (
     ANONYMOUS,
     AuthenticatedToken,
+    TokenAuthenticator,
     common_audiences,
     with_authenticated_group,
 )
-from iambridge.sandbox.cluster.service_account_authentication import Lookup, authenticate_service_account
-from iambridge.sandbox.cluster.token_review_webhook import TokenReviewWebhook
-from iambridge.wire.http import Request
+from iambridge.sandbox.cluster.authorization import Authorizer, forbidden
+from iambridge.sandbox.cluster.impersonation import impersonation
+from iambridge.wire.http import Headers
 
-StaticTokens = Mapping[str, tuple[str, tuple[str, ...]]]
+
+class StaticTokens:
+    """A table of tokens: each with a user name and groups."""
+
+    def __init__(self, tokens: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
+        self._users = [(token.encode(), User(name, groups)) for token, (name, groups) in tokens.items()]
+
+    async def authenticate(self, token: str, audiences: tuple[str, ...]) -> AuthenticatedToken | None:
+        del audiences
+        found = None
+        # every token is compared, so that time does not tell which one came near
+        for known, user in self._users:
+            if hmac.compare_digest(known, token.encode()):
+                found = user
+        return None if found is None else AuthenticatedToken(found)
 
 
 class Authentication:
-    """Authenticates by bearer token.
+    """Asks each authenticator in order; the first user found counts. `audiences` are the API server's own."""
 
-    `static_tokens` maps a token to (username, groups). `service_accounts` finds live service accounts, pods, secrets
-    and nodes. `keys` verify `issuer`'s tokens; several during a rotation. `now` is in seconds since the epoch.
-    """
+    def __init__(self, authenticators: Sequence[TokenAuthenticator], audiences: Sequence[str]) -> None:
+        self._authenticators = tuple(authenticators)
+        self.audiences = tuple(audiences)
 
-    def __init__(
-        self,
-        static_tokens: StaticTokens,
-        service_accounts: Lookup,
-        *,
-        issuer: str,
-        keys: Sequence[VerificationKey],
-        api_audiences: Sequence[str],
-        webhook: TokenReviewWebhook | None,
-        now: Callable[[], float],
-    ) -> None:
-        self._static = [(token.encode(), User(name, groups)) for token, (name, groups) in static_tokens.items()]
-        self._lookup = service_accounts
-        self._issuer = issuer
-        self._keys = tuple(keys)
-        self.api_audiences = tuple(api_audiences)
-        self._webhook = webhook
-        self._now = now
-
-    async def authenticate(self, request: Request) -> User:
-        """The request's user; `system:anonymous` when it carries no bearer token.
+    async def user_of(self, headers: Headers) -> User:
+        """The user of a request; `system:anonymous` when it carries no bearer token.
 
         Raises:
             Unauthorized: it carries one that is not accepted; `cause` says why, for the operator.
         """
-        token = bearer_token(request.headers.get("authorization"))
+        token = bearer_token(headers.get("authorization"))
         if not token:
             return ANONYMOUS
-        found = await self.authenticate_token(token, self.api_audiences)
+        found = await self.token_user(token, self.audiences)
         if isinstance(found, AuthenticatedToken):
             return found.user
         raise Unauthorized(
@@ -67,38 +63,23 @@ class Authentication:
             fix="log in again: the kubeconfig's user has no token that is accepted",
         )
 
-    async def authenticate_token(self, token: str, audiences: Sequence[str]) -> AuthenticatedToken | tuple[Reason, ...]:
-        """The token's user for one of `audiences`, or why each way that could tell refused; none could when empty.
+    async def token_user(self, token: str, audiences: Sequence[str]) -> AuthenticatedToken | tuple[Reason, ...]:
+        """The token's user for those of `audiences` that it is good for, else what each authenticator objected.
 
-        One authenticator's error does not stop the next, as in Kubernetes.
+        One authenticator's objection does not stop the next, as in Kubernetes. No objection at all is an unknown token.
         """
+        reasons: list[Reason] = []
         if not token.isascii():
             return ()
-        reasons: list[Reason] = []
-        found = self._static_user(token, audiences) or authenticate_service_account(
-            token, audiences, issuer=self._issuer, keys=self._keys, lookup=self._lookup, now=self._now()
-        )
-        if isinstance(found, Reason):
-            reasons.append(found)
-            found = None
-        if found is None and self._webhook is not None:
-            answer = await self._webhook.authenticate(token, audiences, self.api_audiences)
+        for authenticator in self._authenticators:
+            answer = await authenticator.authenticate(token, tuple(audiences))
             if isinstance(answer, Reason):
                 reasons.append(answer)
-            else:
-                found = answer
-        if found is None:
-            return tuple(reasons)
-        return AuthenticatedToken(with_authenticated_group(found.user), found.audiences)
-
-    def _static_user(self, token: str, audiences: Sequence[str]) -> AuthenticatedToken | None:
-        common = common_audiences(audiences, self.api_audiences)
-        found = None
-        # every token is compared, so that time does not tell which one came near
-        for known, user in self._static:
-            if hmac.compare_digest(known, token.encode()):
-                found = user
-        return AuthenticatedToken(found, common) if found is not None and common else None
+            elif answer is not None:
+                common = common_audiences(audiences, answer.audiences or self.audiences)
+                if common:
+                    return replace(answer, user=with_authenticated_group(answer.user), audiences=common)
+        return tuple(reasons)
 
 
 def bearer_token(authorization: str) -> str:
@@ -116,3 +97,20 @@ def refusal(reasons: Sequence[Reason]) -> str:
         return "invalid bearer token"
     texts = [reason.text for reason in reasons]
     return f"[invalid bearer token, {texts[0] if len(texts) == 1 else '[' + ', '.join(texts) + ']'}]"
+
+
+def impersonated(user: User, headers: Headers, authorizer: Authorizer) -> User:
+    """The user to act as, by Impersonate-* headers, each part of which `user` must be allowed to impersonate.
+
+    Raises:
+        Forbidden: a part is not allowed.
+        InternalError: groups, uid or extra without a user, as kube-apiserver answers it.
+    """
+    wanted = impersonation(headers)
+    if wanted is None:
+        return user
+    for attributes in wanted.attributes:
+        decision = authorizer.decide(user, attributes)
+        if not decision.allowed:
+            raise forbidden(user, attributes, decision)
+    return wanted.user

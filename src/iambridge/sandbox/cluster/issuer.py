@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from iambridge.core.service_account_token import VerificationKey, discovery_document, jwks
+from iambridge.core.service_account_token import SigningKey, discovery_document, jwks
 from iambridge.wire.http import Request, Response
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
@@ -18,16 +18,18 @@ _TEXT = ("content-type", "text/plain; charset=utf-8")
 
 
 class Issuer:
-    """Publishes `keys` (the signing key first, during a rotation also the next and the last) for `url`.
+    """Publishes the public halves of `keys` for `url`: the one that signs, and others during a rotation.
 
     `app` serves them alone, for the issuer's own listener; the API server serves `document(path)` behind its RBAC.
     """
 
-    def __init__(self, url: str, keys: Sequence[VerificationKey]) -> None:
-        discovery = discovery_document(url, url.rstrip("/") + JWKS_PATH, [key.alg or "RS256" for key in keys])
+    paths = (DISCOVERY_PATH, JWKS_PATH)
+
+    def __init__(self, url: str, keys: Sequence[SigningKey]) -> None:
+        discovery = discovery_document(url, url.rstrip("/") + JWKS_PATH, [key.alg for key in keys])
         self._documents = {
             DISCOVERY_PATH: ("application/json", msgspec.json.encode(discovery)),
-            JWKS_PATH: ("application/jwk-set+json", msgspec.json.encode(jwks(keys))),
+            JWKS_PATH: ("application/jwk-set+json", msgspec.json.encode(jwks([key.public for key in keys]))),
         }
 
     def document(self, path: str) -> Response | None:

@@ -13,6 +13,7 @@ from iambridge.core.rbac import User
 from iambridge.core.service_account_token import UnverifiedToken, VerificationKey, VerifiedClaims, verify
 from iambridge.errors import InvalidIdentityToken
 from iambridge.sandbox.cluster.authenticated import (
+    Answer,
     AuthenticatedToken,
     common_audiences,
     service_account_groups,
@@ -35,7 +36,7 @@ def authenticate_service_account(
     keys: Sequence[VerificationKey],
     lookup: Lookup,
     now: float,
-) -> AuthenticatedToken | Reason | None:
+) -> Answer:
     """The token's user, why it is refused, or None when it is no token of `issuer`. `now` is in seconds."""
     try:
         unverified = UnverifiedToken.parse(token)
@@ -47,12 +48,11 @@ def authenticate_service_account(
         claims = verify(unverified, keys)
     except InvalidIdentityToken as error:
         return Reason("signature", error.cause)
-    common = common_audiences(claims.audiences, audiences)
-    if not common:
+    if not common_audiences(claims.audiences, audiences):
         offered, wanted = _listed(claims.audiences), _listed(audiences)
         return Reason("audience", f"token audiences {offered} is invalid for the target audiences {wanted}")
     user = _out_of_time(claims, now) or _bound_user(claims, lookup, now)
-    return user if isinstance(user, Reason) else AuthenticatedToken(user, common)
+    return user if isinstance(user, Reason) else AuthenticatedToken(user, claims.audiences)
 
 
 def _listed(values: Sequence[str]) -> str:

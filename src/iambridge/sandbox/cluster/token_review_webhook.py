@@ -19,7 +19,7 @@ import msgspec
 
 from iambridge.core.decision import Reason
 from iambridge.core.rbac import User
-from iambridge.sandbox.cluster.authenticated import AuthenticatedToken, common_audiences
+from iambridge.sandbox.cluster.authenticated import Answer, AuthenticatedToken
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +31,6 @@ _LONGEST_RETRY_AFTER_SECONDS = 10.0
 _RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.GATEWAY_TIMEOUT)
 _MOST_ANSWERS = 4096
 _MOST_BYTES = 1024 * 1024
-
-Answer = AuthenticatedToken | Reason | None
 
 
 class _UserInfo(msgspec.Struct):
@@ -96,10 +94,9 @@ class TokenReviewWebhook:
         if self._session is not None:
             await self._session.close()
 
-    async def authenticate(self, token: str, audiences: Sequence[str], implicit: Sequence[str]) -> Answer:
+    async def authenticate(self, token: str, audiences: tuple[str, ...]) -> Answer:
         """The token's user, None when the webhook knows none, or the Reason why it could not say.
 
-        `audiences` are those wanted; `implicit` are the cluster's own, for which an answer without audiences counts.
         Calls for one token at one time share one request.
         """
         key = _key(token, audiences)
@@ -108,13 +105,13 @@ class TokenReviewWebhook:
             return kept[1]
         task = self._asking.get(key)
         if task is None:
-            task = asyncio.create_task(self._ask_and_keep(key, token, audiences, implicit))
+            task = asyncio.create_task(self._ask_and_keep(key, token, audiences))
             self._asking[key] = task
             task.add_done_callback(lambda _: self._asking.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _ask_and_keep(self, key: bytes, token: str, audiences: Sequence[str], implicit: Sequence[str]) -> Answer:
-        answer = await self._ask(token, audiences, implicit)
+    async def _ask_and_keep(self, key: bytes, token: str, audiences: Sequence[str]) -> Answer:
+        answer = await self._ask(token, audiences)
         if isinstance(answer, Reason):
             _log.error("Failed to make webhook authenticator request: %s", answer.text)
             return answer
@@ -126,7 +123,7 @@ class TokenReviewWebhook:
                 self._answers.popitem(last=False)
         return answer
 
-    async def _ask(self, token: str, audiences: Sequence[str], implicit: Sequence[str]) -> Answer:
+    async def _ask(self, token: str, audiences: Sequence[str]) -> Answer:
         body = msgspec.json.encode(
             {
                 "kind": "TokenReview",
@@ -143,7 +140,7 @@ class TokenReviewWebhook:
             return Reason("webhook-timeout", f"no answer within {_TIMEOUT_SECONDS:.0f} s")
         if isinstance(reply, Reason):
             return reply
-        return _judged(reply, token, audiences, implicit)
+        return _judged(reply, token)
 
     async def _post_with_retries(self, body: bytes) -> bytes | Reason:
         delay = self._first_delay
@@ -205,14 +202,11 @@ def _received(status: int, retry_after: str, content: bytes) -> bytes | Reason |
     return reason
 
 
-def _judged(reply: bytes, token: str, audiences: Sequence[str], implicit: Sequence[str]) -> Answer:
+def _judged(reply: bytes, token: str) -> Answer:
     try:
         status = _REPLY.decode(reply).status or _Status()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Reason("webhook-reply", "the webhook's reply is no TokenReview")
-    common = common_audiences(audiences, status.audiences or implicit)
-    if not common:
-        return None
     if not status.authenticated:
         # a webhook may quote what it was sent
         return Reason("webhook-error", status.error.replace(token, "<token>")) if status.error else None
@@ -220,4 +214,6 @@ def _judged(reply: bytes, token: str, audiences: Sequence[str], implicit: Sequen
     if user is None or not user.username:
         return Reason("webhook-reply", "the webhook's reply authenticates a user without a name")
     extra = {key: tuple(values or ()) for key, values in (user.extra or {}).items()}
-    return AuthenticatedToken(User(user.username, tuple(user.groups or ()), user.uid, extra), common)
+    return AuthenticatedToken(
+        User(user.username, tuple(user.groups or ()), user.uid, extra), tuple(status.audiences or ())
+    )

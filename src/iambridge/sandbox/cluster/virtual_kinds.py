@@ -30,8 +30,8 @@ async def token_review(review: Mapping[str, Any], authentication: Authentication
     if not spec.get("token"):
         raise BadRequest("token is required for TokenReview in authentication")
     token = bearer_token(f"Bearer {spec['token']}")
-    audiences = tuple(spec.get("audiences") or authentication.api_audiences)
-    found = await authentication.authenticate_token(token, audiences) if token else ()
+    audiences = tuple(spec.get("audiences") or authentication.audiences)
+    found = await authentication.token_user(token, audiences) if token else ()
     if isinstance(found, AuthenticatedToken):
         return _answered(
             review,

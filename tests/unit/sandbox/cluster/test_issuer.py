@@ -11,7 +11,7 @@ from iambridge.wire.http import Request, Response
 
 URL = "https://127.0.0.1:8443"
 OLD, NEW = SigningKey.generate("ES256"), SigningKey.generate("RS256")
-ISSUER = Issuer(URL, [NEW.public, OLD.public])
+ISSUER = Issuer(URL, [NEW, OLD])
 
 
 def _ask(path: str, method: str = "GET") -> Response:
