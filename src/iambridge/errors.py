@@ -231,6 +231,13 @@ class MalformedPolicy(AwsError):
     code = "MalformedPolicy"
 
 
+class ResourceInUseException(AwsError):
+    """EKS: something of this name is already there."""
+
+    code = "ResourceInUseException"
+    status = HTTPStatus.CONFLICT
+
+
 class NotImplementedBySandbox(AwsError):
     """An operation that the sandbox does not model: refused by name, never waved through."""
 

@@ -12,6 +12,7 @@ from iambridge.ports import DecisionLog, IamFacts, Sessions
 from iambridge.sandbox.aws import principal_policies, users
 from iambridge.sandbox.aws.authorization import Authorizer
 from iambridge.sandbox.aws.authorization_messages import AuthorizationMessages
+from iambridge.sandbox.aws.embedded_cluster import EmbeddedCluster
 from iambridge.sandbox.aws.entities import AccessKey, User
 from iambridge.sandbox.aws.gateway import Gateway
 from iambridge.sandbox.aws.iam_account import IamAccount
@@ -73,6 +74,16 @@ class Account:
             region=self.region,
             now=self._now,
         )
+
+    @property
+    def embedded_cluster(self) -> EmbeddedCluster | None:
+        """The cluster that EKS describes beside moto's own. Set after `connect_sts`."""
+        return self._gateway.embedded_cluster if self._gateway is not None else None
+
+    @embedded_cluster.setter
+    def embedded_cluster(self, cluster: EmbeddedCluster | None) -> None:
+        assert self._gateway is not None, "connect_sts comes first"
+        self._gateway.embedded_cluster = cluster
 
     async def app(self, request: Request) -> Response:
         assert self._gateway is not None, "connect_sts comes first"

@@ -19,6 +19,7 @@ from iambridge.errors import (
 from iambridge.ports import IamFacts, Sessions
 from iambridge.sandbox.aws import (
     dependent_actions,
+    embedded_cluster,
     error_documents,
     iam,
     iam_resources,
@@ -30,6 +31,7 @@ from iambridge.sandbox.aws import (
 )
 from iambridge.sandbox.aws.authorization import Authorizer, Caller
 from iambridge.sandbox.aws.catalogue import SERVICES
+from iambridge.sandbox.aws.embedded_cluster import EmbeddedCluster
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
 from iambridge.sandbox.aws.moto_backend import MotoBackend
@@ -98,6 +100,7 @@ class Gateway:
         self._region = region
         self._now = now
         self._bucket_policies = BucketPolicies(moto)
+        self.embedded_cluster: EmbeddedCluster | None = None
         self._resource_facts = ResourceFacts(moto, account.account_id)
 
     async def app(self, request: Request) -> Response:
@@ -151,11 +154,19 @@ class Gateway:
         self._authorizer.require(
             caller, asked, context, resource_policies=policies, request_id=request_id, encoded=encoded
         )
+        if call.service.prefix == "eks" and self.embedded_cluster is not None:
+            return await self._eks(request, call, content, self.embedded_cluster)
         await self._instances.before(call)
         response = await self._forward(request, call, content)
         if response.status < 300:
             await self._instances.after(call)
         return response
+
+    async def _eks(self, request: Request, call: Call, content: bytes, cluster: EmbeddedCluster) -> Response:
+        found = embedded_cluster.answer(call, cluster, self._account.account_id)
+        if found is not None:
+            return found
+        return embedded_cluster.listed(call, cluster, await self._forward(request, call, content))
 
     async def _with_resource_tags(
         self, call: Call, caller: Caller, asked: list[Asked], policies: dict[str, NamedDocument]
