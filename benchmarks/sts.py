@@ -1,0 +1,293 @@
+"""STS beside moto_server, and beside what no server of ours can go below: one machine, one loader, rounds in turn.
+
+    python benchmarks/sts.py [--rounds 3] [--seconds 2]
+
+`iambridge up --aws-only` answers AssumeRoleWithWebIdentity and GetCallerIdentity over TLS, with its decision log;
+moto_server answers the same requests over plain HTTP, and verifies nothing. The floor is a constant answer by the same
+server over TLS to the same request, plus one bare RS256 verification. CPU is user and system time of the server's
+process tree, from /proc; the server has the last core, the loader the first.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import boto3
+
+from iambridge.adapters.certificates import CertificateAuthority
+from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.core import sigv4
+from iambridge.core.service_account_token import (
+    BoundObject,
+    SigningKey,
+    UnverifiedToken,
+    discovery_document,
+    issue,
+    jwks,
+    projected_claims,
+)
+from iambridge.sandbox.client_environment import client_environment
+from iambridge.sandbox.data_dir import read_ports
+from iambridge.wire.http import Request, Response
+
+HERE = Path(__file__).parent
+TICK = os.sysconf("SC_CLK_TCK")
+CORES = sorted(os.sched_getaffinity(0))
+ACCOUNT = "111122223333"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+VERIFICATIONS = 2000
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server process; `port` is on 127.0.0.1."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    scheme: str
+
+    def cpu(self) -> float:
+        """Seconds of user and system time of the process and all below it, ended children included."""
+        return sum(_cpu(pid) for pid in _tree(self.process.pid))
+
+    def microseconds(self, request: Path, seconds: float) -> tuple[float, float]:
+        """CPU per request, and requests per second, under the loader."""
+        before = self.cpu()
+        command = [sys.executable, str(HERE / "sts_load.py"), str(self.port), self.scheme, str(seconds), str(request)]
+        with _pinned(CORES[0]):
+            loader = subprocess.Popen(command, stdout=subprocess.PIPE)
+        found = json.loads(loader.communicate(timeout=60)[0])
+        if found["failures"] or not found["requests"]:
+            raise SystemExit(f"{request.stem}: {found['failures']} of {found['requests']} answers were not 200")
+        return (self.cpu() - before) / found["requests"] * 1e6, found["requests"] / found["seconds"]
+
+
+@contextlib.contextmanager
+def _pinned(core: int) -> Iterator[None]:
+    """Children started within inherit the core."""
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, set(CORES))
+
+
+def _tree(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *(below for child in children for below in _tree(int(child)))]
+    return []
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / TICK
+
+
+@contextlib.contextmanager
+def started(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output, _pinned(CORES[-1]):
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _await_text(log: Path, text: str) -> None:
+    for _ in range(600):
+        if text in log.read_text():
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"not ready within 30 s: {log.read_text()[-800:]}")
+
+
+class Issuer:
+    """An OIDC issuer on loopback, in a thread of this process: asked once in five minutes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.key = SigningKey.generate("RS256")
+        self.authority = CertificateAuthority(directory / "pki", name="bench", now=dt.datetime.now(dt.UTC))
+        self.leaf = self.authority.leaf("issuer", hosts=("127.0.0.1",))
+        port = free_port()
+        self.url = f"https://127.0.0.1:{port}"
+        listener = Listener("127.0.0.1", port, self.leaf.certificate, self.leaf.key)
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        asyncio.run_coroutine_threadsafe(self._start(listener), self._loop).result(20)
+
+    async def _start(self, listener: Listener) -> None:
+        await RunningServer(self._app, listener).start()
+
+    async def _app(self, request: Request) -> Response:
+        documents: dict[str, object] = {
+            "/.well-known/openid-configuration": discovery_document(self.url, f"{self.url}/jwks", ["RS256"]),
+            "/jwks": jwks([self.key.public]),
+        }
+        return Response(200, (), json.dumps(documents[request.path]).encode())
+
+    def token(self) -> str:
+        account, pod = BoundObject("reader", "5a0b0a6c-0000-4000-8000-000000000001"), BoundObject("pod-1", "uid-1")
+        claims = projected_claims(
+            issuer=self.url, namespace="demo", service_account=account, pod=pod, audiences=["sts.amazonaws.com"],
+            now=int(time.time()), seconds=3600, jti="5a0b0a6c-0000-4000-8000-000000000002",
+        )  # fmt: skip
+        return issue(claims, self.key)
+
+
+def prepare(issuer: Issuer, environment: dict[str, str], role: str) -> None:
+    """The provider, and a role that trusts one ServiceAccount, by the IAM API."""
+    iam: Any = boto3.client(
+        "iam", endpoint_url=environment["AWS_ENDPOINT_URL"], verify=environment["AWS_CA_BUNDLE"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"], aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name="us-east-1",
+    )  # fmt: skip
+    made = iam.create_open_id_connect_provider(
+        Url=issuer.url, ClientIDList=["sts.amazonaws.com"], ThumbprintList=[issuer.authority.thumbprint]
+    )
+    host = issuer.url.removeprefix("https://")
+    condition = {
+        "StringEquals": {f"{host}:sub": "system:serviceaccount:demo:reader", f"{host}:aud": "sts.amazonaws.com"}
+    }
+    trust = {
+        "Effect": "Allow", "Principal": {"Federated": made["OpenIDConnectProviderArn"]},
+        "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition,
+    }  # fmt: skip
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)
+
+
+def _post(port: int, body: bytes, headers: dict[str, str]) -> bytes:
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    head = f"POST / HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-length: {len(body)}\r\n{''.join(lines)}\r\n"
+    return head.encode() + body
+
+
+def requests(directory: Path, name: str, port: int, token: str, keys: sigv4.Credentials) -> tuple[Path, Path]:
+    """The two requests as files: AssumeRoleWithWebIdentity as boto3 writes it, GetCallerIdentity signed once."""
+    assume, caller = directory / f"{name}-assume", directory / f"{name}-caller"
+    asked = {
+        "Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleSessionName": "pod-1",
+        "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/reader", "WebIdentityToken": token,
+    }  # fmt: skip
+    agent = {"user-agent": "Boto3/1.44 md/Botocore#1.44 ua/2.1 os/linux lang/python#3.11"}
+    assume.write_bytes(_post(port, urlencode(asked).encode(), {**FORM, **agent}))
+    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    signed = sigv4.sign(
+        keys, method="POST", url=f"https://127.0.0.1:{port}/", region="us-east-1", service="sts", headers=FORM,
+        body=body, now=dt.datetime.now(dt.UTC),
+    )  # fmt: skip
+    caller.write_bytes(_post(port, body, {**FORM, **agent, **signed}))
+    return assume, caller
+
+
+def verification(issuer: Issuer, token: str) -> float:
+    """Microseconds of one bare RS256 verification."""
+    parsed, key = UnverifiedToken.parse(token), issuer.key.public
+    began = time.process_time()
+    for _ in range(VERIFICATIONS):
+        if not key.proves("RS256", parsed.signing_input, parsed.signature):
+            raise SystemExit("the token does not verify")
+    return (time.process_time() - began) / VERIFICATIONS * 1e6
+
+
+async def hello(port: int, certificate: Path, key: Path) -> None:
+    """The floor's server: a constant answer of an STS answer's size."""
+    answer = Response(200, (("content-type", "text/xml"), ("x-amzn-requestid", "0" * 36)), b"x" * 1800)
+
+    async def app(_: Request) -> Response:
+        return answer
+
+    await RunningServer(app, Listener("127.0.0.1", port, certificate, key)).start()
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+
+def run(directory: Path, rounds: int, seconds: float) -> None:
+    issuer = Issuer(directory)
+    token = issuer.token()
+    ports, leaf = (free_port(), free_port()), issuer.leaf
+    logs = {name: directory / f"{name}.log" for name in ("iambridge", "moto", "hello")}
+    data_dir = directory / "data"
+    ours = [sys.executable, "-m", "iambridge", "up", "--aws-only", "--data-dir", str(data_dir)]
+    moto = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(ports[0])]
+    floor = [sys.executable, str(HERE / "sts.py"), "--hello", str(ports[1]), str(leaf.certificate), str(leaf.key)]
+    with (
+        started(ours, logs["iambridge"]) as our_process,
+        started(moto, logs["moto"]) as moto_process,
+        started(floor, logs["hello"]) as floor_process,
+    ):
+        _await_text(logs["iambridge"], "iambridge is ready")
+        _await_text(logs["moto"], "Running on")
+        _await_text(logs["hello"], "ready")
+        environment = {name: value or "" for name, value in client_environment(data_dir).items()}
+        prepare(issuer, environment, "reader")
+        keys = sigv4.Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
+        served = {
+            "iambridge": Server(our_process, read_ports(data_dir).aws, "https"),
+            "moto_server": Server(moto_process, ports[0], "http"),
+            "hello": Server(floor_process, ports[1], "https"),
+        }
+        measured: dict[tuple[str, str], list[tuple[float, float]]] = {}
+        for number in range(rounds + 1):
+            for name, server in served.items():
+                files = requests(directory, name, server.port, token, keys)
+                for call, file in zip(("AssumeRoleWithWebIdentity", "GetCallerIdentity"), files, strict=True):
+                    found = server.microseconds(file, seconds if number else 0.5)
+                    if number:  # the first round warms up
+                        measured.setdefault((name, call), []).append(found)
+        report(measured, verification(issuer, token))
+
+
+def report(measured: dict[tuple[str, str], list[tuple[float, float]]], verify: float) -> None:
+    """Medians over the rounds."""
+    cpu = {key: statistics.median(one for one, _ in found) for key, found in measured.items()}
+    rate = {key: statistics.median(one for _, one in found) for key, found in measured.items()}
+    print(f"one bare RS256 verification: {verify:.0f} us\n")
+    print(f"{'':28}{'iambridge':>12}{'moto_server':>13}{'hello':>9}{'floor':>9}{'moto/ours':>11}{'ours/floor':>12}")
+    for call in ("AssumeRoleWithWebIdentity", "GetCallerIdentity"):
+        ours, moto, hello_cpu = (cpu[name, call] for name in ("iambridge", "moto_server", "hello"))
+        # the signature of GetCallerIdentity is an HMAC: its floor is the hello alone
+        floor = hello_cpu + (verify if call.startswith("Assume") else 0)
+        times = f"{ours:>9.0f} us{moto:>10.0f} us{hello_cpu:>6.0f} us{floor:>6.0f} us"
+        print(f"{call:28}{times}{moto / ours:>10.1f}x{ours / floor:>11.2f}x")
+        print(f"{'  requests a second':28}{rate['iambridge', call]:>9.0f}   {rate['moto_server', call]:>10.0f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of load on each server for each call and round")
+    parser.add_argument("--hello", nargs=3, metavar=("PORT", "CERTIFICATE", "KEY"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.hello:
+        import uvloop  # noqa: PLC0415 - the floor's process alone
+
+        port, certificate, key = arguments.hello
+        uvloop.run(hello(int(port), Path(certificate), Path(key)))
+        return
+    with tempfile.TemporaryDirectory(prefix="iambridge-bench-") as directory:
+        run(Path(directory), arguments.rounds, arguments.seconds)
+
+
+if __name__ == "__main__":
+    main()
