@@ -1,0 +1,205 @@
+"""One authorised request to a resource: finds what it is about and has it done. HTTP and SystemClient both end here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from iambridge.core.rbac import User
+from iambridge.errors import BadRequest, MethodNotAllowed, NotFound
+from iambridge.sandbox.cluster import metadata, removal
+from iambridge.sandbox.cluster import virtual_kinds
+from iambridge.sandbox.cluster.authentication import Authentication
+from iambridge.sandbox.cluster.authorization import Authorizer
+from iambridge.sandbox.cluster.call import Call
+from iambridge.sandbox.cluster.codec import Body
+from iambridge.sandbox.cluster.deletion import DeleteOptions
+from iambridge.sandbox.cluster.listing import Page, Selection, page
+from iambridge.sandbox.cluster.metadata import Object
+from iambridge.sandbox.cluster.paths import RequestInfo
+from iambridge.sandbox.cluster.registry import Patch, Registry, Target, decoded
+from iambridge.sandbox.cluster.resources import Resource, Resources, Subresource
+from iambridge.sandbox.cluster.store import Stored
+from iambridge.sandbox.cluster.subresources import Subresources, body_of
+from iambridge.sandbox.cluster.watching import Watch
+
+NO_SUCH_RESOURCE = "the server could not find the requested resource"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request whose resource is served. `subresource` is None for the object itself."""
+
+    info: RequestInfo
+    resource: Resource
+    subresource: Subresource | None
+
+    @property
+    def target(self) -> Target:
+        info = self.info
+        namespace = info.namespace if self.resource.namespaced else ""
+        collection = info.verb in {"list", "deletecollection", "create"} and self.subresource is None
+        name = "" if collection else info.name
+        return Target(self.resource, namespace, name, self.subresource.name if self.subresource else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    value: Object
+    code: int = 200
+
+
+class Reviews:
+    """Answers the virtual kinds that ask about tokens and permissions."""
+
+    def __init__(self, authentication: Authentication, authorizer: Authorizer, now: Callable[[], float]) -> None:
+        self._authentication = authentication
+        self._authorizer = authorizer
+        self._now = now
+
+    async def answer(self, kind: str, user: User, namespace: str, review: Object) -> Object:
+        """The review with its status.
+
+        Raises:
+            BadRequest, Invalid: the review lacks what it must say.
+        """
+        decide = self._authorizer.decide
+        match kind:
+            case "TokenReview":
+                return await virtual_kinds.token_review(review, self._authentication)
+            case "SelfSubjectReview":
+                return virtual_kinds.self_subject_review(review, user, self._now())
+            case "SubjectAccessReview":
+                return virtual_kinds.subject_access_review(review, decide)
+            case "LocalSubjectAccessReview":
+                return virtual_kinds.local_subject_access_review(review, namespace, decide)
+            case "SelfSubjectAccessReview":
+                return virtual_kinds.self_subject_access_review(review, user, decide)
+            case "SelfSubjectRulesReview":
+                return virtual_kinds.self_subject_rules_review(review, user, self._authorizer.policy)
+        raise NotFound(NO_SUCH_RESOURCE, cause=f"{kind} is not answered")
+
+
+class Api:
+    def __init__(
+        self,
+        resources: Resources,
+        registry: Registry,
+        authorizer: Authorizer,
+        reviews: Reviews,
+        subresources: Subresources,
+    ) -> None:
+        self.resources = resources
+        self.registry = registry
+        self.authorizer = authorizer
+        self._reviews = reviews
+        self._subresources = subresources
+
+    def find(self, info: RequestInfo) -> Asked:
+        """What is asked for.
+
+        Raises:
+            NotFound: the resource or the subresource is not served.
+            MethodNotAllowed: it is, and this verb is not.
+        """
+        resource = self.resources.find(info.group, info.version, info.plural)
+        if resource is None or info.rest:
+            raise NotFound(NO_SUCH_RESOURCE, cause=f"{info.path} is not served")
+        subresource = resource.subresource(info.subresource) if info.subresource else None
+        if info.subresource and subresource is None:
+            raise NotFound(
+                NO_SUCH_RESOURCE,
+                cause=f"{resource.plural} has no subresource {info.subresource} here",
+                details=metadata.details(resource, info.name),
+            )
+        if resource.namespaced and not info.namespace and info.verb not in {"list", "watch"}:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        verbs = subresource.verbs if subresource else resource.verbs
+        if info.verb not in verbs:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        return Asked(info, resource, subresource)
+
+    # Reading.
+
+    def get(self, asked: Asked) -> Stored:
+        return self.registry.stored(asked.target._replace(subresource=""))
+
+    def list(self, asked: Asked, query: Mapping[str, str]) -> Page:
+        selection = Selection.of(query, asked.resource)
+        return page(self.registry.store, asked.resource, asked.target.namespace, query, selection)
+
+    def watch(self, asked: Asked, query: Mapping[str, str]) -> Watch:
+        selection = Selection.of(query, asked.resource)
+        namespace = asked.target.namespace
+        if asked.info.name and not query.get("fieldSelector"):
+            selection = Selection.of({**query, "fieldSelector": f"metadata.name={asked.info.name}"}, asked.resource)
+        return Watch(self.registry.store, asked.resource, namespace, query, selection)
+
+    # Writing.
+
+    async def write(self, asked: Asked, call: Call, body: Body, query: Mapping[str, str]) -> Answer:
+        """Perform a create, update, patch, delete or deletecollection.
+
+        Raises:
+            KubernetesError: as kube-apiserver answers.
+        """
+        call.duplicates = body.duplicates
+        match asked.info.verb:
+            case "create":
+                return await self._create(asked, call, body.value)
+            case "update":
+                return await self._update(asked, call, body.value)
+            case "patch":
+                self._check_escalating_patch(asked)
+                written = await self.registry.patch(call, asked.target, Patch(body.patch, body.value))
+                return Answer(written.object, 201 if written.created else 200)
+            case "delete":
+                options = DeleteOptions.of(body.value, query)
+                obj, gone = await removal.delete(self.registry, call, asked.target, options)
+                return Answer(removal.answer(asked.target, obj, gone=gone))
+        return await self._delete_collection(asked, call, body.value, query)
+
+    async def _create(self, asked: Asked, call: Call, body: Object) -> Answer:
+        resource, target = asked.resource, asked.target
+        if asked.subresource is not None:
+            return Answer(await self._subresources.create(call, target, asked.subresource, body), 201)
+        if resource.virtual:
+            return Answer(await self._virtual(asked, call, body), 201)
+        return Answer(await self.registry.create(call, target, body), 201)
+
+    async def _virtual(self, asked: Asked, call: Call, body: Object) -> Object:
+        resource = asked.resource
+        shape = Subresource("", (), resource.kind, resource.group, resource.version)
+        obj = body_of(call, shape, body)
+        if resource.kind == "Binding":
+            pods = self.resources.named("pods")
+            target = Target(pods, asked.target.namespace, obj["metadata"].get("name", ""), "binding")
+            binding = pods.subresource("binding")
+            assert binding is not None
+            return await self._subresources.create(call, target, binding, obj)
+        answer = await self._reviews.answer(resource.kind, call.user, asked.target.namespace, obj)
+        metadata_of = {**(answer.get("metadata") or {})}
+        metadata_of.setdefault("creationTimestamp", None)
+        return {"kind": resource.kind, "apiVersion": resource.api_version, **answer, "metadata": metadata_of}
+
+    async def _update(self, asked: Asked, call: Call, body: Object) -> Answer:
+        if asked.subresource is not None and asked.subresource.name == "finalize":
+            return Answer(await self._subresources.finalize(call, asked.target, body))
+        written = await self.registry.update(call, asked.target, body)
+        return Answer(written.object, 201 if written.created else 200)
+
+    def _check_escalating_patch(self, asked: Asked) -> None:
+        if asked.subresource is not None and asked.subresource.name != "status":
+            raise BadRequest(f"{asked.resource.plural}/{asked.subresource.name} cannot be patched")
+
+    async def _delete_collection(self, asked: Asked, call: Call, body: Object, query: Mapping[str, str]) -> Answer:
+        options = DeleteOptions.of(body, query)
+        found = self.list(asked, query)
+        items = [decoded(stored) for stored in found.items]
+        deleted = await removal.delete_collection(self.registry, call, asked.target, items, options)
+        resource = asked.resource
+        value: dict[str, Any] = {"kind": resource.list_kind, "apiVersion": resource.api_version}
+        return Answer({**value, "metadata": found.metadata(), "items": deleted})
+
+    def require(self, user: User, info: RequestInfo) -> None:
+        """Raises Forbidden when the user may not make the request."""
+        self.authorizer.require(user, info.attributes())

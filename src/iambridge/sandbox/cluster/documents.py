@@ -1,0 +1,158 @@
+"""JSON and YAML text as objects, with every duplicate field named."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import yaml
+
+from iambridge.errors import BadRequest
+
+_MAX_DEPTH = 200
+_MOST_CONTAINERS = 200_000
+
+Read = tuple[Any, tuple[str, ...]]
+
+
+def json_value(body: bytes) -> Read:
+    """Any JSON value, and a fault for each duplicate key.
+
+    Raises:
+        BadRequest: not JSON, or nested too deep.
+    """
+    repeated: list[tuple[dict[str, Any], str]] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(items)
+        if len(found) != len(items):
+            seen: set[str] = set()
+            for key, _ in items:
+                if key in seen:
+                    repeated.append((found, key))
+                seen.add(key)
+        return found
+
+    try:
+        value = json.loads(body.decode(), object_pairs_hook=pairs, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from None
+    _check_depth(value)
+    return value, tuple(_faults(value, repeated)) if repeated else ()
+
+
+def json_object(body: bytes) -> Read:
+    """A JSON object, or an empty one for an empty body."""
+    if not body.strip():
+        return {}, ()
+    value, faults = json_value(body)
+    return _object(value), faults
+
+
+def yaml_object(body: bytes) -> Read:
+    """A YAML (or JSON) object.
+
+    Raises:
+        BadRequest: not YAML, several documents, too large once aliases are followed, or not an object.
+    """
+    if body.lstrip()[:1] == b"{":
+        return json_object(body)
+    try:
+        loader = _Loader(body)
+        try:
+            value = loader.get_single_data()
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        detail = " ".join(str(error).split())
+        raise BadRequest(f"error converting YAML to JSON: yaml: {detail}") from None
+    _check_depth(value)
+    return _object({} if value is None else value), tuple(loader.faults)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadRequest(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal"
+            f" {'array' if isinstance(value, list) else 'value'} into Go value of type struct"
+        )
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"invalid character {name!r}")
+
+
+def _check_depth(value: Any) -> None:
+    """Bounds depth and size as walked, so that YAML aliases cannot grow a small body into a huge object."""
+    level, seen = [value], 0
+    for _ in range(_MAX_DEPTH):
+        level = [inner for each in level for inner in _inner(each)]
+        seen += len(level)
+        if not level:
+            return
+        if seen > _MOST_CONTAINERS:
+            break
+    raise BadRequest("the body is nested too deep, or has too many objects")
+
+
+def _inner(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [each for each in value.values() if isinstance(each, dict | list)]
+    if isinstance(value, list):
+        return [each for each in value if isinstance(each, dict | list)]
+    return []
+
+
+def _faults(value: Any, repeated: list[tuple[dict[str, Any], str]]) -> Iterator[str]:
+    names = {id(found): key for found, key in repeated}
+    for path, found in _walk(value, ""):
+        key = names.get(id(found))
+        if key is not None:
+            yield f'duplicate field "{path}.{key}"' if path else f'duplicate field "{key}"'
+
+
+def _walk(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(value, dict):
+        yield path, value
+        for key, inner in value.items():
+            yield from _walk(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _walk(inner, f"{path}[{index}]")
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML 1.1 as sigs.k8s.io/yaml reads it: no timestamps, string keys, duplicate keys named."""
+
+    def __init__(self, stream: bytes) -> None:
+        super().__init__(stream)
+        self.faults: list[str] = []
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: a key must be a scalar")
+            if key.value in seen:
+                self.faults.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
+            seen.add(key.value)
+        return {_text(key): value for key, value in super().construct_mapping(node, deep=deep).items()}
+
+
+def _text(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return str(key)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def to_yaml(value: Mapping[str, Any]) -> bytes:
+    plain = msgspec.json.decode(msgspec.json.encode(value))
+    text: bytes = yaml.dump(plain, Dumper=yaml.CSafeDumper, sort_keys=True, encoding="utf-8", allow_unicode=True)
+    return text

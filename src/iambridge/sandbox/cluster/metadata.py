@@ -1,0 +1,133 @@
+"""What the server writes into an object's metadata, and what callers may not change in it.
+
+Source: apiserver pkg/registry/rest (create.go, update.go, meta.go).
+"""
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from iambridge.errors import AlreadyExists, BadRequest, Conflict, NotFound
+from iambridge.sandbox.cluster.resources import Resource
+
+_ALPHANUMERIC = "bcdfghjklmnpqrstvwxz2456789"
+_LONGEST_PREFIX = 58
+
+Object = dict[str, Any]
+
+
+def details(resource: Resource, name: str, **more: Any) -> dict[str, object]:
+    """A Status's details about one object."""
+    found = {"name": name, "group": resource.group, "kind": resource.plural, **more}
+    return {key: value for key, value in found.items() if value}
+
+
+def not_found(resource: Resource, name: str) -> NotFound:
+    return NotFound(f'{resource.name} "{name}" not found', details=details(resource, name))
+
+
+def already_exists(resource: Resource, name: str) -> AlreadyExists:
+    return AlreadyExists(f'{resource.name} "{name}" already exists', details=details(resource, name))
+
+
+def conflict(resource: Resource, name: str, why: str = "") -> Conflict:
+    """409 on a stale resourceVersion, or for the reason given."""
+    why = why or "the object has been modified; please apply your changes to the latest version and try again"
+    return Conflict(
+        f'Operation cannot be fulfilled on {resource.name} "{name}": {why}', details=details(resource, name)
+    )
+
+
+def check_uid(resource: Resource, name: str, wanted: str, live: Mapping[str, Any]) -> None:
+    """Raises Conflict when `wanted` is given and is not the live object's uid."""
+    uid = live["metadata"].get("uid", "")
+    if wanted and wanted != uid:
+        raise conflict(resource, name, f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}")
+
+
+def check_version(resource: Resource, name: str, wanted: str, live: Mapping[str, Any]) -> None:
+    """Raises Conflict when a precondition names another resourceVersion than the live object's."""
+    version = live["metadata"].get("resourceVersion", "")
+    if wanted and wanted != version:
+        raise conflict(
+            resource,
+            name,
+            "Precondition failed: ResourceVersion in precondition:"
+            f" {wanted}, ResourceVersion in object meta: {version}",
+        )
+
+
+def place(obj: Object, resource: Resource, namespace: str) -> None:
+    """Put the object into the namespace of the request.
+
+    Raises:
+        BadRequest: it names another.
+    """
+    metadata = obj["metadata"]
+    own = metadata.get("namespace", "")
+    if not resource.namespaced:
+        metadata.pop("namespace", None)
+        if own:
+            raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+        return
+    if own and own != namespace:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+    metadata["namespace"] = namespace
+
+
+def name_it(obj: Object) -> None:
+    """Make a name of `generateName` when there is none."""
+    metadata = obj["metadata"]
+    if not metadata.get("name") and metadata.get("generateName"):
+        prefix = metadata["generateName"][:_LONGEST_PREFIX]
+        metadata["name"] = prefix + "".join(secrets.choice(_ALPHANUMERIC) for _ in range(5))
+
+
+def begin(obj: Object, now: str) -> None:
+    """What a new object's metadata gets from the server, whatever the caller wrote there."""
+    metadata = obj["metadata"]
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        metadata.pop(name, None)
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = now
+
+
+_SERVERS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName")
+
+
+def carry_over(new: Object, old: Mapping[str, Any]) -> None:
+    """What an update may not change stays as it was, silently, as kube-apiserver does it."""
+    metadata, live = new["metadata"], old["metadata"]
+    for name in _SERVERS:
+        if name in live:
+            metadata[name] = live[name]
+        else:
+            metadata.pop(name, None)
+    metadata.pop("selfLink", None)
+
+
+def ordered(obj: Mapping[str, Any], resource: Resource, version: int) -> Object:
+    """The object as it is stored: kind and apiVersion first, and its resourceVersion."""
+    metadata = {**obj["metadata"], "resourceVersion": str(version)}
+    rest = {key: value for key, value in obj.items() if key not in {"kind", "apiVersion", "metadata"}}
+    return {
+        "kind": resource.kind,
+        "apiVersion": resource.api_version,
+        "metadata": dict(sorted(metadata.items())),
+        **rest,
+    }
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two objects differ in nothing but the times of their managedFields and their resourceVersion."""
+    return _comparable(one) == _comparable(other)
+
+
+def _comparable(obj: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
+    if "managedFields" in metadata:
+        metadata["managedFields"] = [
+            {key: value for key, value in entry.items() if key != "time"} for entry in metadata["managedFields"]
+        ]
+    return {**{key: value for key, value in obj.items() if key not in {"kind", "apiVersion"}}, "metadata": metadata}

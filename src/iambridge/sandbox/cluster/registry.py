@@ -1,0 +1,352 @@
+"""Creates, changes and deletes objects: patch, default, admit, validate, track fields, store.
+
+Source: apiserver endpoints/handlers (create.go, update.go, patch.go) and pkg/registry/generic/registry/store.go.
+"""
+
+import copy
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from iambridge.errors import BadRequest, Conflict, Invalid, NotFound
+from iambridge.sandbox.cluster import metadata
+from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
+from iambridge.sandbox.cluster.call import Call
+from iambridge.sandbox.cluster.deletion import finished
+from iambridge.sandbox.cluster.kinds import Kinds
+from iambridge.sandbox.cluster.metadata import Object
+from iambridge.sandbox.cluster.objects import apply as server_side
+from iambridge.sandbox.cluster.objects import field_error, json_patch, merge_patch, strategic_merge
+from iambridge.sandbox.cluster.objects.conform import strict_error
+from iambridge.sandbox.cluster.resources import Resource
+from iambridge.sandbox.cluster.store import Key, Store, Stored
+from iambridge.sandbox.cluster.timestamps import timestamp
+
+_ATTEMPTS = 6
+_NAME_ATTEMPTS = 8
+
+
+class Target(NamedTuple):
+    """What a request is about; `name` is empty for a collection."""
+
+    resource: Resource
+    namespace: str
+    name: str = ""
+    subresource: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key(self.resource.name, self.namespace if self.resource.namespaced else "", self.name)
+
+
+class Patch(NamedTuple):
+    """`kind` is json, merge, strategic or apply."""
+
+    kind: str
+    body: Any
+
+
+class Written(NamedTuple):
+    object: Object
+    created: bool = False
+
+
+Change = Callable[[Object], Awaitable[Object]]
+
+
+class Registry:
+    """`now` gives seconds since the epoch."""
+
+    def __init__(self, store: Store, kinds: Kinds, admission: AdmissionChain, now: Callable[[], float]) -> None:
+        self.store = store
+        self.kinds = kinds
+        self.admission = admission
+        self.now = now
+
+    def live(self, target: Target) -> Object:
+        """The object as it is now.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        return decoded(self.stored(target))
+
+    def stored(self, target: Target) -> Stored:
+        found = self.store.get(target.key)
+        if found is None:
+            raise metadata.not_found(target.resource, target.name)
+        return found
+
+    # Create.
+
+    async def create(self, call: Call, target: Target, body: Object) -> Object:
+        """Store a new object.
+
+        Raises:
+            KubernetesError: AlreadyExists, BadRequest, Forbidden, Invalid, ... as kube-apiserver answers.
+        """
+        resource = target.resource
+        obj = self.conformed(call, resource, body)
+        if obj["metadata"].get("resourceVersion"):
+            raise BadRequest("resourceVersion should not be set on objects to be created")
+        metadata.place(obj, resource, target.namespace)
+        if target.name and obj["metadata"].setdefault("name", target.name) != target.name:
+            raise _name_differs(obj, target.name)
+        generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
+        for attempt in range(_NAME_ATTEMPTS):
+            try:
+                return await self._create(call, target, copy.deepcopy(obj))
+            except Conflict:
+                if not generated or attempt == _NAME_ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _create(self, call: Call, target: Target, obj: Object) -> Object:
+        resource = target.resource
+        strategy = self.kinds.strategy(resource)
+        metadata.name_it(obj)
+        target = target._replace(name=obj["metadata"].get("name", ""))
+        now = timestamp(self.now())
+        kind = self.kinds.type(resource)
+        obj = server_side.track(
+            None, strategy.default(obj), kind, manager=call.manager, now=now, reset=strategy.reset()
+        )
+        operation = Operation("CREATE", call, target, obj, None)
+        obj = self.conformed(None, resource, await self.admission.mutate(operation))
+        obj = strategy.prepare_create(obj)
+        metadata.begin(obj, now)
+        obj = strategy.default(strategy.after_uid(obj))
+        self._refuse_invalid(target, strategy.validate_create(obj) + self.admission.faults(operation._replace(obj=obj)))
+        call.warnings += strategy.warnings(obj)
+        await self.admission.validate(operation._replace(obj=obj))
+        if self.store.get(target.key) is not None:
+            raise metadata.already_exists(resource, target.name)
+        if call.dry_run:
+            return metadata.ordered(obj, resource, 0) | {"metadata": obj["metadata"]}
+        try:
+            written = await self.store.write(target.key, 0, "ADDED", _encoder(obj, resource))
+        except Conflict:
+            raise metadata.already_exists(resource, target.name) from None
+        return decoded(written)
+
+    # Update and patch.
+
+    async def update(self, call: Call, target: Target, body: Object) -> Written:
+        """Replace an object, or create it where the kind allows it."""
+        resource = target.resource
+        new = self.conformed(call, resource, body)
+        if not new["metadata"].get("name"):
+            raise BadRequest("the name of the object () does not match the name on the URL ({target.name})")
+        if new["metadata"]["name"] != target.name:
+            raise _name_differs(new, target.name)
+        metadata.place(new, resource, target.namespace)
+        version = new["metadata"].get("resourceVersion", "")
+        if self.store.get(target.key) is None and resource.update_creates and not target.subresource:
+            if version:
+                raise metadata.not_found(resource, target.name)
+            return Written(await self.create(call, target, body), created=True)
+        if not version and not resource.update_blind:
+            cause = field_error.bad_value("metadata.resourceVersion", 0, "must be specified for an update")
+            raise field_error.invalid(resource.group, resource.kind, target.name, [cause])
+
+        async def replace(live: Object) -> Object:
+            del live
+            return copy.deepcopy(new)
+
+        return Written(await self.change(call, target, replace))
+
+    async def patch(self, call: Call, target: Target, patch: Patch) -> Written:
+        """Change an object by one of the four kinds of patch; an apply creates it when it is not there."""
+        if patch.kind == "apply":
+            return await self._apply(call, target, patch.body)
+
+        async def patched(live: Object) -> Object:
+            kind = self.kinds.type(target.resource)
+            match patch.kind:
+                case "json":
+                    found = json_patch.apply(live, patch.body)
+                case "merge":
+                    found = merge_patch.apply(live, patch.body)
+                case _:
+                    found = strategic_merge.apply(live, patch.body, kind)
+            new = self.conformed(call, target.resource, found)
+            if new["metadata"].get("name") != target.name:
+                raise _name_differs(new, target.name)
+            return new
+
+        return Written(await self.change(call, target, patched))
+
+    async def _apply(self, call: Call, target: Target, body: Object) -> Written:
+        resource = target.resource
+        applied = dict(body)
+        self._check_kind(resource, applied)
+        if not isinstance(applied.setdefault("metadata", {}), dict):
+            raise BadRequest("metadata is not an object")
+        strategy, kind = self.kinds.strategy(resource), self.kinds.type(resource)
+        applied["metadata"] = {**applied["metadata"]}
+        if applied["metadata"].setdefault("name", target.name) != target.name:
+            raise _name_differs(applied, target.name)
+        metadata.place(applied, resource, target.namespace)
+        self._strict(call, resource, call.duplicates)
+
+        def merged(live: Object | None) -> Object:
+            found = server_side.apply(
+                live,
+                applied,
+                kind,
+                manager=call.manager,
+                force=call.force,
+                now=timestamp(self.now()),
+                subresource=target.subresource,
+                reset=strategy.reset(target.subresource),
+            )
+            return self.conformed(None, resource, found)
+
+        async def change(live: Object) -> Object:
+            return merged(live)
+
+        if self.store.get(target.key) is None:
+            if target.subresource:
+                raise metadata.not_found(resource, target.name)
+            return Written(await self._create_applied(call, target, merged(None)), created=True)
+        return Written(await self.change(call, target, change, tracked=True))
+
+    async def _create_applied(self, call: Call, target: Target, obj: Object) -> Object:
+        """As `_create`, with the managedFields that the apply made."""
+        if obj["metadata"].get("resourceVersion") or obj["metadata"].get("uid"):
+            raise metadata.not_found(target.resource, target.name)
+        return await self._create(call, target, obj)
+
+    async def change(self, call: Call, target: Target, compute: Change, *, tracked: bool = False) -> Object:
+        """Read, compute, admit, validate and write, again when somebody else wrote meanwhile.
+
+        `tracked`: compute has already brought the managedFields up to date.
+        """
+        for attempt in range(_ATTEMPTS):
+            stored = self.stored(target)
+            live = decoded(stored)
+            new = await compute(copy.deepcopy(live))
+            wanted = new["metadata"].get("resourceVersion", "")
+            if wanted not in {"", live["metadata"]["resourceVersion"]}:
+                raise metadata.conflict(target.resource, target.name)
+            try:
+                return await self._replace(call, target, stored, live, new, tracked=tracked)
+            except Conflict as error:
+                if error.details or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _replace(
+        self, call: Call, target: Target, stored: Stored, live: Object, new: Object, *, tracked: bool
+    ) -> Object:
+        resource, subresource = target.resource, target.subresource
+        strategy = self.kinds.strategy(resource)
+        metadata.check_uid(resource, target.name, new["metadata"].get("uid", ""), live)
+        metadata.carry_over(new, live)
+        new = strategy.default(new)
+        if not tracked:
+            new = server_side.track(
+                live,
+                new,
+                self.kinds.type(resource),
+                manager=call.manager,
+                now=timestamp(self.now()),
+                subresource=subresource,
+                reset=strategy.reset(subresource),
+            )
+        operation = Operation("UPDATE", call, target, new, live)
+        new = self.conformed(None, resource, await self.admission.mutate(operation))
+        metadata.carry_over(new, live)
+        new = strategy.default(strategy.prepare_update(new, live, subresource))
+        operation = operation._replace(obj=new)
+        faults = strategy.validate_update(new, live, subresource) + self.admission.faults(operation)
+        self._refuse_invalid(target, faults)
+        if not subresource:
+            call.warnings += strategy.warnings(new)
+        await self.admission.validate(operation)
+        if metadata.same(new, live):
+            return live
+        if call.dry_run:
+            return new
+        try:
+            kind = "DELETED" if finished(resource, new) else "MODIFIED"
+            written = await self.store.write(target.key, stored.version, kind, _encoder(new, resource))
+        except Conflict:
+            raise Conflict("the object has been modified") from None
+        return decoded(written)
+
+    async def change_internally(self, call: Call, target: Target, compute: Change) -> Object:
+        """Read, compute and write what the server itself decides: no admission and no validation of the kind."""
+        for attempt in range(_ATTEMPTS):
+            stored = self.stored(target)
+            live = decoded(stored)
+            new = await compute(copy.deepcopy(live))
+            if call.dry_run or metadata.same(new, live):
+                return new
+            kind = "DELETED" if finished(target.resource, new) else "MODIFIED"
+            try:
+                return decoded(await self.store.write(target.key, stored.version, kind, _encoder(new, target.resource)))
+            except Conflict as error:
+                if error.details or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    # Shared.
+
+    def conformed(self, call: Call | None, resource: Resource, body: Object) -> Object:
+        """`body` as the kind's type has it; unknown fields are refused, warned of or dropped as the call wants.
+
+        `call` is None where the object comes from the server itself.
+        """
+        self._check_kind(resource, body)
+        found = self.kinds.conform(resource, {"apiVersion": resource.api_version, "kind": resource.kind, **body})
+        obj = found.object
+        if not isinstance(obj.get("metadata"), dict):
+            obj["metadata"] = {}
+        if obj["metadata"].get("creationTimestamp", "") is None:
+            del obj["metadata"]["creationTimestamp"]
+        if call is not None:
+            self._strict(call, resource, (*call.duplicates, *found.unknown))
+        return obj
+
+    def _strict(self, call: Call, resource: Resource, faults: tuple[str, ...]) -> None:
+        if faults and call.validation == "Strict":
+            raise strict_error(resource.api_version, resource.kind, faults)
+        if call.validation == "Warn":
+            call.warnings += faults
+
+    def _check_kind(self, resource: Resource, body: Object) -> None:
+        version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
+        if version != resource.api_version:
+            raise BadRequest(
+                f"the API version in the data ({version}) does not match the expected API version"
+                f" ({resource.api_version})"
+            )
+        if kind != resource.kind:
+            raise BadRequest(
+                f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: the kind in the data'
+                f" ({kind}) does not match the expected kind ({resource.kind})"
+            )
+
+    def _refuse_invalid(self, target: Target, faults: list[field_error.FieldError]) -> None:
+        if faults:
+            raise field_error.invalid(target.resource.group, target.resource.kind, target.name, faults)
+
+
+def decoded(stored: Stored) -> Object:
+    found: Object = msgspec.json.decode(stored.raw)
+    return found
+
+
+def _encoder(obj: Object, resource: Resource) -> Callable[[int], bytes]:
+    return lambda version: msgspec.json.encode(metadata.ordered(obj, resource, version))
+
+
+def _name_differs(obj: Object, name: str) -> BadRequest:
+    return BadRequest(
+        f"the name of the object ({obj['metadata'].get('name', '')}) does not match the name on the URL ({name})"
+    )
+
+
+__all__ = ["Invalid", "NotFound", "Patch", "Registry", "Target", "Written", "decoded"]

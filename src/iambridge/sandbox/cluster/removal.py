@@ -1,0 +1,79 @@
+"""DELETE of one object and of a collection."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from iambridge.errors import Conflict, NotFound
+from iambridge.sandbox.cluster import codec, metadata
+from iambridge.sandbox.cluster.admission_chain import Operation
+from iambridge.sandbox.cluster.call import Call
+from iambridge.sandbox.cluster.deletion import DeleteOptions, marked
+from iambridge.sandbox.cluster.metadata import Object
+from iambridge.sandbox.cluster.registry import Registry, Target, decoded
+from iambridge.sandbox.cluster.store import Stored
+
+_ATTEMPTS = 6
+
+
+async def delete(registry: Registry, call: Call, target: Target, options: DeleteOptions) -> tuple[Object, bool]:
+    """Delete an object. Returns the object as last stored, and whether it is gone.
+
+    Raises:
+        NotFound: it is not there.
+        Conflict: a precondition does not hold.
+    """
+    for attempt in range(_ATTEMPTS):
+        stored = registry.stored(target)
+        live = decoded(stored)
+        metadata.check_uid(target.resource, target.name, options.uid, live)
+        metadata.check_version(target.resource, target.name, options.resource_version, live)
+        await registry.admission.validate(Operation("DELETE", call, target, None, live))
+        try:
+            return await _delete(registry, call, target, stored, live, options)
+        except Conflict as error:
+            if error.details or attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _delete(
+    registry: Registry, call: Call, target: Target, stored: Stored, live: Object, options: DeleteOptions
+) -> tuple[Object, bool]:
+    resource = target.resource
+    kept = marked(resource, live, options, registry.now(), call.warnings)
+    if options.dry_run or call.dry_run:
+        return (kept or live), kept is None
+    if kept is None:
+        encode = _encoder(live, target)
+        return decoded(await registry.store.write(target.key, stored.version, "DELETED", encode)), True
+    if metadata.same(kept, live):
+        return live, False
+    return decoded(await registry.store.write(target.key, stored.version, "MODIFIED", _encoder(kept, target))), False
+
+
+def _encoder(obj: Object, target: Target) -> Callable[[int], bytes]:
+    return lambda version: msgspec.json.encode(metadata.ordered(obj, target.resource, version))
+
+
+def answer(target: Target, obj: Object, *, gone: bool) -> Object:
+    """What DELETE answers: the object where the kind does so or it still ends, else a Status."""
+    resource = target.resource
+    if resource.returns_deleted or not gone:
+        return obj
+    return codec.success(target.name, resource.group, resource.plural, obj["metadata"].get("uid", ""))
+
+
+async def delete_collection(
+    registry: Registry, call: Call, target: Target, found: list[Object], options: DeleteOptions
+) -> list[Object]:
+    """Delete each of `found` that is still there; returns them as last stored."""
+    deleted = []
+    for item in found:
+        one = target._replace(namespace=item["metadata"].get("namespace", ""), name=item["metadata"]["name"])
+        try:
+            obj, _ = await delete(registry, call, one, options)
+        except NotFound:
+            continue
+        deleted.append(obj)
+    return deleted

@@ -1,0 +1,114 @@
+"""pods/binding, pods/eviction, namespaces/finalize, serviceaccounts/token: the subresources that are not `status`.
+
+Source: pkg/registry/core/{pod,namespace,serviceaccount}/storage of Kubernetes.
+"""
+
+from typing import Any
+
+from iambridge.errors import BadRequest
+from iambridge.sandbox.cluster import codec, metadata
+from iambridge.sandbox.cluster.admission_chain import Operation
+from iambridge.sandbox.cluster.call import Call
+from iambridge.sandbox.cluster.deletion import DeleteOptions
+from iambridge.sandbox.cluster.metadata import Object
+from iambridge.sandbox.cluster.objects.conform import conform, strict_error
+from iambridge.sandbox.cluster.objects.types import type_of
+from iambridge.sandbox.cluster.registry import Registry, Target
+from iambridge.sandbox.cluster.removal import delete
+from iambridge.sandbox.cluster.resources import Subresource
+from iambridge.sandbox.cluster.timestamps import timestamp
+from iambridge.sandbox.cluster.token_request import TokenRequests
+
+
+def body_of(call: Call, subresource: Subresource, body: Object) -> Object:
+    """The body as its own kind has it.
+
+    Raises:
+        BadRequest: another kind, or a wrong type in it.
+    """
+    api_version = f"{subresource.group}/{subresource.version}" if subresource.group else subresource.version
+    given = body.get("apiVersion") or api_version, body.get("kind") or subresource.kind
+    if given != (api_version, subresource.kind):
+        raise BadRequest(f"the body is a {given[1]} of {given[0]}, not a {subresource.kind} of {api_version}")
+    typed = {"apiVersion": api_version, "kind": subresource.kind, **body}
+    found = conform(typed, type_of(api_version, subresource.kind))
+    faults = (*call.duplicates, *found.unknown)
+    if faults and call.validation == "Strict":
+        raise strict_error(api_version, subresource.kind, faults)
+    if call.validation == "Warn":
+        call.warnings += faults
+    return found.object
+
+
+class Subresources:
+    def __init__(self, registry: Registry, tokens: TokenRequests) -> None:
+        self._registry = registry
+        self._tokens = tokens
+
+    async def create(self, call: Call, target: Target, subresource: Subresource, body: Object) -> Object:
+        """POST to a subresource.
+
+        Raises:
+            KubernetesError: as kube-apiserver answers.
+        """
+        obj = body_of(call, subresource, body)
+        obj = await self._registry.admission.mutate(Operation("CREATE", call, target, obj, None))
+        await self._registry.admission.validate(Operation("CREATE", call, target, obj, None))
+        match subresource.name:
+            case "token":
+                return self._tokens.create(target.namespace, target.name, obj)
+            case "binding":
+                return await self._bind(call, target, obj)
+            case "eviction":
+                return await self._evict(call, target, obj)
+        raise BadRequest(f"{target.resource.plural}/{subresource.name} cannot be created")
+
+    async def _bind(self, call: Call, target: Target, binding: Object) -> Object:
+        node = (binding.get("target") or {}).get("name", "")
+        if (binding.get("target") or {}).get("kind") not in {"", None, "Node"} or not node:
+            raise BadRequest("a Binding's target must be a Node with a name")
+        own_name = (binding.get("metadata") or {}).get("name", target.name)
+        if own_name != target.name:
+            raise BadRequest(f"the name in the Binding ({own_name}) does not match the name on the URL ({target.name})")
+        uid = (binding.get("metadata") or {}).get("uid", "")
+
+        async def assigned(pod: Object) -> Object:
+            metadata.check_uid(target.resource, target.name, uid, pod)
+            if pod["metadata"].get("deletionTimestamp"):
+                raise metadata.conflict(
+                    target.resource, target.name, f"pod {target.name} is being deleted, cannot be assigned to a host"
+                )
+            if pod["spec"].get("nodeName"):
+                place = pod["spec"]["nodeName"]
+                words = f'pod {target.name} is already assigned to node "{place}"'
+                raise metadata.conflict(target.resource, target.name, words)
+            return _assigned(pod, node, timestamp(self._registry.now()))
+
+        await self._registry.change_internally(call, target._replace(subresource=""), assigned)
+        return codec.success(code=201)
+
+    async def _evict(self, call: Call, target: Target, eviction: Object) -> Object:
+        options: dict[str, Any] = eviction.get("deleteOptions") or {}
+        await delete(self._registry, call, target._replace(subresource=""), DeleteOptions.of(options, {}))
+        return codec.success(code=201)
+
+    async def finalize(self, call: Call, target: Target, body: Object) -> Object:
+        """PUT to namespaces/NAME/finalize: sets spec.finalizers, and removes the namespace when none is left."""
+        wanted = self._registry.conformed(call, target.resource, body)
+
+        async def changed(namespace: Object) -> Object:
+            version = wanted["metadata"].get("resourceVersion", "")
+            if version not in {"", namespace["metadata"]["resourceVersion"]}:
+                raise metadata.conflict(target.resource, target.name)
+            finalizers = (wanted.get("spec") or {}).get("finalizers") or []
+            return {**namespace, "spec": {"finalizers": finalizers} if finalizers else {}}
+
+        return await self._registry.change_internally(call, target, changed)
+
+
+def _assigned(pod: Object, node: str, now: str) -> Object:
+    status = {**(pod.get("status") or {})}
+    scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now}
+    others = [each for each in status.get("conditions") or () if each["type"] != "PodScheduled"]
+    status["conditions"] = [*others, scheduled]
+    return {**pod, "spec": {**pod["spec"], "nodeName": node}, "status": status}

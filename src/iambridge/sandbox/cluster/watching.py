@@ -1,0 +1,156 @@
+"""Watches: events as they come, initial events, bookmarks, selector transitions, 410.
+
+Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and apiserver pkg/storage/cacher.
+"""
+
+import random
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from iambridge.errors import BadRequest, Expired, Invalid
+from iambridge.sandbox.cluster.call import whole_number
+from iambridge.sandbox.cluster.codec import boolean
+from iambridge.sandbox.cluster.listing import Selection, check_not_future, version_number
+from iambridge.sandbox.cluster.resources import Resource
+from iambridge.sandbox.cluster.store import Event, Store, Subscription
+
+_BOOKMARK_SECONDS = 60.0
+_SHORTEST_DEFAULT, _LONGEST_DEFAULT = 1800.0, 3600.0
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+class WatchEvent(NamedTuple):
+    """`raw` is the object as JSON. A BOOKMARK has the version alone; `initial` marks the end of the initial events."""
+
+    type: str
+    raw: bytes
+    version: int
+    initial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """`since` is None to start with what there is now; `seconds` is when the watch ends."""
+
+    since: int | None
+    bookmarks: bool
+    initial_end: bool
+    seconds: float
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "WatchOptions":
+        """Raises BadRequest or Invalid for parameters that make no sense."""
+        initial = query.get("sendInitialEvents", "")
+        match = query.get("resourceVersionMatch", "")
+        bookmarks = boolean(query.get("allowWatchBookmarks", ""), "allowWatchBookmarks")
+        version = version_number(query.get("resourceVersion", ""))
+        seconds = whole_number(query, "timeoutSeconds")
+        if initial and match != "NotOlderThan":
+            words = (
+                "resourceVersionMatch is required when sendInitialEvents is set"
+                if not match
+                else ('Unsupported value: "Exact": supported values: "NotOlderThan"')
+            )
+            raise _invalid("resourceVersionMatch", f"Forbidden: {words}" if not match else words)
+        if match and not initial:
+            raise _invalid(
+                "resourceVersionMatch",
+                "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            )
+        if query.get("continue"):
+            raise BadRequest("continue is not supported for watch")
+        wants = boolean(initial, "sendInitialEvents")
+        since = None if wants or (not version and initial == "") else (version or None)
+        if initial and not wants and not version:
+            since = 0
+        lasts = random.uniform(_SHORTEST_DEFAULT, _LONGEST_DEFAULT) if not seconds or seconds < 0 else float(seconds)  # noqa: S311 - spreads reconnects
+        return cls(since, bookmarks, wants and bookmarks, lasts)
+
+
+def _invalid(field: str, words: str) -> Invalid:
+    cause = {"reason": "FieldValueForbidden", "message": words, "field": field}
+    return Invalid(
+        f'ListOptions.meta.k8s.io "" is invalid: {field}: {words}',
+        details={"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]},
+    )
+
+
+class Watch:
+    """One watch. `prepare` refuses what cannot be served before the answer begins."""
+
+    def __init__(
+        self, store: Store, resource: Resource, namespace: str, query: Mapping[str, str], selection: Selection
+    ) -> None:
+        self._store = store
+        self._resource = resource
+        self._namespace = namespace
+        self._selection = selection
+        check_not_future(store, query)
+        self.options = WatchOptions.of(query)
+
+    async def events(self, clock: Any) -> AsyncIterator[WatchEvent]:
+        """Events until the time is over, the store closes, or the reader is too slow. `clock()` is monotonic seconds.
+
+        Raises:
+            Expired: the version to start from is not kept any more.
+        """
+        options, store = self.options, self._store
+        end = clock() + options.seconds
+        with store.subscribe(self._resource.name) as subscription:
+            seen = store.version
+            if options.since is None:
+                for stored in store.objects(self._resource.name, self._namespace):
+                    if self._selection.everything or self._selection.matches(msgspec.json.decode(stored.raw)):
+                        yield WatchEvent("ADDED", stored.raw, stored.version)
+                if options.initial_end:
+                    yield WatchEvent("BOOKMARK", b"", seen, initial=True)
+            else:
+                since = options.since or seen
+                if since < store.compacted:
+                    raise Expired(f"too old resource version: {since} ({store.compacted})")
+                for event in store.events(self._resource.name, since):
+                    for one in self._shown(event):
+                        yield one
+            async for one in self._follow(subscription, seen, end, clock):
+                yield one
+
+    async def _follow(self, subscription: Subscription, seen: int, end: float, clock: Any) -> AsyncIterator[WatchEvent]:
+        bookmark = clock() + _BOOKMARK_SECONDS
+        while (now := clock()) < end and not subscription.overflown and not self._store.closed:
+            if self.options.bookmarks and now >= bookmark:
+                bookmark = now + _BOOKMARK_SECONDS
+                yield WatchEvent("BOOKMARK", b"", seen)
+            await subscription.wait(min(end, bookmark) - now)
+            for event in subscription.take():
+                if event.version <= seen:
+                    continue
+                seen = event.version
+                for one in self._shown(event):
+                    yield one
+            seen = max(seen, self._store.version) if not subscription.pending else seen
+
+    def _shown(self, event: Event) -> list[WatchEvent]:
+        """The event as this watch sees it: entering the selection is ADDED, leaving it DELETED."""
+        if self._namespace and event.key.namespace != self._namespace:
+            return []
+        if self._selection.everything:
+            return [WatchEvent(event.type, event.raw, event.version)]
+        now = event.type != "DELETED" and self._selection.matches(msgspec.json.decode(event.raw))
+        before = event.previous is not None and self._selection.matches(msgspec.json.decode(event.previous))
+        if now:
+            return [WatchEvent("MODIFIED" if before else "ADDED", event.raw, event.version)]
+        if before:
+            assert event.previous is not None
+            raw = event.raw if event.type == "DELETED" else _versioned(event.previous, event.version)
+            return [WatchEvent("DELETED", raw, event.version)]
+        return []
+
+
+def _versioned(raw: bytes, version: int) -> bytes:
+    """The object that left the selection, as it was, at the version at which it left."""
+    item = msgspec.json.decode(raw)
+    item["metadata"]["resourceVersion"] = str(version)
+    return msgspec.json.encode(item)
