@@ -112,7 +112,7 @@ def _access(decision: Decision) -> dict[str, Any]:
     if decision.outcome is Outcome.EXPLICIT_DENY:
         status["denied"] = True
     if decision.allowed:
-        reason = next((reason.text for reason in decision.reasons if reason.held), "")
+        reason = next((reason.text for reason in decision.reasons if reason.code == "rule-matched"), "")
     else:
         gone = [reason.text for reason in decision.reasons if reason.code == "role-not-found"]
         names = list(dict.fromkeys(text.removeprefix("RBAC: ") for text in gone))
