@@ -78,5 +78,5 @@ async def main(directory: Path, review_url: str, review_ca: str) -> None:
 if __name__ == "__main__":
     import logging
 
-    logging.basicConfig(level=logging.INFO)
+    logging.basicConfig(level=logging.DEBUG)
     uvloop.run(main(Path(sys.argv[1]), *(sys.argv[2:4] or ("", ""))))

@@ -49,12 +49,16 @@ class ControlPlane:
         def namespaced() -> list[str]:
             return [each.name for each in resources() if each.namespaced]
 
+        # as in kube-controller-manager, whose controllers share one set of informers under its own identity
+        informers = connect("system:kube-controller-manager", ("system:authenticated",))
         self._garbage_collector = GarbageCollector(client("generic-garbage-collector"), resources)
         scheduler = connect("system:kube-scheduler", ("system:authenticated",))
         self._loops: dict[str, Callable[[], Awaitable[None]]] = {
             "namespace-controller": NamespaceController(client("namespace-controller"), namespaced).run,
-            "service-account-controller": ServiceAccountController(client("service-account-controller")).run,
-            "root-ca-cert-publisher": RootCertificatePublisher(client("root-ca-cert-publisher"), certificate).run,
+            "service-account-controller": ServiceAccountController(client("service-account-controller"), informers).run,
+            "root-ca-cert-publisher": RootCertificatePublisher(
+                client("root-ca-cert-publisher"), informers, certificate
+            ).run,
             "generic-garbage-collector": self._garbage_collector.run,
             "job-controller": JobController(client("job-controller"), now=now).run,
             "kube-scheduler": Scheduler(scheduler, now=now).run,

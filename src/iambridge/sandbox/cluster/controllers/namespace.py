@@ -89,15 +89,15 @@ class NamespaceController:
 
 
 class ServiceAccountController:
-    """Every active namespace has a ServiceAccount `default`."""
+    """Every active namespace has a ServiceAccount `default`. `informers` reads, as its own role may only write."""
 
-    def __init__(self, client: SystemClient) -> None:
+    def __init__(self, client: SystemClient, informers: SystemClient) -> None:
         self._client = client
         self._queue = WorkQueue("service-account-controller", self._reconcile)
         self._namespaces = Reflector(
-            client, "namespaces", lambda _, item: self._queue.add(("", item["metadata"]["name"]))
+            informers, "namespaces", lambda _, item: self._queue.add(("", item["metadata"]["name"]))
         )
-        self._accounts = Reflector(client, "serviceaccounts", self._on_account)
+        self._accounts = Reflector(informers, "serviceaccounts", self._on_account)
 
     async def run(self) -> None:
         await asyncio.gather(self._namespaces.run(), self._accounts.run(), self._queue.run())
@@ -117,14 +117,14 @@ class ServiceAccountController:
 class RootCertificatePublisher:
     """Every active namespace has the ConfigMap `kube-root-ca.crt` with the API server's CA, and keeps it unchanged."""
 
-    def __init__(self, client: SystemClient, certificate: str) -> None:
+    def __init__(self, client: SystemClient, informers: SystemClient, certificate: str) -> None:
         self._client = client
         self._certificate = certificate
         self._queue = WorkQueue("root-ca-cert-publisher", self._reconcile)
         self._namespaces = Reflector(
-            client, "namespaces", lambda _, item: self._queue.add(("", item["metadata"]["name"]))
+            informers, "namespaces", lambda _, item: self._queue.add(("", item["metadata"]["name"]))
         )
-        self._config_maps = Reflector(client, "configmaps", self._on_config_map)
+        self._config_maps = Reflector(informers, "configmaps", self._on_config_map)
 
     async def run(self) -> None:
         await asyncio.gather(self._namespaces.run(), self._config_maps.run(), self._queue.run())
