@@ -58,6 +58,7 @@ _GLOBAL = frozenset(
 _OF_SERVICES = frozenset(
     {
         "ec2:createaction",
+        "ec2:launchtemplate",
         "ec2:region",
         "elasticloadbalancing:createaction",
         "iam:awsservicename",

@@ -53,17 +53,30 @@ _PASSED: dict[str, tuple[Passed, ...]] = {
 
 def asked(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
     """The call's own decisions, one a resource, then those that depend on it."""
-    own = tag_context(request_tags(call), call)
+    own = {**tag_context(request_tags(call), call), **_launch_context(call, account)}
     specified = specified_tags(call)
     result = []
     for arn in arns:
         tags = specified.get(_ec2_type(arn), {})
-        context = {**own, **tag_context(tags, call)} if tags else own
+        context = {**own, **tag_context(tags, call)}
         unsure = resources.unsure(call, arn)
         result.append(Asked(call.action, arn, tuple(context.items()), unsure, tags_read=arn == "*" and not unsure))
     result += _tagging(call, arns)
     result += _passing(call, account)
     return result
+
+
+def launching(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
+    """The decisions of a RunInstances that stands behind a fleet or a group, whose own tags were decided on before."""
+    return [item for item in asked(call, arns, account) if item[:2] != ("ec2:CreateTags", "*")]
+
+
+def _launch_context(call: Call, account: IamAccount) -> dict[str, str | tuple[str, ...]]:
+    """Source: Service Authorization Reference, condition keys of EC2: ec2:LaunchTemplate."""
+    template = call.flat.get("LaunchTemplate.LaunchTemplateId")
+    if call.action != "ec2:RunInstances" or not template:
+        return {}
+    return {"ec2:LaunchTemplate": f"arn:aws:ec2:{call.region}:{account.account_id}:launch-template/{template}"}
 
 
 def _ec2_type(arn: str) -> str:

@@ -23,6 +23,7 @@ from iambridge.sandbox.aws import (
     error_documents,
     iam,
     iam_resources,
+    launch_templates,
     moto_calls,
     operations,
     resources,
@@ -106,11 +107,10 @@ class Gateway:
     async def app(self, request: Request) -> Response:
         """Answer one request of any service."""
         request_id = secrets.token_hex(16)
+        if _for_sts(request):
+            return await self._sts(request)
         protocol = _protocol(request)
         try:
-            if _for_sts(request):
-                return await self._sts(request)
-            protocol = _protocol(request)
             found = authenticate(request, self._facts, self._sessions, now=self._now())
             return await self._answer(request, found, request_id)
         except RequestNotAuthenticated as error:
@@ -145,8 +145,7 @@ class Gateway:
         if call.service.prefix == "s3":
             return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
         refuse_unread_policy(call)
-        arns = resources.arns(call, self._account.account_id)
-        asked = dependent_actions.asked(call, arns, self._account)
+        asked = await self._asked(call)
         asked, policies = await self._resource_facts.of(call, asked)
         asked = await self._with_resource_tags(call, caller, asked, policies)
         # EC2 alone is documented to encode its denials (STS API Reference, DecodeAuthorizationMessage)
@@ -161,6 +160,14 @@ class Gateway:
         if response.status < 300:
             await self._instances.after(call)
         return response
+
+    async def _asked(self, call: Call) -> list[Asked]:
+        own, launches = launch_templates.launches(call, await launch_templates.named(self._moto, call))
+        account = self._account
+        asked = dependent_actions.asked(own, resources.arns(own, account.account_id), account)
+        for launch in launches:
+            asked += dependent_actions.launching(launch, resources.arns(launch, account.account_id), account)
+        return asked
 
     async def _eks(self, request: Request, call: Call, content: bytes, cluster: EmbeddedCluster) -> Response:
         found = embedded_cluster.answer(call, cluster, self._account.account_id)

@@ -113,6 +113,17 @@ async def auto_scaling_group_arn(moto: MotoBackend, region: str, name: str) -> s
     return (root.findtext(path) or "") if root is not None else ""
 
 
+async def launch_template(moto: MotoBackend, region: str, named: dict[str, str], version: str) -> ET.Element | None:
+    """One version of a launch template, by `LaunchTemplateId` or `LaunchTemplateName`; None when it is not there."""
+    parameters = {
+        "Action": "DescribeLaunchTemplateVersions",
+        "Version": _EC2_VERSION,
+        "LaunchTemplateVersion.1": version,
+    }
+    _, root = await query(moto, "ec2", region, parameters | named)
+    return root.find("launchTemplateVersionSet/item") if root is not None else None
+
+
 async def topic_policy(moto: MotoBackend, region: str, arn: str) -> str:
     """The policy of an SNS topic; empty for a topic that is not there."""
     parameters = {"Action": "GetTopicAttributes", "Version": "2010-03-31", "TopicArn": arn}

@@ -8,7 +8,6 @@ import base64
 import secrets
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_SECRET_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # noqa: S105 - an alphabet
 
 USER = "AIDA"
 GROUP = "AGPA"
@@ -44,5 +43,5 @@ def account_of(key_id: str) -> str:
 
 
 def secret_access_key() -> str:
-    """40 characters."""
-    return "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(40))
+    """40 characters of base64: 240 random bits."""
+    return base64.b64encode(secrets.token_bytes(30)).decode()

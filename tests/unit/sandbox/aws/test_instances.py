@@ -150,3 +150,69 @@ def test_an_instances_tags_decide_who_ends_it(running: "RunningAccount") -> None
         client.terminate_instances(InstanceIds=[mine, other])
     assert f"instance/{other}" in str(caught.value)
     client.terminate_instances(InstanceIds=[mine])
+
+
+@pytest.fixture(scope="module")
+def template(running: "RunningAccount", node: dict[str, Any]) -> str:
+    """The id of a launch template with the node's profile, an image and tags for the instance."""
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "a"}]}]
+    content = {"ImageId": IMAGE, "IamInstanceProfile": {"Name": "node-profile"}, "TagSpecifications": tags}
+    made = running.client("ec2").create_launch_template(LaunchTemplateName="law", LaunchTemplateData=content)
+    identity: str = made["LaunchTemplate"]["LaunchTemplateId"]
+    return identity
+
+
+ROLE = "arn:aws:iam::111122223333:role/node-role"
+LAUNCH = {"Effect": "Allow", "Action": ["ec2:RunInstances", "ec2:CreateFleet", "ec2:CreateTags"], "Resource": "*"}
+PASS = {"Effect": "Allow", "Action": "iam:PassRole", "Resource": ROLE}
+
+
+def fleet(client: Any, template: str) -> list[Any]:
+    found: list[Any] = client.create_fleet(
+        LaunchTemplateConfigs=[
+            {
+                "LaunchTemplateSpecification": {"LaunchTemplateId": template, "Version": "$Latest"},
+                "Overrides": [{"InstanceType": "t3.micro"}],
+            }
+        ],
+        TargetCapacitySpecification={"TotalTargetCapacity": 1, "DefaultTargetCapacityType": "on-demand"},
+        Type="instant",
+    )["Instances"]
+    return found
+
+
+def launched_by_name(client: Any, template: str) -> Any:
+    del template
+    return client.run_instances(LaunchTemplate={"LaunchTemplateName": "law"}, MinCount=1, MaxCount=1)
+
+
+@pytest.mark.parametrize("start", [fleet, launched_by_name])
+def test_a_templates_role_is_passed_too(running: "RunningAccount", template: str, start: Any) -> None:
+    """A fleet or an instance from a template needs iam:PassRole on the role in the template."""
+    name = f"template-{start.__name__}"
+    client = running.client("ec2", user_key(running, name, LAUNCH))
+    with pytest.raises(ClientError) as caught:
+        start(client, template)
+    assert f"iam:PassRole on resource: {ROLE}" in str(caught.value)
+    running.client("iam").put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy(LAUNCH, PASS))
+    assert start(client, template)
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource"),
+    [("image", "image/ami-12c6146b"), ("template", "launch-template/{template}"), ("tag", "instance/*")],
+)
+def test_a_deny_on_what_a_template_names_holds(
+    running: "RunningAccount", template: str, kind: str, resource: str
+) -> None:
+    """Image, template and tags are decided on as if the request had named them."""
+    arn = f"arn:aws:ec2:*:*:{resource.format(template=template)}"
+    deny: dict[str, Any] = {"Effect": "Deny", "Action": "ec2:RunInstances", "Resource": arn}
+    if kind == "tag":
+        deny["Condition"] = {"StringEquals": {"aws:RequestTag/team": "a"}}
+    client = running.client("ec2", user_key(running, f"deny-{kind}", LAUNCH, PASS, deny))
+    for start in (fleet, launched_by_name):
+        with pytest.raises(ClientError) as caught:
+            start(client, template)
+        assert "ec2:RunInstances on resource" in str(caught.value)
+        assert "explicit deny" in str(caught.value)
