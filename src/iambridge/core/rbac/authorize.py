@@ -13,9 +13,9 @@ _HOP = "rbac"
 def authorize(user: User, attributes: Attributes, policy: Policy) -> Decision:
     """Allowed by the first rule that matches; denied with one reason for each binding of the user that did not."""
     reasons = []
-    for binding, subject in policy.bound(user, attributes.namespace):
+    for binding in policy.bound(user, attributes.namespace):
         rules = policy.role_rules(binding)
-        where = f'{binding} of {binding.role_kind} "{binding.role_name}" to {subject[0]} "{subject[1]}"'
+        where = f'{binding} of {binding.role_kind} "{binding.role_name}" to {binding.subject}'
         if rules is None:
             text = f'RBAC: {binding.role_kind.lower()}.rbac.authorization.k8s.io "{binding.role_name}" not found'
             reasons.append(Reason("role-not-found", text, where))
@@ -140,7 +140,7 @@ def rules_for(user: User, namespace: str, policy: Policy) -> RulesStatus:
     """Every rule that reaches the user in `namespace` (empty: cluster-wide ones only), and the roles that are gone."""
     rules: list[Rule] = []
     missing: list[str] = []
-    for binding, _ in policy.bound(user, namespace):
+    for binding in policy.bound(user, namespace):
         found = policy.role_rules(binding)
         if found is None:
             missing.append(_missing(binding))

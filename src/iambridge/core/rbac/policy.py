@@ -33,12 +33,16 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A RoleBinding (`namespace` set) or a ClusterRoleBinding."""
+    """A RoleBinding (`namespace` set) or a ClusterRoleBinding, for one of its subjects.
+
+    `subject` is as Kubernetes' describeSubject prints it: `Group "devs"`, `ServiceAccount "web/default"`.
+    """
 
     name: str
     namespace: str
     role_kind: str
     role_name: str
+    subject: str
 
     @property
     def kind(self) -> str:
@@ -74,9 +78,11 @@ class Policy:
         by_subject: dict[Subject, list[Binding]] = {}
         for document in (*cluster_role_bindings, *role_bindings):
             meta, ref = document["metadata"], document["roleRef"]
-            binding = Binding(meta["name"], meta.get("namespace", ""), ref["kind"], ref["name"])
+            namespace = meta.get("namespace", "")
             for subject in document.get("subjects") or ():
-                by_subject.setdefault(_subject(subject, binding.namespace), []).append(binding)
+                key, described = _subject(subject, namespace)
+                binding = Binding(meta["name"], namespace, ref["kind"], ref["name"], described)
+                by_subject.setdefault(key, []).append(binding)
         return cls(MappingProxyType(rules), MappingProxyType({key: tuple(value) for key, value in by_subject.items()}))
 
     def role_rules(self, binding: Binding) -> tuple[Rule, ...] | None:
@@ -84,17 +90,20 @@ class Policy:
         namespace = binding.namespace if binding.role_kind == "Role" else ""
         return self.rules.get((namespace, binding.role_name))
 
-    def bound(self, user: User, namespace: str) -> Iterator[tuple[Binding, Subject]]:
+    def bound(self, user: User, namespace: str) -> Iterator[Binding]:
         """Bindings that name the user or one of its groups and hold in `namespace`: cluster-wide ones first."""
         subjects = [("User", user.name), *(("Group", group) for group in user.groups)]
         for wanted in ("", namespace) if namespace else ("",):
             for subject in subjects:
                 for binding in self.bindings.get(subject, ()):
                     if binding.namespace == wanted:
-                        yield binding, subject
+                        yield binding
 
 
-def _subject(subject: Mapping[str, Any], namespace: str) -> Subject:
-    if subject["kind"] == "ServiceAccount":
-        return "User", f"system:serviceaccount:{subject.get('namespace') or namespace}:{subject['name']}"
-    return subject["kind"], subject["name"]
+def _subject(subject: Mapping[str, Any], namespace: str) -> tuple[Subject, str]:
+    """Whom a binding's subject means, and how it is printed."""
+    kind, name = subject["kind"], subject["name"]
+    if kind == "ServiceAccount":
+        home = subject.get("namespace") or namespace
+        return ("User", f"system:serviceaccount:{home}:{name}"), f'{kind} "{name}/{home}"'
+    return (kind, name), f'{kind} "{name}"'

@@ -78,6 +78,21 @@ def test_access_is_what_the_authoriser_decides(asked: dict[str, Any], expected: 
         assert virtual_kinds.local_subject_access_review(review, "default", _decide)["status"] == expected
 
 
+def test_a_service_account_is_named_as_kubernetes_names_it() -> None:
+    """The reason of a binding to a ServiceAccount shows name and namespace, the namespace last."""
+    subjects = [{"kind": "ServiceAccount", "name": "web", "namespace": "default"}]
+    role = {"kind": "ClusterRole", "name": "reader"}
+    binding = {"metadata": {"name": "b", "namespace": "default"}, "roleRef": role, "subjects": subjects}
+    policy = Policy.of([], [binding], [READER], [])
+    web = User("system:serviceaccount:default:web")
+    review = virtual_kinds.self_subject_access_review(
+        {"spec": {"resourceAttributes": PODS}}, web, lambda user, asked: authorize(user, asked, policy)
+    )
+    assert review["status"]["reason"] == (
+        'RBAC: allowed by RoleBinding "b/default" of ClusterRole "reader" to ServiceAccount "web/default"'
+    )
+
+
 def test_a_missing_role_is_the_reason_of_a_denial() -> None:
     """A binding to a role that is gone is told, as kube-apiserver tells it."""
     assert _access({"user": "lost", "resourceAttributes": PODS}) == {
