@@ -18,7 +18,7 @@ STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 Result = Mapping[str, "str | int | Result | Sequence[str] | None"]
 
-_ESCAPES = re.compile(r"(?:[^%]|%[0-9A-Fa-f]{2})*")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MEMBER = re.compile(r"member\.([1-9][0-9]{0,3})(?:\.(.+))?")
 
@@ -37,7 +37,7 @@ def parse_form(query: str, body: bytes) -> dict[str, str]:
     for part in [*query.split("&"), *text.split("&")]:
         if not part:
             continue
-        if _ESCAPES.fullmatch(part) is None:
+        if _BROKEN_ESCAPE.search(part) is not None:
             raise MalformedQueryString("a percent escape is broken")
         name, _, value = part.partition("=")
         try:
@@ -128,6 +128,8 @@ def error_response(
 
 def xml_text(text: str) -> str:
     """Escaped, with U+FFFD for what XML 1.0 cannot hold."""
+    if text.isascii() and text.isprintable() and "&" not in text and "<" not in text and ">" not in text:
+        return text
     return escape(_NOT_XML.sub("\ufffd", text))
 
 
@@ -136,10 +138,12 @@ def _xml(result: Result) -> str:
     for name, value in result.items():
         if value is None:
             continue
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            content = xml_text(value)
+        elif isinstance(value, int):
+            content = str(value)
+        elif isinstance(value, Mapping):
             content = _xml(value)
-        elif isinstance(value, str | int):
-            content = xml_text(str(value))
         else:
             content = "".join(f"<member>{xml_text(item)}</member>" for item in value)
         parts.append(f"<{name}>{content}</{name}>")

@@ -34,7 +34,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """
     try:
         text = data.decode("utf-8")
-        document = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_constant, parse_float=_finite)
+        document = _DECODER.decode(text)
         if "\\u" in text:
             json.dumps(document, ensure_ascii=False).encode("utf-8")
     except _StrictnessError as error:
@@ -67,3 +67,6 @@ def _finite(text: str) -> float:
     if value in {float("inf"), float("-inf")}:
         raise _StrictnessError("a number is too large")
     return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_each_once, parse_constant=_no_constant, parse_float=_finite)

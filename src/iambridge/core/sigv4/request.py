@@ -161,7 +161,7 @@ def _header_date(headers: Sequence[tuple[str, str]]) -> tuple[dt.datetime, str]:
 def _timestamp(text: str) -> dt.datetime:
     if _DATE.fullmatch(text):
         try:
-            return dt.datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+            return dt.datetime.fromisoformat(text)
         except ValueError:
             pass
     raise _incomplete("Date must be in ISO-8601 'basic format': YYYYMMDDTHHMMSSZ.")

@@ -150,7 +150,7 @@ def check_session_policies(asked: RoleRequest, iam: IamFacts) -> None:
 def request_keys(request: Request, now: dt.datetime) -> Context:
     """The condition keys of the request itself."""
     keys: Context = {
-        "aws:CurrentTime": now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "aws:CurrentTime": now.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "aws:EpochTime": str(int(now.timestamp())),
         "aws:SecureTransport": "true" if request.scheme == "https" else "false",
     }

@@ -101,5 +101,5 @@ class Issuer:
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
             "SessionToken": self._sessions.seal(session),
-            "Expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "Expiration": expiration.isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
