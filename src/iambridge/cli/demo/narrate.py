@@ -31,11 +31,11 @@ class Narrator:
     def before(self, step: Step, world: World) -> None:
         if step.prepare is None:
             self._announce(step, world)
+        self._waiting = step.command.split()[0]
 
     def _announce(self, step: Step, world: World) -> None:
         self._say(f"\n{step.name:>4}  {step.why}")
         self._say(f"      $ {world.shown(step)}")
-        self._waiting = step.command.split()[0]
 
     def waiting(self, seconds: float) -> None:
         """A progress line, once a second: rewritten on a terminal, printed elsewhere."""

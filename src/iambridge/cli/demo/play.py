@@ -79,7 +79,9 @@ def _run(step: Step, world: World, started: float, progress: Callable[[float], N
 
 def _faults(step: Step, world: World, exit_code: int, stdout: str, stderr: str) -> list[str]:
     faults = []
-    if exit_code != step.exit_code:
+    if step.exit_code is None and exit_code == 0:
+        faults.append("succeeded, and must not")
+    elif step.exit_code is not None and exit_code != step.exit_code:
         faults.append(f"exit code {exit_code}, not {step.exit_code}")
     output = stdout + stderr
     faults += [f"does not show `{world.fill(text)}`" for text in step.shows if world.fill(text) not in output]

@@ -74,6 +74,7 @@ class Stage:
                 "aws": ports.url("aws"),
                 "ca": str(self.data_dir / "pki/ca.crt"),
                 "directory": str(self.directory),
+                "secret_admin": environment["AWS_SECRET_ACCESS_KEY"],
                 "signing_key": str(self.data_dir / SIGNING_KEY),
             },
         )
