@@ -8,14 +8,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from iambridge.errors import InvalidAction, MissingAction, NotImplementedBySandbox, ValidationError
 from iambridge.sandbox.aws import (
     account_settings,
+    authorization_details,
     groups,
     instance_profiles,
     managed_policies,
     oidc_providers,
     parameters,
+    policy_simulation,
     principal_policies,
     query_protocol,
     roles,
+    service_linked_roles,
     tags,
     users,
 )
@@ -33,6 +36,9 @@ OPERATIONS: dict[str, Callable[[IamAccount, Parameters], Output]] = {
     **oidc_providers.OPERATIONS,
     **tags.OPERATIONS,
     **account_settings.OPERATIONS,
+    **policy_simulation.OPERATIONS,
+    **authorization_details.OPERATIONS,
+    **service_linked_roles.OPERATIONS,
 }
 # operations whose optional UserName means the calling user (IAM API reference, each operation)
 _OWN_USER = frozenset(

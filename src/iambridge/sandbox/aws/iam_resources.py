@@ -5,7 +5,7 @@ Source: Service Authorization Reference, actions, resources and condition keys o
 
 from collections.abc import Mapping
 
-from iambridge.sandbox.aws import action_catalogue
+from iambridge.sandbox.aws import action_catalogue, service_linked_roles
 from iambridge.sandbox.aws.entities import Group, InstanceProfile, Named, Role, User
 from iambridge.sandbox.aws.iam_account import IamAccount, tags_from
 from iambridge.sandbox.aws.operations import Asked
@@ -51,6 +51,10 @@ def passing(account: IamAccount, role: str, arn: str, service: str) -> Asked:
 
 def _resource(account: IamAccount, kind: str, operation: str, given: Mapping[str, Value]) -> str:
     prefix = f"arn:aws:iam::{account.account_id}"
+    if isinstance(service := given.get("AWSServiceName"), str) and kind == "role":
+        return service_linked_roles.role_arn(account, service, str(given.get("CustomSuffix", "")))
+    if isinstance(source := given.get("PolicySourceArn"), str):
+        return source if source.rpartition(":")[2].startswith(f"{kind}/") else ""
     if kind in _ENTITIES:
         entity, parameter = _ENTITIES[kind]
         name = given.get(parameter)
@@ -78,6 +82,8 @@ def _context(account: IamAccount, given: Mapping[str, Value]) -> dict[str, str |
         keys["iam:PolicyARN"] = arn
     if isinstance(boundary := given.get("PermissionsBoundary"), str):
         keys["iam:PermissionsBoundary"] = boundary
+    if isinstance(service := given.get("AWSServiceName"), str):
+        keys["iam:AWSServiceName"] = service
     if "Tags" in given:
         tags = tags_from(given)
         keys |= {f"aws:RequestTag/{key}": value for key, value in tags.items()}

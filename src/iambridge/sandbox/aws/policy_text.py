@@ -1,7 +1,9 @@
 """Policy documents as texts: whether IAM would take one. What it means is core.iam_policy's."""
 
-from iambridge.core.iam_policy import PolicyDocument, PolicyKind
+from iambridge.core.iam_policy import PolicyDocument, PolicyKind, size
 from iambridge.errors import LimitExceeded
+
+_ANY_SIZE = 1_000_000
 
 
 def check(text: str, kind: PolicyKind) -> None:
@@ -10,12 +12,8 @@ def check(text: str, kind: PolicyKind) -> None:
     Raises:
         MalformedPolicyDocument: with every fault.
     """
-    PolicyDocument.parse(text, kind=kind)
-
-
-def size(text: str) -> int:
-    """Characters that count against a quota: white space does not (IAM User Guide, "IAM and STS quotas")."""
-    return len(text) - sum(map(text.count, " \t\r\n"))
+    # quotas are for the caller, in its own words: they count before anything is read
+    PolicyDocument.parse(text, kind=kind, limit=_ANY_SIZE)
 
 
 def refuse_large(text: str, limit: int, quota: str) -> None:

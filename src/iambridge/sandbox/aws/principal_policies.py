@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from iambridge.core.iam_policy import PolicyKind
+from iambridge.core.iam_policy import PolicyKind, size
 from iambridge.errors import LimitExceeded, NoSuchEntity
 from iambridge.sandbox.aws import policy_text
 from iambridge.sandbox.aws.entities import Group, Principal, Role, User
@@ -24,11 +24,11 @@ def _subject(account: IamAccount, kind: PrincipalKind, parameters: Parameters) -
 
 def put_policy(account: IamAccount, parameters: Parameters, *, kind: PrincipalKind) -> Output:
     principal = _subject(account, kind, parameters)
-    policy_text.check(parameters["PolicyDocument"], PolicyKind.IDENTITY)
     inline = {**principal.inline, parameters["PolicyName"]: parameters["PolicyDocument"]}
     limit = _INLINE_LIMITS[kind]
-    if sum(map(policy_text.size, inline.values())) > limit:
+    if sum(map(size, inline.values())) > limit:
         raise LimitExceeded(f"Maximum policy size of {limit} bytes exceeded for {kind.kind} {principal.name}")
+    policy_text.check(parameters["PolicyDocument"], PolicyKind.IDENTITY)
     account.store.write(msgspec.structs.replace(principal, inline=inline))
     return {}
 

@@ -63,10 +63,10 @@ class StsFacts:
         entity: User | Role | None = self._named(Role, principal.role_arn) or self._named(User, principal.arn)
         if entity is None:
             return Policies()
-        documents = self._documents(entity)
+        documents = self.documents(entity)
         if isinstance(entity, User):
             for name in entity.groups:
-                documents += self._documents(self._account.find(Group, name))
+                documents += self.documents(self._account.find(Group, name))
         return Policies(identity=documents, boundary=self._boundary(entity), session=self._session_policies(session))
 
     def managed_policy_exists(self, policy_arn: str, account: str) -> bool:
@@ -76,7 +76,7 @@ class StsFacts:
         entity = self._account.store.get(kind, arn.rpartition("/")[2].lower())
         return entity if entity is not None and self._account.arn(entity) == arn else None
 
-    def _documents(self, entity: Entity) -> tuple[NamedDocument, ...]:
+    def documents(self, entity: Entity) -> tuple[NamedDocument, ...]:
         """Inline, then attached policies."""
         arn = self._account.arn(entity)
         inline = [NamedDocument(f"{arn} inline {name}", parsed(text)) for name, text in entity.inline.items()]

@@ -1,0 +1,66 @@
+"""Roles that belong to a service. Sources: IAM User Guide, "Service-linked roles"; IAM API Reference."""
+
+import json
+
+from iambridge.errors import InvalidInput, NotImplementedBySandbox
+from iambridge.sandbox.aws import roles, unique_ids
+from iambridge.sandbox.aws.aws_managed_policies import aws_managed_policy
+from iambridge.sandbox.aws.entities import Role
+from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters
+
+# service: the role's name after AWSServiceRoleFor, and AWS's policy under aws-service-role/
+_KNOWN = {
+    "autoscaling.amazonaws.com": ("AutoScaling", "AutoScalingServiceRolePolicy"),
+    "ec2fleet.amazonaws.com": ("EC2Fleet", "AWSEC2FleetServiceRolePolicy"),
+    "ecs.amazonaws.com": ("ECS", "AmazonECSServiceRolePolicy"),
+    "eks.amazonaws.com": ("AmazonEKS", "AmazonEKSServiceRolePolicy"),
+    "eks-fargate.amazonaws.com": ("AmazonEKSForFargate", "AmazonEKSForFargateServiceRolePolicy"),
+    "eks-nodegroup.amazonaws.com": ("AmazonEKSNodegroup", "AWSServiceRoleForAmazonEKSNodegroup"),
+    "elasticloadbalancing.amazonaws.com": ("ElasticLoadBalancing", "AWSElasticLoadBalancingServiceRolePolicy"),
+    "rds.amazonaws.com": ("RDS", "AmazonRDSServiceRolePolicy"),
+    "spot.amazonaws.com": ("EC2Spot", "AWSEC2SpotServiceRolePolicy"),
+    "spotfleet.amazonaws.com": ("EC2SpotFleet", "AWSEC2SpotFleetServiceRolePolicy"),
+}
+_SUFFIXED = frozenset({"autoscaling.amazonaws.com"})
+
+
+def role_name(service: str, suffix: str) -> str:
+    """`AWSServiceRoleForAutoScaling`, or with `_suffix`.
+
+    Raises:
+        NotImplementedBySandbox: a service whose role's name the sandbox does not know.
+        InvalidInput: a suffix for a service that takes none.
+    """
+    if service not in _KNOWN:
+        raise NotImplementedBySandbox(f"Service-linked roles of {service[:128]} are not available in this sandbox.")
+    if suffix and service not in _SUFFIXED:
+        raise InvalidInput(f"Custom suffix is not allowed for {service}")
+    name = f"AWSServiceRoleFor{_KNOWN[service][0]}"
+    return f"{name}_{suffix}" if suffix else name
+
+
+def role_arn(account: IamAccount, service: str, suffix: str) -> str:
+    return f"arn:aws:iam::{account.account_id}:role/aws-service-role/{service}/{role_name(service, suffix)}"
+
+
+def create_service_linked_role(account: IamAccount, parameters: Parameters) -> Output:
+    service = parameters["AWSServiceName"]
+    name = role_name(service, parameters.get("CustomSuffix", ""))
+    if account.store.get(Role, name.lower()) is not None:
+        raise InvalidInput(f"Service role name {name} has been taken in this account, please try a different suffix.")
+    policy = f"arn:aws:iam::aws:policy/aws-service-role/{_KNOWN[service][1]}"
+    statement = {"Effect": "Allow", "Principal": {"Service": [service]}, "Action": ["sts:AssumeRole"]}
+    role = Role(
+        name=name,
+        id=unique_ids.unique_id(unique_ids.ROLE),
+        path=f"/aws-service-role/{service}/",
+        created=account.timestamp(),
+        trust=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+        description=parameters.get("Description", ""),
+        attached=(policy,) if aws_managed_policy(policy) is not None else (),
+    )
+    account.store.write(role)
+    return {"Role": roles.describe(account, role)}
+
+
+OPERATIONS = {"CreateServiceLinkedRole": create_service_linked_role}

@@ -1,0 +1,92 @@
+"""IAM's simulator, account details and service-linked roles, with boto3."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.unit.sandbox.aws.test_gateway import policy, refusal
+
+if TYPE_CHECKING:
+    from tests.unit.sandbox.aws.conftest import RunningAccount
+
+READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+
+
+@pytest.fixture(scope="module")
+def iam(running: "RunningAccount") -> Any:
+    return running.client("iam")
+
+
+def decisions(found: Any) -> list[str]:
+    return [result["EvalDecision"] for result in found["EvaluationResults"]]
+
+
+def test_a_custom_policy_is_simulated_without_the_account(iam: Any) -> None:
+    """Each action on each resource has a decision, its statements and the keys that were missing."""
+    secure = {"Bool": {"aws:SecureTransport": "true"}}
+    found = iam.simulate_custom_policy(
+        PolicyInputList=[policy(READ, {**READ, "Action": "s3:PutObject", "Condition": secure})],
+        ActionNames=["s3:GetObject", "s3:PutObject"],
+        ResourceArns=["arn:aws:s3:::b/k", "arn:aws:s3:::c/k"],
+    )
+    assert decisions(found) == ["allowed", "implicitDeny", "implicitDeny", "implicitDeny"]
+    assert found["EvaluationResults"][0]["MatchedStatements"][0]["SourcePolicyId"] == "PolicyInputList.1"
+    assert found["EvaluationResults"][2]["MissingContextValues"] == ["aws:SecureTransport"]
+
+
+def test_a_principal_is_simulated_with_its_groups_and_boundary(iam: Any) -> None:
+    """A user's policies, its groups' and its boundary are in play, and given documents beside them."""
+    iam.create_user(UserName="simulated")
+    arn = iam.get_user(UserName="simulated")["User"]["Arn"]
+    iam.create_group(GroupName="simulated-group")
+    iam.put_group_policy(GroupName="simulated-group", PolicyName="p", PolicyDocument=policy(READ))
+    iam.add_user_to_group(GroupName="simulated-group", UserName="simulated")
+    asked: dict[str, Any] = {"ActionNames": ["s3:GetObject"], "ResourceArns": ["arn:aws:s3:::b/k"]}
+    assert decisions(iam.simulate_principal_policy(PolicySourceArn=arn, **asked)) == ["allowed"]
+    group = iam.get_group(GroupName="simulated-group")["Group"]["Arn"]
+    assert decisions(iam.simulate_principal_policy(PolicySourceArn=group, **asked)) == ["allowed"]
+    deny = policy({**READ, "Effect": "Deny"})
+    denied = iam.simulate_principal_policy(PolicySourceArn=arn, PolicyInputList=[deny], **asked)
+    assert decisions(denied) == ["explicitDeny"]
+    narrow = [policy({**READ, "Action": "s3:PutObject"})]
+    bounded = iam.simulate_principal_policy(PolicySourceArn=arn, PermissionsBoundaryPolicyInputList=narrow, **asked)
+    assert decisions(bounded) == ["implicitDeny"]
+    assert refusal(iam.simulate_principal_policy, PolicySourceArn=arn + "x", **asked)[0] == "NoSuchEntity"
+
+
+def test_the_account_is_told_in_pages(iam: Any) -> None:
+    """Authorization details hold every entity once over all pages, and what is attached with its document."""
+    pages = list(iam.get_paginator("get_account_authorization_details").paginate(PaginationConfig={"PageSize": 1}))
+    names = [user["UserName"] for page in pages for user in page["UserDetailList"]]
+    assert names.count("iambridge-admin") == 1
+    policies = {found["PolicyName"]: found for page in pages for found in page["Policies"]}
+    version = policies["AdministratorAccess"]["PolicyVersionList"][0]
+    assert (version["IsDefaultVersion"], version["Document"]["Statement"][0]["Action"]) == (True, "*")
+    only = iam.get_account_authorization_details(Filter=["Role"])
+    assert only["UserDetailList"] == []
+
+
+def test_a_service_linked_role_is_made_once(running: "RunningAccount", iam: Any) -> None:
+    """The role has its service's path, name, trust and policy; iam:AWSServiceName decides who may make it."""
+    service = "elasticloadbalancing.amazonaws.com"
+    iam.create_user(UserName="linker")
+    condition = {"StringEquals": {"iam:AWSServiceName": service}}
+    allow = {"Effect": "Allow", "Action": "iam:CreateServiceLinkedRole", "Resource": "*", "Condition": condition}
+    iam.put_user_policy(UserName="linker", PolicyName="p", PolicyDocument=policy(allow))
+    linker = running.client("iam", iam.create_access_key(UserName="linker")["AccessKey"])
+    role = linker.create_service_linked_role(AWSServiceName=service)["Role"]
+    expected = f"arn:aws:iam::111122223333:role/aws-service-role/{service}/AWSServiceRoleForElasticLoadBalancing"
+    assert role["Arn"] == expected
+    assert refusal(linker.create_service_linked_role, AWSServiceName=service)[0] == "InvalidInput"
+    other = {"AWSServiceName": "autoscaling.amazonaws.com"}
+    assert refusal(linker.create_service_linked_role, **other)[0] == "AccessDenied"
+    attached = iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"]
+    assert [one["PolicyName"] for one in attached] == ["AWSElasticLoadBalancingServiceRolePolicy"]
+
+
+def test_a_quota_counts_before_the_document_is_read(iam: Any) -> None:
+    """A document over the quota is LimitExceeded though it is malformed; white space does not count."""
+    iam.create_user(UserName="large")
+    arguments = {"UserName": "large", "PolicyName": "p"}
+    assert refusal(iam.put_user_policy, PolicyDocument="x" * 2049, **arguments)[0] == "LimitExceeded"
+    iam.put_user_policy(PolicyDocument=policy(READ) + " " * 4096, **arguments)
+    assert refusal(iam.create_policy, PolicyName="large", PolicyDocument="x" * 6145)[0] == "LimitExceeded"
