@@ -21,6 +21,7 @@ OBJECTS = {
     ("serviceaccounts", "default", "web"): _object("web", "sa-1"),
     ("pods", "default", "web-0"): _object("web-0", "p-1", spec={"serviceAccountName": "web", "nodeName": "n"}),
     ("pods", "default", "lost"): _object("lost", "p-2", spec={"serviceAccountName": "web", "nodeName": "gone"}),
+    ("pods", "default", "new"): _object("new", "p-4", spec={"serviceAccountName": "web"}),
     ("pods", "default", "other"): _object("other", "p-3", spec={"serviceAccountName": "default"}),
     ("secrets", "default", "s"): _object("s", "s-1"),
     ("nodes", "", "n"): _object("n", "n-1"),
@@ -80,6 +81,12 @@ def test_a_bound_token_names_what_it_is_bound_to(reference: dict[str, str], expe
     _, claims = _created(boundObjectRef=reference, audiences=["sts.amazonaws.com"])
     assert {key: claims["kubernetes.io"][key] for key in expected} == expected
     assert claims["aud"] == ["sts.amazonaws.com"]
+
+
+def test_a_pod_without_a_node_has_no_node_claim() -> None:
+    """A pod that is not scheduled yet binds its token to itself alone."""
+    _, claims = _created(boundObjectRef=_ref("Pod", "new"))
+    assert "node" not in claims["kubernetes.io"]
 
 
 def test_a_pods_api_token_lives_a_year_and_warns_after_its_hour() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.serving import Listener, RunningServer, free_port
 from iambridge.core.decision import Reason
 from iambridge.core.rbac import User
+from iambridge.sandbox.cluster import token_review_webhook
 from iambridge.sandbox.cluster.authenticated import Answer, AuthenticatedToken
 from iambridge.sandbox.cluster.token_review_webhook import TokenReviewWebhook
 from iambridge.wire.http import Request, Response
@@ -128,6 +130,19 @@ def test_what_is_kept_does_not_hold_the_token(tmp_path: Path) -> None:
     _run(tmp_path, [_status(GOOD)], story)
 
 
+def test_the_oldest_answer_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tokens come, only so many answers are kept."""
+    monkeypatch.setattr(token_review_webhook, "_MOST_ANSWERS", 2)
+
+    async def story(scene: Scene) -> None:
+        for token in ("a", "b", "c", "c", "b", "a"):
+            await scene.ask(token)
+        asked = [msgspec.json.decode(request.body)["spec"]["token"] for request in scene.seen]
+        assert asked == ["a", "b", "c", "a"]
+
+    _run(tmp_path, [_status(GOOD)], story)
+
+
 def test_one_token_at_one_time_is_one_request(tmp_path: Path) -> None:
     """Fifty callers with one token wait for one review."""
 
@@ -215,5 +230,35 @@ def test_only_the_given_authority_is_trusted(tmp_path: Path) -> None:
             assert isinstance(answer, Reason)
             assert "Certificate" in answer.text
             assert scene.seen == []
+
+    asyncio.run(main())
+
+
+def test_a_reset_connection_is_retried_and_a_refused_one_is_not(tmp_path: Path) -> None:
+    """A connection that ends without an answer is asked again, five times in all; no listener is an error at once."""
+
+    async def main() -> None:
+        authority = CertificateAuthority(tmp_path, name="test", now=dt.datetime.now(dt.UTC))
+        leaf = authority.leaf("webhook", hosts=("127.0.0.1",))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(leaf.certificate, leaf.key)
+        port, connections = free_port(), 0
+
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            await reader.read(1)
+            writer.close()
+
+        webhook = TokenReviewWebhook(
+            f"https://127.0.0.1:{port}/", authority.certificate_file, now=lambda: 0.0, first_delay=0.0
+        )
+        assert isinstance(await webhook.authenticate(TOKEN, AUDIENCES), Reason)
+        server = await asyncio.start_server(hang_up, "127.0.0.1", port, ssl=context)
+        assert isinstance(await webhook.authenticate(TOKEN, AUDIENCES), Reason)
+        assert connections == 5
+        await webhook.close()
+        server.close()
+        await server.wait_closed()
 
     asyncio.run(main())
