@@ -4,6 +4,7 @@ import contextlib
 import copy
 import random
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,22 @@ def test_explaining_changes_nothing_and_agrees(made: Case) -> None:
         for statement in named.document.statements:
             matched = statement.action.matches(question.action) and bool(statement.naming(question))
             assert matched is not bool(mismatches(statement, question))
+
+
+@settings(deadline=None)
+@given(CASES, st.booleans())
+def test_reasons_told_later_are_the_reasons(made: Case, explain: bool) -> None:  # noqa: FBT001  # drawn
+    """What is read first, and what becomes of the caller's mappings before, changes no reason and no fix."""
+    request, policies = compiled(made)
+    context, tags = dict(request.context), {"team": "red"}
+    request = replace(request, context=context, principal=replace(request.principal, tags=tags))
+    at_once, later, fix_first = (authorize(request, policies, explain=explain) for _ in range(3))
+    reasons, fix = at_once.reasons, at_once.fix
+    context.clear()
+    tags["team"] = "blue"
+    assert (fix_first.fix, fix_first.reasons) == (fix, reasons)
+    assert later == at_once
+    assert later.reasons[-1].held is later.allowed
 
 
 JSON = st.recursive(

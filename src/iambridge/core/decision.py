@@ -1,9 +1,10 @@
 """A decision and the reasons it was reached by: the one value that servers answer from and `explain` prints."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 
 class Outcome(StrEnum):
@@ -33,6 +34,10 @@ class Reason:
     facts: Mapping[str, str] = field(default_factory=lambda: _NO_FACTS)
 
 
+Telling = Callable[[], tuple[tuple[Reason, ...], str]]
+"""The reasons and the fix of one decision. It reads only values that cannot change after the decision was made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What was asked, the outcome, and every reason in the order it was checked.
@@ -45,7 +50,36 @@ class Decision:
     outcome: Outcome
     reasons: tuple[Reason, ...] = ()
     fix: str = ""
+    _tell: Telling | None = field(default=None, init=False, repr=False, compare=False)
+
+    @classmethod
+    def deferred(cls, hop: str, outcome: Outcome, tell: Telling) -> "Decision":
+        """A decision whose `reasons` and `fix` are told when one of them is first read.
+
+        Telling costs several times what judging does, and most readers want the outcome only.
+        """
+        decision = object.__new__(cls)
+        _set(decision, "hop", hop)
+        _set(decision, "outcome", outcome)
+        _set(decision, "_tell", tell)
+        return decision
+
+    if not TYPE_CHECKING:  # a __getattr__ in sight of the type checker would admit every misspelt attribute
+
+        def __getattr__(self, name: str) -> object:
+            """Tell a deferred decision: Python comes here for a slot that is not filled yet."""
+            if name not in ("reasons", "fix") or self._tell is None:
+                raise AttributeError(f"a Decision has no `{name}`", name=name, obj=self)
+            reasons, fix = self._tell()
+            _set(self, "reasons", reasons)
+            _set(self, "fix", fix)
+            _set(self, "_tell", None)
+            return reasons if name == "reasons" else fix
 
     @property
     def allowed(self) -> bool:
         return self.outcome is Outcome.ALLOWED
+
+
+_set = object.__setattr__
+"""How a frozen value is filled while it is made."""

@@ -7,6 +7,7 @@ Source: IAM User Guide, "Policy evaluation logic", "Cross-account policy evaluat
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from iambridge.core.decision import Decision, Outcome
@@ -33,13 +34,14 @@ def authorize(request: AuthorizationRequest, policies: Policies, *, explain: boo
     """Decide one action on one resource.
 
     The last reason is the verdict. `explain` adds a reason for every statement in play: None does so for a denial only.
+    Reasons are told when they are first read, from what was judged here: until then they cost nothing.
     """
     question = Question(request)
     if _SERVICE_LINKED in request.principal.role_arn:
         policies = replace(policies, service_control=None, resource_control=None)
     verdict = judge(question, policies)
     told = verdict.layer is not None if explain is None else explain
-    return decision_of(question, verdict, in_play(policies) if told else ())
+    return decision_of(question, verdict, partial(in_play, policies) if told else None)
 
 
 def evaluate_trust(
@@ -65,7 +67,7 @@ def evaluate_trust(
             Verdict(Outcome.ALLOWED, None, (grant,)) if grant else Verdict(Outcome.IMPLICIT_DENY, Layer.RESOURCE, ())
         )
     told = verdict.layer is not None if explain is None else explain
-    return decision_of(question, verdict, [(Layer.RESOURCE, trust[0])] if told else ())
+    return decision_of(question, verdict, partial(in_play, Policies(resource=trust)) if told else None)
 
 
 def judge(question: Question, policies: Policies) -> Verdict:

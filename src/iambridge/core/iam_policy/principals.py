@@ -4,7 +4,7 @@ Source: IAM User Guide, "AWS JSON policy elements: Principal", "NotPrincipal" an
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Final, Protocol
 
@@ -22,6 +22,11 @@ _KNOWN_PROVIDERS: Final = frozenset(
     {"cognito-identity.amazonaws.com", "www.amazon.com", "graph.facebook.com", "accounts.google.com"}
 )
 _CANONICAL_USER: Final = re.compile(r"[0-9a-f]{64}\Z")
+
+
+_FAMILY: Final[Mapping[str, str]] = {"service": "Service", "federated": "Federated"}
+_NO_ENTITY: Final = frozenset({"service", "federated", "anonymous"})
+"""Kinds of principals that are of no account."""
 
 
 class Naming(IntEnum):
@@ -109,20 +114,25 @@ class PrincipalElement:
         return Naming.NOT if spared else Naming.EVERYONE
 
     def _named(self, principal: Named, *, everyone: bool) -> Naming:
-        family, entity = _family(principal), _is_entity(principal)
-        unique_id, session = (principal.user_id.partition(":")[::2]) if principal.user_id else ("", "")
-        if (family, principal.arn) in self._exact:
+        if self._everyone and not self._exact:
+            return Naming.EVERYONE if everyone else self._account_of(principal)
+        exact, kind = self._exact, principal.kind
+        if (_FAMILY.get(kind, "AWS"), principal.arn) in exact:
             # a role asked about without a session is what the policy calls the role
-            return Naming.ENTITY if principal.kind == "role" else Naming.EXACT
-        if entity and unique_id and ("AWS", unique_id) in self._exact:
-            return Naming.ENTITY if session or principal.kind == "role" else Naming.EXACT
+            return Naming.ENTITY if kind == "role" else Naming.EXACT
+        entity = kind not in _NO_ENTITY
+        if entity and principal.user_id:
+            unique_id, _, session = principal.user_id.partition(":")
+            if ("AWS", unique_id) in exact:
+                return Naming.ENTITY if session or kind == "role" else Naming.EXACT
         if everyone:
             return Naming.EVERYONE
-        if entity and principal.role_arn and ("AWS", principal.role_arn) in self._exact:
+        if entity and principal.role_arn and ("AWS", principal.role_arn) in exact:
             return Naming.ENTITY
-        if entity and self._names_account(principal):
-            return Naming.ACCOUNT
-        return Naming.NOT
+        return self._account_of(principal)
+
+    def _account_of(self, principal: Named) -> Naming:
+        return Naming.ACCOUNT if principal.kind not in _NO_ENTITY and self._names_account(principal) else Naming.NOT
 
     def _names_account(self, principal: Named) -> bool:
         canonical = principal.canonical_user_id
@@ -130,8 +140,8 @@ class PrincipalElement:
 
     def _listed(self, principal: Named) -> list[bool]:
         """For each name that the principal goes by, whether it is listed."""
-        listed = [(_family(principal), principal.arn) in self._exact]
-        if not _is_entity(principal):
+        listed = [(_FAMILY.get(principal.kind, "AWS"), principal.arn) in self._exact]
+        if principal.kind in _NO_ENTITY:
             return listed
         if principal.kind == "root":
             listed.clear()
@@ -141,12 +151,3 @@ class PrincipalElement:
         if unique_id and ("AWS", unique_id) in self._exact and listed:
             listed[-1] = True
         return [*listed, self._names_account(principal)]
-
-
-def _family(principal: Named) -> str:
-    return {"service": "Service", "federated": "Federated"}.get(principal.kind, "AWS")
-
-
-def _is_entity(principal: Named) -> bool:
-    """Whether it is of an account: not a service, a provider's caller, or anonymous."""
-    return principal.kind not in ("service", "federated", "anonymous")

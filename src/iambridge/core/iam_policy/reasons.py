@@ -1,9 +1,10 @@
 """A verdict told as a Decision: what every statement in play said and why, the verdict, and the fix.
 
-What a statement says is asked of the same compiled elements that `judge` asked, so the two cannot disagree.
+INVARIANT: what a statement says is asked of the same compiled elements, and the same frozen values, that `judge`
+asked, and the verdict is the one that `judge` came to: reasons told later cannot disagree with the outcome.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -17,18 +18,27 @@ _SHOWN: Final = 8
 """Values of a policy that a reason lists before it says how many more there are."""
 
 
-def decision_of(question: Question, verdict: Verdict, documents: Sequence[tuple[Layer, NamedDocument]]) -> Decision:
-    """Without `documents`, only the deciding statements and the verdict are told."""
-    if documents:
-        reasons = [
-            _statement(layer, named, statement, question)
-            for layer, named in documents
-            for statement in named.document.statements
-        ]
-    else:
-        reasons = [_matched(grant.layer, grant.document, grant.statement) for grant in verdict.grants]
-    reasons.append(_verdict(question, verdict))
-    return Decision(question.request.action, verdict.outcome, tuple(reasons), _fix(question, verdict))
+def decision_of(
+    question: Question, verdict: Verdict, documents: Callable[[], Sequence[tuple[Layer, NamedDocument]]] | None
+) -> Decision:
+    """A decision that tells its reasons when they are first read.
+
+    `documents` gives every document in play; None: only the deciding statements and the verdict are told.
+    """
+
+    def tell() -> tuple[tuple[Reason, ...], str]:
+        if documents is None:
+            reasons = [_matched(grant.layer, grant.document, grant.statement) for grant in verdict.grants]
+        else:
+            reasons = [
+                _statement(layer, named, statement, question)
+                for layer, named in documents()
+                for statement in named.document.statements
+            ]
+        reasons.append(_verdict(question, verdict))
+        return tuple(reasons), _fix(question, verdict)
+
+    return Decision.deferred(question.request.action, verdict.outcome, tell)
 
 
 def mismatches(statement: Statement, question: Question) -> list[tuple[str, str, dict[str, str]]]:
@@ -58,7 +68,7 @@ def _statement(layer: Layer, named: NamedDocument, statement: Statement, questio
     failed = mismatches(statement, question)
     if not failed:
         return _matched(layer, named, statement)
-    facts = {"policy": layer.value, "element": ", ".join(element for element, _, _ in failed)}
+    facts = {"policy": layer._value_, "element": ", ".join(element for element, _, _ in failed)}
     for _, _, values in failed:
         facts.update({key: value for key, value in values.items() if key not in facts})
     text = "; ".join(sentence for _, sentence, _ in failed)
@@ -70,11 +80,11 @@ def _matched(layer: Layer, named: NamedDocument, statement: Statement) -> Reason
     effect = "deny" if statement.denies else "allow"
     return Reason(
         f"statement-{'denies' if statement.denies else 'allows'}",
-        f"the {layer.value} matches with effect {effect}",
+        f"the {layer._value_} matches with effect {effect}",
         where=place(named, statement),
         held=not statement.denies,
         facts={
-            "policy": layer.value,
+            "policy": layer._value_,
             "document": named.name,
             "statement": str(statement.index),
             "sid": statement.sid,
@@ -116,11 +126,11 @@ def _verdict(question: Question, verdict: Verdict) -> Reason:
     if verdict.layer is None:
         text = verdict.note or "every policy type in play allows it"
         return Reason("allowed", text, where=", ".join(grant.where for grant in verdict.grants), held=True)
-    facts = {"policy": verdict.layer.value}
+    facts = {"policy": verdict.layer._value_}
     if verdict.outcome is Outcome.EXPLICIT_DENY:
-        text = f"an explicit deny of {action} in {verdict.layer.article} {verdict.layer.value} ends the evaluation"
+        text = f"an explicit deny of {action} in {verdict.layer.article} {verdict.layer._value_} ends the evaluation"
         return Reason("explicit-deny", text, where=verdict.grants[0].where, facts=facts)
-    return Reason(DENIAL_CODES[verdict.layer], f"no {verdict.layer.value} allows {action}", facts=facts)
+    return Reason(DENIAL_CODES[verdict.layer], f"no {verdict.layer._value_} allows {action}", facts=facts)
 
 
 def _fix(question: Question, verdict: Verdict) -> str:
@@ -128,7 +138,7 @@ def _fix(question: Question, verdict: Verdict) -> str:
     if verdict.layer is None:
         return ""
     if verdict.outcome is Outcome.EXPLICIT_DENY:
-        return f"remove or narrow {verdict.grants[0].where}, {verdict.layer.article} {verdict.layer.value}"
+        return f"remove or narrow {verdict.grants[0].where}, {verdict.layer.article} {verdict.layer._value_}"
     asked = f"{request.action} on {request.resource}" if request.resource != "*" else request.action
     who = request.principal.arn
     match verdict.layer:
@@ -140,4 +150,4 @@ def _fix(question: Question, verdict: Verdict) -> str:
             entity = request.principal.role_arn or who
             return f"allow {asked} in a policy attached to {entity}"
         case _:
-            return f"allow {asked} in the {verdict.layer.value} of {who}"
+            return f"allow {asked} in the {verdict.layer._value_} of {who}"

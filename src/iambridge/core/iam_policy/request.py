@@ -85,13 +85,13 @@ class Principal:
             role_arn = role_arn or arn
         return cls(arn=arn, account=account, kind=kind, role_arn=role_arn, user_id=user_id, tags=tags or {})
 
-    def keys(self) -> dict[str, str | tuple[str, ...]]:
-        """The condition keys that follow from the principal, in lower case.
+    def keys(self, tags: Mapping[str, str] | None = None) -> dict[str, str | tuple[str, ...]]:
+        """The condition keys that follow from the principal, in lower case; `tags` stand in for its own.
 
         Source: IAM User Guide, "AWS global condition context keys", properties of the principal.
         """
         keys: dict[str, str | tuple[str, ...]] = {"aws:principalisawsservice": "false"}
-        kind = PrincipalKind(self.kind)
+        kind = self.kind if isinstance(self.kind, PrincipalKind) else PrincipalKind(self.kind)
         if kind in _TYPES:
             keys["aws:principaltype"] = _TYPES[kind]
         if kind is PrincipalKind.SERVICE:
@@ -110,7 +110,8 @@ class Principal:
                 keys["aws:userid"] = self.user_id
             if kind is PrincipalKind.USER:
                 keys["aws:username"] = self.arn.rpartition("/")[2]
-        keys.update({f"aws:principaltag/{name.lower()}": value for name, value in self.tags.items()})
+        for name, value in (self.tags if tags is None else tags).items():
+            keys[f"aws:principaltag/{name.lower()}"] = value
         return keys
 
 
@@ -154,28 +155,33 @@ class Policies:
 
 
 class Question:
-    """A request while it is judged: the action in lower case, and the context gathered at the first key asked for."""
+    """A request while it is judged: the action in lower case, and the context gathered at the first key asked for.
 
-    __slots__ = ("_keys", "action", "principal", "request", "resource")
+    INVARIANT: what it answers never changes, also when the caller's mappings do: reasons are told later.
+    """
+
+    __slots__ = ("_context", "_keys", "_tags", "action", "principal", "request", "resource")
 
     def __init__(self, request: AuthorizationRequest) -> None:
         self.request = request
         self.action = request.action.lower()
         self.resource = request.resource
         self.principal = request.principal
+        self._context = dict(request.context)
+        self._tags = dict(request.principal.tags)
         self._keys: dict[str, str | tuple[str, ...]] | None = None
-
-    @property
-    def keys(self) -> dict[str, str | tuple[str, ...]]:
-        keys = self._keys
-        if keys is None:
-            keys = self._keys = self.principal.keys()
-            if self.request.resource_account:
-                keys["aws:resourceaccount"] = self.request.resource_account
-            for key, value in self.request.context.items():
-                keys[key.lower()] = value
-        return keys
 
     def lookup(self, key: str) -> str | tuple[str, ...] | None:
         """The value of a condition key given in lower case."""
-        return self.keys.get(key)
+        keys = self._keys
+        if keys is None:
+            keys = self._keys = self._gathered()
+        return keys.get(key)
+
+    def _gathered(self) -> dict[str, str | tuple[str, ...]]:
+        keys = self.principal.keys(self._tags)
+        if self.request.resource_account:
+            keys["aws:resourceaccount"] = self.request.resource_account
+        for key, value in self._context.items():
+            keys[key.lower()] = value
+        return keys

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from iambridge.core.iam_policy.conditions import Condition
-from iambridge.core.iam_policy.matching import ArnTemplate, arn_source, compile_sources, glob, split_arn
+from iambridge.core.iam_policy.matching import ArnTemplate, arn_source, compile_sources, glob_source, split_arn
 from iambridge.core.iam_policy.principals import Named, Naming, PrincipalElement
 from iambridge.core.iam_policy.variables import Lookup, has_variables, tokens
 
@@ -26,21 +26,22 @@ class Asked(Protocol):
 class ActionElement:
     """Action or NotAction. Case-insensitive; `*` and `?` only after the service prefix, except `*` alone."""
 
-    __slots__ = ("_exact", "_globs", "negated", "services", "values")
+    __slots__ = ("_exact", "_match", "negated", "services", "values")
 
     def __init__(self, values: Sequence[str], *, negated: bool) -> None:
         self.values = tuple(values)
         self.negated = negated
         lowered = [value.lower() for value in values]
         self._exact = frozenset(value for value in lowered if "*" not in value and "?" not in value)
-        self._globs = tuple(glob(tokens(value, variables=False)) for value in lowered if value not in self._exact)
+        globs = [glob_source(tokens(value, variables=False)) for value in lowered if value not in self._exact]
+        self._match = compile_sources(globs) if globs else None
         # None: any service
         anything = negated or "*" in lowered
         self.services = None if anything else frozenset(value.partition(":")[0] for value in lowered)
 
     def matches(self, action: str) -> bool:
         """`action` is in lower case."""
-        found = action in self._exact or any(match(action) for match in self._globs)
+        found = action in self._exact or (self._match is not None and self._match(action))
         return found is not self.negated
 
 
