@@ -83,6 +83,8 @@ def canonical_paths(path: str, *, s3: bool) -> tuple[str, ...]:
     an escape, which decoding hides, so both spellings of the same path count. A `%` in the decoded path has one
     spelling only.
     """
+    if path == "/":
+        return ("/",)
     if s3:
         return (_encoded(path or "/", "/"),)
     once = _encoded(_normalised(path), "/")
@@ -94,7 +96,9 @@ def canonical_headers(headers: Iterable[tuple[str, str]], signed: Sequence[str])
     """`name:value` lines of the signed headers, or None when a signed one was not sent."""
     values: dict[str, list[str]] = {}
     for name, value in headers:
-        values.setdefault(name.lower(), []).append(" ".join(value.split()))
+        lower = name.lower()
+        if lower in signed:
+            values.setdefault(lower, []).append(" ".join(value.split()))
     lines = []
     for name in signed:
         found = values.get(name)

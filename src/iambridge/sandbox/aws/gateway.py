@@ -106,9 +106,9 @@ class Gateway:
 
     async def app(self, request: Request) -> Response:
         """Answer one request of any service."""
-        request_id = secrets.token_hex(16)
         if _for_sts(request):
             return await self._sts(request)
+        request_id = secrets.token_hex(16)
         protocol = _protocol(request)
         try:
             found = authenticate(request, self._facts, self._sessions, now=self._now())
