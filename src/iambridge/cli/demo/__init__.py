@@ -1,6 +1,6 @@
-"""`iambridge demo`: plays both crossings with real clients against a sandbox of its own, and checks every step.
+"""`iambridge demo`: plays the crossings with real clients against a sandbox of its own, and checks every step.
 
-`step` says what a step is, the two stories are data, `play` runs and judges a step, `narrate` prints.
+`step` says what a step is, the three stories are data, `play` runs and judges a step, `narrate` prints.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from iambridge.cli.demo import aws_to_kubernetes, kubernetes_to_aws
+from iambridge.cli.demo import aws_to_kubernetes, controllers, kubernetes_to_aws
 from iambridge.cli.demo.narrate import Narrator
 from iambridge.cli.demo.play import Played, play
 from iambridge.cli.demo.stage import Stage
@@ -26,6 +26,8 @@ _EXAMPLE = """examples:
 STORIES: tuple[tuple[str, tuple[Step, ...]], ...] = (
     ("Kubernetes to AWS: a pod writes to a bucket", kubernetes_to_aws.crossing()),
     ("Kubernetes to AWS: what is refused", kubernetes_to_aws.refusals()),
+    ("Kubernetes to AWS: a controller changes the account", controllers.crossing()),
+    ("Kubernetes to AWS: what the controller is refused", controllers.refusals()),
     ("AWS to Kubernetes: the mapping", aws_to_kubernetes.preparation()),
     ("AWS to Kubernetes: a user and a role log in", aws_to_kubernetes.crossing()),
     ("AWS to Kubernetes: an EC2 instance logs in as its node", aws_to_kubernetes.instance()),
