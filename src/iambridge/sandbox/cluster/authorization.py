@@ -3,7 +3,6 @@
 Source: kube-apiserver with --authorization-mode=RBAC; the group system:masters is let through before it.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -72,7 +71,7 @@ class Authorizer:
         )
         if unchanged or self.decide(user, Attributes("escalate", GROUP, plural, "", namespace, name)).allowed:
             return
-        wanted: Iterable[dict[str, Any]] = obj.get("rules") or ()
+        wanted = obj.get("rules") or []
         if obj.get("aggregationRule"):
             everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
             wanted = [everything, {"nonResourceURLs": ["*"], "verbs": ["*"]}]

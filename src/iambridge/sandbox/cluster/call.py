@@ -12,9 +12,9 @@ _MAX_MANAGER = 128
 
 @dataclass(slots=True)
 class Call:
-    """Who asks, with which options. `warnings` collects what the answer's Warning headers say.
+    """Who asks, and how. `warnings` collects what the answer's Warning headers say.
 
-    `duplicates` are the body's duplicate fields; `manager` is the field manager; `validation` is Strict, Warn or Ignore.
+    `duplicates` are the body's duplicate fields, `manager` the field manager; `validation` is Strict, Warn or Ignore.
     """
 
     user: User
@@ -62,13 +62,13 @@ class Call:
 
 
 def _of_agent(user_agent: str) -> str:
-    return user_agent.split("/")[0][:_MAX_MANAGER] or "unknown"
+    return user_agent.split("/", maxsplit=1)[0][:_MAX_MANAGER] or "unknown"
 
 
 def _invalid(name: str, words: str, *, apply: bool) -> Invalid:
     kind = "PatchOptions" if apply else "CreateOptions"
     reason = {"Unsupported": "FieldValueNotSupported", "Required": "FieldValueRequired", "Too": "FieldValueTooLong"}
-    cause = {"reason": reason.get(words.split()[0], "FieldValueInvalid"), "message": words, "field": name}
+    cause = {"reason": reason.get(words.split(maxsplit=1)[0], "FieldValueInvalid"), "message": words, "field": name}
     return Invalid(
         f'{kind}.meta.k8s.io "" is invalid: {name}: {words}',
         details={"group": "meta.k8s.io", "kind": kind, "causes": [cause]},

@@ -63,7 +63,7 @@ class Cluster:
         kinds = Kinds()
         self._admission = AdmissionChain(self.store, kinds, _no_services)
         self._authorizer = Authorizer(self.store)
-        registry = Registry(self.store, kinds, self._admission, now)
+        registry = Registry(self.store, kinds, self._admission, self._authorizer, now)
         audiences = (issuer_url,)
         tokens = TokenRequests(
             issuer=issuer_url,

@@ -8,10 +8,8 @@ from typing import Any
 def human_duration(seconds: float) -> str:
     """`2m5s`, `3h20m`, `47h`, `6d12h`, `2y10d`: two units at most, as kubectl rounds."""
     whole = int(seconds)
-    if whole < -1:
-        return "<invalid>"
     if whole < 0:
-        return "0s"
+        return "<invalid>" if whole < -1 else "0s"
     if whole < 120:
         return f"{whole}s"
     minutes = whole // 60

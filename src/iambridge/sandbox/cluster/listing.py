@@ -6,7 +6,7 @@ Source: apiserver pkg/storage/etcd3/store.go, pkg/storage/continue.go, meta/v1 v
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -30,8 +30,8 @@ _TOO_OLD = (
 class Selection:
     """Which objects a list or watch is about."""
 
-    labels: LabelSelector = LabelSelector()
-    fields: FieldSelector = FieldSelector()
+    labels: LabelSelector = field(default_factory=LabelSelector)
+    fields: FieldSelector = field(default_factory=FieldSelector)
 
     @classmethod
     def of(cls, query: Mapping[str, str], resource: Resource) -> "Selection":
@@ -167,9 +167,7 @@ def _read_token(token: str) -> tuple[int, tuple[str, str]]:
     try:
         content = msgspec.json.decode(base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True))
         namespace, _, name = content["start"].partition("/")
-        version = content["rv"]
-        if not isinstance(version, int) or not name:
-            raise ValueError(token)
+        version = int(content["rv"])
     except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, msgspec.DecodeError):
         raise BadRequest(
             "continue key is not valid: the token is not one of this server's",

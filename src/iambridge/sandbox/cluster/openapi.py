@@ -1,4 +1,4 @@
-"""/openapi/v3: one document for each group and version, as kubectl reads it for validation and `explain`.
+"""/openapi/v3: one document for each group and version, as kubectl reads it to validate and to `explain`.
 
 Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3 and the operations of kube-apiserver's own.
 """
@@ -15,8 +15,8 @@ from iambridge.sandbox.cluster.resources import Resource, Resources
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _FIELD_VALIDATION = (
-    "fieldValidation instructs the server on how to handle objects in the request (POST/PUT/PATCH) containing unknown or"
-    " duplicate fields. Valid values are: Ignore, Warn (the default) and Strict."
+    "fieldValidation instructs the server on how to handle objects in the request (POST/PUT/PATCH) containing unknown"
+    " or duplicate fields. Valid values are: Ignore, Warn (the default) and Strict."
 )
 _PARAMETERS: dict[str, dict[str, str]] = {
     "pretty": {"type": "string"},

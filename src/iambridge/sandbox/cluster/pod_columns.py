@@ -51,11 +51,7 @@ def reason(pod: Item) -> str:
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition.get("reason") == "SchedulingGated":
             word = "SchedulingGated"
-    starting = _init_reason(pod)
-    if starting:
-        word = starting
-    else:
-        word = _container_reason(status, word)
+    word = _init_reason(pod) or _container_reason(status, word)
     if pod["metadata"].get("deletionTimestamp"):
         return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
     return str(word)

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from iambridge.errors import BadRequest, Conflict, Invalid, NotFound
+from iambridge.errors import BadRequest, Conflict
 from iambridge.sandbox.cluster import metadata
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
+from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
+from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import finished
 from iambridge.sandbox.cluster.kinds import Kinds
@@ -58,7 +60,10 @@ Change = Callable[[Object], Awaitable[Object]]
 class Registry:
     """`now` gives seconds since the epoch."""
 
-    def __init__(self, store: Store, kinds: Kinds, admission: AdmissionChain, now: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, kinds: Kinds, admission: AdmissionChain, authorizer: Authorizer, now: Callable[[], float]
+    ) -> None:
+        self._authorizer = authorizer
         self.store = store
         self.kinds = kinds
         self.admission = admission
@@ -102,16 +107,16 @@ class Registry:
                     raise
         raise AssertionError("unreachable")
 
-    async def _create(self, call: Call, target: Target, obj: Object) -> Object:
+    async def _create(self, call: Call, target: Target, obj: Object, *, tracked: bool = False) -> Object:
         resource = target.resource
         strategy = self.kinds.strategy(resource)
         metadata.name_it(obj)
         target = target._replace(name=obj["metadata"].get("name", ""))
         now = timestamp(self.now())
         kind = self.kinds.type(resource)
-        obj = server_side.track(
-            None, strategy.default(obj), kind, manager=call.manager, now=now, reset=strategy.reset()
-        )
+        obj = strategy.default(obj)
+        if not tracked:
+            obj = server_side.track(None, obj, kind, manager=call.manager, now=now, reset=strategy.reset())
         operation = Operation("CREATE", call, target, obj, None)
         obj = self.conformed(None, resource, await self.admission.mutate(operation))
         obj = strategy.prepare_create(obj)
@@ -119,6 +124,7 @@ class Registry:
         obj = strategy.default(strategy.after_uid(obj))
         self._refuse_invalid(target, strategy.validate_create(obj) + self.admission.faults(operation._replace(obj=obj)))
         call.warnings += strategy.warnings(obj)
+        self._refuse_escalation(call, target, obj, None)
         await self.admission.validate(operation._replace(obj=obj))
         if self.store.get(target.key) is not None:
             raise metadata.already_exists(resource, target.name)
@@ -136,9 +142,7 @@ class Registry:
         """Replace an object, or create it where the kind allows it."""
         resource = target.resource
         new = self.conformed(call, resource, body)
-        if not new["metadata"].get("name"):
-            raise BadRequest("the name of the object () does not match the name on the URL ({target.name})")
-        if new["metadata"]["name"] != target.name:
+        if new["metadata"].get("name") != target.name:
             raise _name_differs(new, target.name)
         metadata.place(new, resource, target.namespace)
         version = new["metadata"].get("resourceVersion", "")
@@ -216,7 +220,7 @@ class Registry:
         """As `_create`, with the managedFields that the apply made."""
         if obj["metadata"].get("resourceVersion") or obj["metadata"].get("uid"):
             raise metadata.not_found(target.resource, target.name)
-        return await self._create(call, target, obj)
+        return await self._create(call, target, obj, tracked=True)
 
     async def change(self, call: Call, target: Target, compute: Change, *, tracked: bool = False) -> Object:
         """Read, compute, admit, validate and write, again when somebody else wrote meanwhile.
@@ -264,6 +268,7 @@ class Registry:
         self._refuse_invalid(target, faults)
         if not subresource:
             call.warnings += strategy.warnings(new)
+        self._refuse_escalation(call, target, new, live)
         await self.admission.validate(operation)
         if metadata.same(new, live):
             return live
@@ -329,6 +334,10 @@ class Registry:
                 f" ({kind}) does not match the expected kind ({resource.kind})"
             )
 
+    def _refuse_escalation(self, call: Call, target: Target, new: Object, old: Object | None) -> None:
+        if target.resource.group == RBAC_GROUP:
+            self._authorizer.check_escalation(call.user, target.namespace, new, old)
+
     def _refuse_invalid(self, target: Target, faults: list[field_error.FieldError]) -> None:
         if faults:
             raise field_error.invalid(target.resource.group, target.resource.kind, target.name, faults)
@@ -347,6 +356,3 @@ def _name_differs(obj: Object, name: str) -> BadRequest:
     return BadRequest(
         f"the name of the object ({obj['metadata'].get('name', '')}) does not match the name on the URL ({name})"
     )
-
-
-__all__ = ["Invalid", "NotFound", "Patch", "Registry", "Target", "Written", "decoded"]

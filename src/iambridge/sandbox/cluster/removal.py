@@ -30,7 +30,7 @@ async def delete(registry: Registry, call: Call, target: Target, options: Delete
         metadata.check_version(target.resource, target.name, options.resource_version, live)
         await registry.admission.validate(Operation("DELETE", call, target, None, live))
         try:
-            return await _delete(registry, call, target, stored, live, options)
+            return await _delete(registry, call, target, (stored, live), options)
         except Conflict as error:
             if error.details or attempt == _ATTEMPTS - 1:
                 raise
@@ -38,9 +38,9 @@ async def delete(registry: Registry, call: Call, target: Target, options: Delete
 
 
 async def _delete(
-    registry: Registry, call: Call, target: Target, stored: Stored, live: Object, options: DeleteOptions
+    registry: Registry, call: Call, target: Target, read: tuple[Stored, Object], options: DeleteOptions
 ) -> tuple[Object, bool]:
-    resource = target.resource
+    resource, (stored, live) = target.resource, read
     kept = marked(resource, live, options, registry.now(), call.warnings)
     if options.dry_run or call.dry_run:
         return (kept or live), kept is None

@@ -64,6 +64,7 @@ async def watch_lines(
     resource: Resource,
     accepted: Accepted,
     query: Mapping[str, str],
+    *,
     now: Callable[[], float],
     clock: Callable[[], float],
 ) -> AsyncIterator[bytes]:
@@ -76,7 +77,7 @@ async def watch_lines(
             if not accepted.kind:
                 yield _line(event, resource)
                 continue
-            yield _converted(event, resource, accepted, query, now(), headers=headers)
+            yield _converted(event, resource, accepted, query, now=now(), headers=headers)
             headers = False
     except KubernetesError as error:
         yield msgspec.json.encode({"type": "ERROR", "object": codec.status_of(error)}) + b"\n"
@@ -99,8 +100,8 @@ def _converted(
     resource: Resource,
     accepted: Accepted,
     query: Mapping[str, str],
-    now: float,
     *,
+    now: float,
     headers: bool,
 ) -> bytes:
     bookmark = event.type == "BOOKMARK"

@@ -11,6 +11,7 @@ _NAME = re.compile(r"^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za
 _VALUE = re.compile(r"^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")
 _SET = re.compile(r"^(\S+?)\s+(in|notin)\s*\(([^()]*)\)$")
 _SPLIT = re.compile(r",(?![^(]*\))")
+_FIELD = re.compile(r"^([^=!]+)(!=|==|=)(.*)$")
 _NUMBER = re.compile(r"^-?\d{1,18}$")
 
 # What may be selected by, besides metadata.name and metadata.namespace. Source: pkg/apis/*/v1/conversion.go.
@@ -112,7 +113,8 @@ def _checked(term: _Term, text: str) -> _Term:
             raise BadRequest(f"values[0][{term.key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, an integer")
         if not numeric and (not _VALUE.match(value) or len(value) > 63):
             raise BadRequest(
-                f'unable to parse requirement: values[0][{term.key}]: Invalid value: "{value}": a valid label must be an'
+                f'unable to parse requirement: values[0][{term.key}]: Invalid value: "{value}": a valid label must be'
+                " an"
                 " empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an"
                 " alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is"
                 " '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
@@ -142,18 +144,16 @@ class FieldSelector:
         for part in text.split(","):
             if not part:
                 continue
-            for sign, equal in (("!=", False), ("==", True), ("=", True)):
-                path, found, value = part.partition(sign)
-                if found:
-                    break
-            else:
+            match = _FIELD.match(part)
+            if match is None:
                 raise BadRequest(f"invalid selector: '{text}'; can't understand '{part}'")
+            path, sign, value = match.groups()
             if path not in known:
                 raise BadRequest(
                     f'Unable to find "{shown}" that match label selector "", field selector "{text}":'
                     f" field label not supported: {path}"
                 )
-            terms.append((path, value.replace("\\,", ",").replace("\\=", "="), equal))
+            terms.append((path, value.replace("\\,", ",").replace("\\=", "="), sign != "!="))
         return cls(tuple(terms))
 
     def matches(self, item: Mapping[str, Any]) -> bool:

@@ -8,8 +8,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.rbac import User
 from iambridge.errors import Forbidden, KubernetesError, MethodNotAllowed, NotFound, Unauthorized
@@ -160,7 +158,7 @@ class ApiServer:
 
     def _watch(self, asked: Asked, query: Mapping[str, str], accepted: Accepted) -> Response:
         watch = self._api.watch(asked, query)
-        lines: AsyncIterator[bytes] = watch_lines(watch, asked.resource, accepted, query, self._now, time.monotonic)
+        lines: AsyncIterator[bytes] = watch_lines(watch, asked.resource, accepted, query, now=self._now, clock=time.monotonic)
         return Response(200, (("content-type", accepted.content_type), ("cache-control", "no-cache, private")), lines)
 
     async def _write(
@@ -185,4 +183,3 @@ class ApiServer:
 
 def _unauthenticated(error: Unauthorized) -> Decision:
     return Decision("authentication", Outcome.IMPLICIT_DENY, (Reason("unknown-token", error.cause),))
-

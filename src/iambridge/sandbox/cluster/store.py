@@ -59,7 +59,7 @@ class Event(NamedTuple):
 
 
 class Subscription:
-    """Events of one resource since it was opened. `overflown` means that the reader was too slow and must start over."""
+    """Events of one resource since it was opened. `overflown`: the reader was too slow and must start over."""
 
     def __init__(self, resource: str) -> None:
         self.resource = resource

@@ -1,0 +1,125 @@
+"""One cluster for all tests here: IAMBRIDGE_TEST_KUBECONFIG's, else an embedded one on TLS."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_SERVER = Path(__file__).with_name("embedded_server.py")
+_KUBECTLS = [path for path in (shutil.which("kubectl"), str(Path(sys.executable).with_name("kubectl"))) if path]
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    error: str
+
+
+class Kubectl:
+    """Runs one kubectl against one cluster, in a namespace."""
+
+    def __init__(self, program: str, kubeconfig: Path, home: Path, namespace: str = "default") -> None:
+        self.program, self.kubeconfig, self.home, self.namespace = program, kubeconfig, home, namespace
+
+    def within(self, namespace: str) -> "Kubectl":
+        return Kubectl(self.program, self.kubeconfig, self.home, namespace)
+
+    def run(self, *words: str, stdin: str = "", timeout: float = 60) -> Result:
+        done = subprocess.run(
+            [self.program, "--namespace", self.namespace, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.home), "PATH": os.environ["PATH"]},
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *words: str, stdin: str = "") -> str:
+        """The output of a command that must succeed."""
+        result = self.run(*words, stdin=stdin)
+        assert result.code == 0, f"kubectl {' '.join(words)}: {result.error}{result.out}"
+        return result.out
+
+    def fails(self, *words: str, stdin: str = "") -> str:
+        """What a command that must fail says."""
+        result = self.run(*words, stdin=stdin)
+        assert result.code != 0, f"kubectl {' '.join(words)} succeeded: {result.out}"
+        return result.error
+
+    def json(self, *words: str) -> dict:  # type: ignore[type-arg]  # whatever the API holds
+        return json.loads(self.ok(*words, "-o", "json"))  # type: ignore[no-any-return]  # as above
+
+
+class EmbeddedServer:
+    """An embedded API server in a process of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.process = subprocess.Popen(
+            [sys.executable, str(_SERVER), str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            assert self.process.stderr is not None
+            raise RuntimeError(self.process.stderr.read())
+        self.facts = json.loads(line)
+        self.kubeconfig = Path(self.facts["kubeconfig"])
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.communicate("", timeout=30)
+        self._close()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None and not stream.closed:
+                stream.close()
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The kubeconfig of an administrator."""
+    given = os.environ.get("IAMBRIDGE_TEST_KUBECONFIG")
+    if given:
+        yield Path(given)
+        return
+    server = EmbeddedServer(tmp_path_factory.mktemp("embedded"))
+    yield server.kubeconfig
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _embedded_only(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("embedded_only") and os.environ.get("IAMBRIDGE_TEST_KUBECONFIG"):
+        pytest.skip("asserts what only the embedded cluster does")
+
+
+@pytest.fixture(params=_KUBECTLS, ids=lambda path: "pinned" if ".venv" in path else "system")
+def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
+    """kubectl, each one that is here, in a namespace of its own."""
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    tool = Kubectl(request.param, kubeconfig, tmp_path)
+    tool.ok("create", "namespace", namespace)
+    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
+    yield tool.within(namespace)
+    tool.ok("delete", "namespace", namespace, "--wait=false")
