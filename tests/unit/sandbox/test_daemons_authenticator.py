@@ -18,10 +18,8 @@ import aiohttp
 import pytest
 import yaml
 
-from iambridge.adapters import kubeconfig
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.decision_log import NoDecisionLog
-from iambridge.adapters.kubernetes import KubernetesClient
 from iambridge.adapters.oidc_keys import FetchedOidcKeys
 from iambridge.adapters.serving import Listener, RunningServer, free_port
 from iambridge.core import sigv4
@@ -30,9 +28,9 @@ from iambridge.core.decision import Decision
 from iambridge.core.iam_policy import Policies, Principal
 from iambridge.core.role_trust import OidcProvider, Session, TrustedRole
 from iambridge.ports import LongTermKey
-from iambridge.sandbox.authenticator import EmbeddedAuthenticator
 from iambridge.sandbox.aws.sessions import SealedSessions
 from iambridge.sandbox.aws.unique_ids import SESSION_KEY, access_key_id, account_of, secret_access_key
+from iambridge.sandbox.daemons import AuthenticatorDaemon
 from iambridge.servers.sts import SecurityTokenService
 from iambridge.wire.http import Request, Response
 
@@ -171,9 +169,15 @@ async def running(directory: Path) -> AsyncIterator[World]:
         now=lambda: dt.datetime.now(dt.UTC), new_id=lambda: str(uuid.uuid4()),
         new_key=lambda account: (access_key_id(SESSION_KEY, account), secret_access_key()), account_of=account_of,
     )  # fmt: skip
-    authenticator = EmbeddedAuthenticator(
-        KubernetesClient(kubeconfig.anonymous(f"http://127.0.0.1:{api_port}")), cluster_id=CLUSTER, aws_url=f"https://127.0.0.1:{aws}",
-        ca_file=authority.certificate_file, credentials=READER, region="us-east-1", decision_log=NoDecisionLog(),
+    kubeconfig = directory / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{api_port}"}}],
+        "users": [{"name": "c", "user": {}}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+    }))  # fmt: skip
+    authenticator = AuthenticatorDaemon(
+        kubeconfig, NoDecisionLog(), cluster_id=CLUSTER, aws_url=f"https://127.0.0.1:{aws}",
+        ca_file=authority.certificate_file, instance_reader=READER,
     )  # fmt: skip
     servers = [
         RunningServer(sts.app, Listener("127.0.0.1", aws, leaf.certificate, leaf.key)),
@@ -182,7 +186,7 @@ async def running(directory: Path) -> AsyncIterator[World]:
     ]
     for server in servers:
         await server.start()
-    await authenticator.start()
+    authenticator.start()
     import ssl
 
     tls = ssl.create_default_context(cafile=authority.certificate_file)
