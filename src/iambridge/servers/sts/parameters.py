@@ -129,6 +129,8 @@ def requested_tags(parameters: Mapping[str, str], faults: Faults) -> SessionTags
         raise ValidationError("Tags takes at most 50 tags with keys of 1 to 128 and values of up to 256 characters")
     if len({key.lower() for key, _ in given}) != len(given):
         raise ValidationError("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    if not set(transitive) <= {key for key, _ in given}:
+        raise ValidationError("TransitiveTagKeys names a key that is not among Tags", fix="name keys of Tags only")
     return SessionTags(dict(given), transitive, source)
 
 

@@ -207,6 +207,9 @@ def test_assume_role_and_chaining(tmp_path: Path) -> None:
             )
             tags = {"Tags": [{"Key": "team", "Value": "a"}], "TransitiveTagKeys": ["team"]}
             first = taken(await asyncio.to_thread(lambda: assume(alice, "direct", ExternalId="e-1", **tags)))
+            with pytest.raises(ClientError) as caught:
+                await asyncio.to_thread(lambda: assume(alice, "direct", ExternalId="e-1", TransitiveTagKeys=["team"]))
+            assert error_of(caught.value)[0] == "ValidationError"
             with pytest.raises(ClientError):
                 await asyncio.to_thread(assume, alice, "delegated")
             world.facts.documents = (NamedDocument("p", identity({**allow, "Resource": "*"})),)
