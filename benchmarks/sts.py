@@ -276,7 +276,7 @@ def report(measured: dict[tuple[str, str], list[tuple[float, float]]], verify: f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of load on each server for each call and round")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of load on each server for each call and round")
     parser.add_argument("--hello", nargs=3, metavar=("PORT", "CERTIFICATE", "KEY"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.hello:
