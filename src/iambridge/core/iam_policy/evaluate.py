@@ -139,12 +139,11 @@ def _implicit(layer: Layer) -> Verdict:
 
 def _first_deny(question: Question, policies: Policies) -> Grant | None:
     """The first explicit deny, in the order of evaluation."""
-    service_control = () if question.principal.kind in _SIDELESS else policies.service_control or ()
     for layer, levels in (
-        (Layer.RESOURCE_CONTROL, policies.resource_control or ()),
-        (Layer.SERVICE_CONTROL, service_control),
+        (Layer.RESOURCE_CONTROL, policies.resource_control),
+        (Layer.SERVICE_CONTROL, None if question.principal.kind in _SIDELESS else policies.service_control),
     ):
-        for level in levels:
+        for level in levels or ():
             grant = _deny(layer, level, question)
             if grant:
                 return grant
@@ -155,16 +154,18 @@ def _first_deny(question: Question, policies: Policies) -> Grant | None:
         (Layer.SESSION, policies.session),
         (Layer.ENDPOINT, policies.endpoint),
     ):
-        grant = _deny(layer, documents, question) if documents else None
-        if grant:
-            return grant
+        if documents:
+            grant = _deny(layer, documents, question)
+            if grant:
+                return grant
     return None
 
 
 def _deny(layer: Layer, documents: Sequence[NamedDocument], question: Question) -> Grant | None:
     for named in documents:
-        if named.document.has_denies:
-            for statement in named.document.for_action(question.action)[0]:
+        document = named.document
+        if document.has_denies:
+            for statement in document.for_action(question.action)[0]:
                 if statement.naming(question):
                     return Grant(layer, named, statement)
     return None

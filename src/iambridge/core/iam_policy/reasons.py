@@ -41,26 +41,29 @@ def decision_of(
     return Decision.deferred(question.request.action, verdict.outcome, tell)
 
 
-def mismatches(statement: Statement, question: Question) -> list[tuple[str, str, dict[str, str]]]:
-    """(element, sentence, values compared) for each element that fails; empty when the statement matches.
+Mismatch = tuple[str, str, dict[str, str]]
+"""The element that fails, a sentence, and the values compared."""
+
+
+def mismatches(statement: Statement, question: Question) -> list[Mismatch]:
+    """Every element that fails; empty when the statement matches.
 
     When the action fails nothing else is told: the statement is about something else.
     """
     action = statement.action
     if not action.matches(question.action):
-        asked = question.request.action
-        return [_element("Action", action.negated, asked, action.values)]
+        return [_element("Action", action.negated, question.request.action, action.values)]
     found = []
     principal = statement.principal
     if principal is not None and not principal.naming(question.principal, denies=statement.denies):
         values = tuple(value for _, value in principal.values)
         found.append(_element("Principal", principal.negated, question.principal.arn, values))
-    resource = statement.resource
-    if resource is not None and not resource.matches(question.resource, question.lookup):
+    resource, lookup = statement.resource, question.lookup
+    if resource is not None and not resource.matches(question.resource, lookup):
         found.append(_element("Resource", resource.negated, question.resource, resource.values))
-    found += [
-        _condition(condition, question) for condition in statement.conditions if not condition.holds(question.lookup)
-    ]
+    for condition in statement.conditions:
+        if not condition.holds(lookup):
+            found.append(_condition(condition, question))
     return found
 
 
@@ -68,12 +71,13 @@ def _statement(layer: Layer, named: NamedDocument, statement: Statement, questio
     failed = mismatches(statement, question)
     if not failed:
         return _matched(layer, named, statement)
-    facts = {"policy": layer._value_, "element": ", ".join(element for element, _, _ in failed)}
-    for _, _, values in failed:
-        facts.update({key: value for key, value in values.items() if key not in facts})
-    text = "; ".join(sentence for _, sentence, _ in failed)
+    element, text, compared = failed[0]
+    for other, sentence, values in failed[1:]:
+        element, text = f"{element}, {other}", f"{text}; {sentence}"
+        compared = compared | values | compared
+    facts = {"policy": layer._value_, "element": element} | compared
     # a Deny that does not match speaks for the caller
-    return Reason("statement-does-not-match", text, where=place(named, statement), held=statement.denies, facts=facts)
+    return Reason("statement-does-not-match", text, place(named, statement), statement.denies, facts)
 
 
 def _matched(layer: Layer, named: NamedDocument, statement: Statement) -> Reason:
