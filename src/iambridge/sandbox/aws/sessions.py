@@ -7,6 +7,7 @@ import base64
 import secrets
 import zlib
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -16,11 +17,15 @@ from iambridge.adapters.certificates import write_private
 from iambridge.core.role_trust import Session
 from iambridge.errors import InputError, PackedPolicyTooLarge
 
-_VERSION = b"\x01"
+_PLAIN, _DEFLATED = b"\x02", b"\x03"  # the first byte says how, and is sealed along
+_DEFLATE_OVER = 1024  # below, deflating takes longer than all the rest of sealing, and saves little
 _NONCE_BYTES = 12  # NIST SP 800-38D: 96 random bits are good for 2^32 tokens under one key
 _KEY_BYTES = 32
 _MAX_CHARACTERS = 8192
 _MAX_PLAIN = 64 * 1024
+_FIELDS = tuple(get_type_hints(Session))
+# a session without its fields' names, which every token would repeat
+_ROW: Any = msgspec.defstruct("_ROW", list(get_type_hints(Session).items()), array_like=True)
 
 
 class SealedSessions:
@@ -48,11 +53,11 @@ class SealedSessions:
         Raises:
             PackedPolicyTooLarge: session policies and tags would make it longer than 8,192 characters.
         """
-        # a window of 4 KiB: a session is smaller, and zlib's own 32 KiB take longer to set up than to use
-        deflate = zlib.compressobj(6, zlib.DEFLATED, 12, 5)
-        plain = deflate.compress(msgspec.msgpack.encode(session)) + deflate.flush()
+        plain, version = msgspec.msgpack.encode([getattr(session, name) for name in _FIELDS]), _PLAIN
+        if len(plain) > _DEFLATE_OVER:
+            plain, version = zlib.compress(plain), _DEFLATED
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = _VERSION + nonce + self._cipher.encrypt(nonce, plain, _VERSION)
+        sealed = version + nonce + self._cipher.encrypt(nonce, plain, version)
         token = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
         if len(token) > _MAX_CHARACTERS:
             raise PackedPolicyTooLarge(
@@ -67,9 +72,11 @@ class SealedSessions:
         try:
             sealed = base64.b64decode(session_token + "=" * (-len(session_token) % 4), altchars=b"-_", validate=True)
             version, nonce, rest = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-            if version != _VERSION or len(nonce) != _NONCE_BYTES:
+            if version not in {_PLAIN, _DEFLATED} or len(nonce) != _NONCE_BYTES:
                 return None
-            plain = zlib.decompressobj().decompress(self._cipher.decrypt(nonce, rest, version), _MAX_PLAIN)
-            return msgspec.msgpack.decode(plain, type=Session)
+            plain = self._cipher.decrypt(nonce, rest, version)
+            if version == _DEFLATED:
+                plain = zlib.decompressobj().decompress(plain, _MAX_PLAIN)
+            return Session(*msgspec.structs.astuple(msgspec.msgpack.decode(plain, type=_ROW)))
         except (ValueError, InvalidTag, zlib.error, msgspec.MsgspecError):
             return None
