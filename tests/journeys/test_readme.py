@@ -11,8 +11,6 @@ import pytest
 from iambridge.cli.demo.play import client_path
 from iambridge.cli.demo.stage import Stage
 
-pytestmark = pytest.mark.xdist_group("readme")
-
 README = Path(__file__).parents[2] / "README.md"
 BLOCKS = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
 

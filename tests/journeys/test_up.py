@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 from botocore.config import Config
 
 from iambridge.sandbox.client_environment import client_environment
 from iambridge.sandbox.data_dir import read_ports
-
-pytestmark = pytest.mark.xdist_group("up")
 
 UP = [sys.executable, "-m", "iambridge", "up"]
 

@@ -29,6 +29,7 @@ class Stage:
         self.directory = directory
         self.data_dir = directory / "sandbox"
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self._world: World | None = None
 
     @property
@@ -90,7 +91,8 @@ class Stage:
                 lines.put(line)
             lines.put(None)
 
-        threading.Thread(target=read, daemon=True).start()
+        self._reader = threading.Thread(target=read, daemon=True)
+        self._reader.start()
         started = time.monotonic()
         printed: list[str] = []
         while time.monotonic() - started < _START_SECONDS:
@@ -110,14 +112,19 @@ class Stage:
         )
 
     def stop(self) -> None:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None:
             return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._reader is not None:
+            self._reader.join(_STOP_SECONDS)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 def examples() -> Path:
