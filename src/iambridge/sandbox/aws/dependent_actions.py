@@ -7,7 +7,7 @@ to tag resources during creation".
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from iambridge.sandbox.aws import resources
+from iambridge.sandbox.aws import launch_templates, resources
 from iambridge.sandbox.aws.entities import InstanceProfile, Role
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.iam_resources import passing
@@ -61,14 +61,18 @@ def asked(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
         context = {**own, **tag_context(tags, call)}
         unsure = resources.unsure(call, arn)
         result.append(Asked(call.action, arn, tuple(context.items()), unsure, tags_read=arn == "*" and not unsure))
-    result += _tagging(call, arns)
+    result += _tagging(call, arns, account)
     result += _passing(call, account)
     return result
 
 
 def launching(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
-    """The decisions of a RunInstances that stands behind a fleet or a group, whose own tags were decided on before."""
-    return [item for item in asked(call, arns, account) if item[:2] != ("ec2:CreateTags", "*")]
+    """The decisions of a RunInstances that stands behind a fleet or a group.
+
+    Tags that the fleet's own request gives are CreateFleet's to be decided; those of the template are RunInstances'.
+    """
+    decided = [item for item in asked(call, arns, account) if item.action != "ec2:CreateTags"]
+    return [*decided, *_tagging(launch_templates.without_requests_tags(call), arns, account)]
 
 
 def _launch_context(call: Call, account: IamAccount) -> dict[str, str | tuple[str, ...]]:
@@ -83,11 +87,11 @@ def _ec2_type(arn: str) -> str:
     return arn.split(":", 5)[5].partition("/")[0] if arn.startswith("arn:") else ""
 
 
-def _tagging(call: Call, arns: list[str]) -> Iterator[Asked]:
+def _tagging(call: Call, arns: list[str], account: IamAccount) -> Iterator[Asked]:
     for kind, tags in specified_tags(call).items():
         context = {**tag_context(tags, call), "ec2:CreateAction": call.operation}
         named = [arn for arn in arns if _ec2_type(arn) == kind]
-        for arn in named or ["*"]:
+        for arn in named or [f"arn:aws:ec2:{call.region}:{account.account_id}:{kind}/*"]:
             yield Asked("ec2:CreateTags", arn, tuple(context.items()), tags_read=True)
     if call.service.model == "elbv2" and call.operation.startswith("Create") and (tags := request_tags(call)):
         context = {**tag_context(tags, call), "elasticloadbalancing:CreateAction": call.operation}

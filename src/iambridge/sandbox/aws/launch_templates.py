@@ -73,6 +73,14 @@ def launches(call: Call, templates: list[Template]) -> tuple[Call, list[Call]]:
     return replace(call, flat={**call.flat, **ids}), [_filled(run, own, template) for template in templates]
 
 
+def without_requests_tags(call: Call) -> Call:
+    """A call of `launches` with the template's TagSpecifications alone."""
+    gone = {
+        key for key in call.flat if key.startswith("TagSpecification.") and len(key.split(".")[1]) < len(str(_FIRST))
+    }
+    return replace(call, flat={key: value for key, value in call.flat.items() if key not in gone})
+
+
 def _filled(call: Call, own: Mapping[str, str], template: Template) -> Call:
     """What a request says wins over its template."""
     said = {key.partition(".")[0] for key in own if not key.startswith("TagSpecification")}
