@@ -9,7 +9,7 @@ import yaml
 
 from iambridge.core.aws_auth import Kind, Located, Section, Unparsable
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 16
 _KINDS = {
     "tag:yaml.org,2002:str": Kind.STRING,
@@ -41,7 +41,7 @@ def read_section(text: str) -> Section:
     if not text.strip(" \t\r\n`\"'"):
         return _EMPTY  # as the original takes what an empty template leaves
     try:
-        node = yaml.compose(text, Loader=_LOADER)
+        node = yaml.compose(text, Loader=LOADER)
         return _EMPTY if node is None else _located(node, 0, {})
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -58,6 +58,15 @@ def read_section(text: str) -> Section:
         return Unparsable(1, 1, "the text is not Unicode")
     except RecursionError:
         return Unparsable(1, 1, "the text nests too deep")
+
+
+def locate(node: yaml.Node) -> Section:
+    """A node of a larger document as a section; its lines are the document's."""
+    try:
+        return _located(node, 0, {})
+    except _Refused as refused:
+        mark = refused.node.start_mark
+        return Unparsable(mark.line + 1, mark.column + 1, refused.problem)
 
 
 def _located(node: yaml.Node, depth: int, seen: dict[int, Located]) -> Located:

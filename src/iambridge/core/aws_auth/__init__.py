@@ -11,13 +11,17 @@ from iambridge.core.aws_auth.break_glass import break_glass
 from iambridge.core.aws_auth.document import Fault, Kind, Located, Section, Severity, Unparsable
 from iambridge.core.aws_auth.entry import Entry, PermissionSet
 from iambridge.core.aws_auth.identity import Identity, Mapped, MappedUser, Source, instance_wanted, map_identity
+from iambridge.core.aws_auth.lint import Bound, smells
 from iambridge.core.aws_auth.load import SECTIONS, Rules, load
 from iambridge.core.aws_auth.mappings import Mappings, Match
+from iambridge.core.aws_auth.plan import Change, Plan, in_masters, plan
 from iambridge.core.aws_auth.templates import PLACEHOLDERS
 
 __all__ = [
     "PLACEHOLDERS",
     "SECTIONS",
+    "Bound",
+    "Change",
     "Entry",
     "Fault",
     "Identity",
@@ -28,13 +32,17 @@ __all__ = [
     "Mappings",
     "Match",
     "PermissionSet",
+    "Plan",
     "Rules",
     "Section",
     "Severity",
     "Source",
     "Unparsable",
     "break_glass",
+    "in_masters",
     "instance_wanted",
     "load",
     "map_identity",
+    "plan",
+    "smells",
 ]
