@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -65,20 +66,26 @@ class EmbeddedServer:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.process = subprocess.Popen(
-            [sys.executable, str(_SERVER), str(directory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        log = directory / "server.log"
+        with log.open("w") as stream:
+            self.process = self._started(stream)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            assert self.process.stderr is not None
-            raise RuntimeError(self.process.stderr.read())
+            self.process.wait()
+            self._close()
+            raise RuntimeError(log.read_text())
         self.facts = json.loads(line)
         self.kubeconfig = Path(self.facts["kubeconfig"])
+
+    def _started(self, stream: IO[str]) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, str(_SERVER), str(self.directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+        )
 
     def stop(self) -> None:
         if self.process.poll() is None:
@@ -91,7 +98,7 @@ class EmbeddedServer:
         self._close()
 
     def _close(self) -> None:
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+        for stream in (self.process.stdin, self.process.stdout):
             if stream is not None and not stream.closed:
                 stream.close()
 

@@ -30,7 +30,6 @@ from iambridge.sandbox.cluster.service_account_authentication import Lookup, aut
 from iambridge.sandbox.cluster.store import Key, Store
 from iambridge.sandbox.cluster.subresources import Subresources
 from iambridge.sandbox.cluster.token_request import TokenRequests
-from iambridge.wire.http import App
 
 _MASTERS = ("system:masters", "system:authenticated")
 
@@ -87,8 +86,8 @@ class Cluster:
         address = urlsplit(server_url).netloc
         non_resource = NonResource(self.resources, OpenApi(self.resources), issuer, address, ready=lambda: self._ready)
         server = ApiServer(self._api, authentication, non_resource, self._logs, log=log or NoDecisionLog(), now=now)
-        self.app: App = server.app
-        self.issuer_app: App = issuer.app
+        self.app = server.app
+        self.issuer_app = issuer.app
 
     async def start(self) -> None:
         """Make what every cluster starts with, and keep aggregated roles up to date."""

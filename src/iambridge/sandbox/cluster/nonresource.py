@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from iambridge.errors import MethodNotAllowed, NotAcceptable
 from iambridge.sandbox.cluster import codec, discovery
 from iambridge.sandbox.cluster.issuer import Issuer
-from iambridge.sandbox.cluster.openapi import OpenApi
+from iambridge.sandbox.cluster.openapi import V2_ASKED, V2_PROTOBUF, OpenApi, swagger, swagger_protobuf
 from iambridge.sandbox.cluster.resources import Resources
 from iambridge.wire.http import Request, Response
 
@@ -40,6 +40,11 @@ class NonResource:
             return self._discovery(request, parts, query)
         if parts[:2] == ("openapi", "v3"):
             return self._openapi_document(request, "/".join(parts[2:]))
+        if parts == ("openapi", "v2"):
+            accept = request.headers.get("accept")
+            if V2_ASKED in accept or V2_PROTOBUF in accept:
+                return Response(200, (("content-type", V2_PROTOBUF),), swagger_protobuf())
+            return self._json(request, swagger(), query)
         issued = self._issuer.document(request.path)
         if issued is not None:
             return issued
@@ -57,7 +62,7 @@ class NonResource:
             for name, versions in self._resources.group_versions().items()
             for version in versions
         ]
-        fixed = ["/api", "/apis", *(f"/{name}" for name in _HEALTH), "/openapi/v3", "/version"]
+        fixed = ["/api", "/apis", *(f"/{name}" for name in _HEALTH), "/openapi/v2", "/openapi/v3", "/version"]
         return sorted([*fixed, *groups, *self._issuer.paths])
 
     def _discovery(self, request: Request, parts: tuple[str, ...], query: Mapping[str, str]) -> Response:

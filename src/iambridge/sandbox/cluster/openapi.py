@@ -1,6 +1,6 @@
-"""/openapi/v3: one document for each group and version, as kubectl reads it to validate and to `explain`.
+"""/openapi/v3: a document for each group and version, as kubectl reads it to validate and to `explain`.
 
-Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3 and the operations of kube-apiserver's own.
+Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3 and kube-apiserver's own.
 """
 
 import hashlib
@@ -74,6 +74,26 @@ _PATCH = {
     "description": "Patch is a JSON patch, merge patch, strategic merge patch or applied object.",
     "type": "object",
 }
+
+
+# clients ask for the name with an @, which is no media type and so cannot be answered with
+V2_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
+def swagger() -> dict[str, Any]:
+    """/openapi/v2, without any model: kubectl asks for it before a `kind: List`, and then leaves validation to us."""
+    return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": GIT_VERSION}, "paths": {}}
+
+
+def swagger_protobuf() -> bytes:
+    """The same as gnostic's openapi.v2.Document: swagger is field 1, info 2, with title 1 and version 2."""
+    info = _text(1, "Kubernetes") + _text(2, GIT_VERSION)
+    return _text(1, "2.0") + bytes((2 << 3 | 2, len(info))) + info
+
+
+def _text(number: int, text: str) -> bytes:
+    return bytes((number << 3 | 2, len(text))) + text.encode()
 
 
 class OpenApi:

@@ -5,7 +5,7 @@ Source: apiserver pkg/server/config.go DefaultBuildHandlerChain for the order of
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from iambridge.core.decision import Decision, Outcome, Reason
@@ -158,8 +158,9 @@ class ApiServer:
 
     def _watch(self, asked: Asked, query: Mapping[str, str], accepted: Accepted) -> Response:
         watch = self._api.watch(asked, query)
-        lines: AsyncIterator[bytes] = watch_lines(watch, asked.resource, accepted, query, now=self._now, clock=time.monotonic)
-        return Response(200, (("content-type", accepted.content_type), ("cache-control", "no-cache, private")), lines)
+        lines = watch_lines(watch, asked.resource, accepted, query, now=self._now, clock=time.monotonic)
+        headers = (("content-type", accepted.content_type), ("cache-control", "no-cache, private"))
+        return Response(200, headers, lines)
 
     async def _write(
         self, request: Request, asked: Asked, user: User, query: Mapping[str, str], notes: list[str]
