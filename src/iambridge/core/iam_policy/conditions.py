@@ -53,7 +53,9 @@ class Condition:
 
     An absent key: a positive operator fails, a negated one holds, IfExists and ForAllValues hold, ForAnyValue fails.
     A multi-valued key fails every operator without ForAllValues or ForAnyValue: AWS leaves it undefined.
-    A value that cannot be compared (no number, an unresolved variable) fails the condition, negated or not.
+    An empty list of values matches nothing: a positive operator fails, a negated one holds.
+    A value that cannot be compared (no number, no ARN of six segments, an unresolved variable) fails the condition,
+    negated or not.
     """
 
     __slots__ = ("_compare", "_lowered", "_negated", "_when_absent", "key", "name", "operator", "values")

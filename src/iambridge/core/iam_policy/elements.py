@@ -69,6 +69,8 @@ def resource(reading: Reading, entry: JsonObject, path: str) -> ResourceElement 
             if name in entry:
                 reading.fault(f"{path}.{name}", "a trust policy has no resource", f"Has prohibited field {name}")
         return None
+    if reading.kind is PolicyKind.RESOURCE and "NotResource" not in entry and _of_a_repository(entry):
+        return None
     name = _one_of(reading, entry, path, "Resource", "Policy statement must contain resources.")
     if not name:
         return None
@@ -79,6 +81,17 @@ def resource(reading: Reading, entry: JsonObject, path: str) -> ResourceElement 
     if reading.faults:
         return None
     return ResourceElement([value for _, value in values], negated=name == "NotResource", variables=reading.variables)
+
+
+def _of_a_repository(entry: JsonObject) -> bool:
+    """Whether a statement without Resource is about the ECR repository that its policy is attached to.
+
+    Source: Amazon ECR User Guide, "Private repository policies": their statements have no Resource.
+    """
+    given = entry.get("Action")
+    listed = given if isinstance(given, list) else [given]
+    ours = [is_text(value) and str(value).lower().startswith("ecr:") for value in listed]
+    return "Resource" not in entry and bool(ours) and all(ours)
 
 
 def _resource_arn(reading: Reading, where: str, value: str) -> None:
@@ -176,8 +189,6 @@ def _condition(reading: Reading, path: str, name: str, key: str, given: object) 
         reading.fault(path, f"the key `{key}` names no service, as aws:SourceIp", _NO_VENDOR)
     values: list[str] = []
     listed = given if isinstance(given, list) else [given]
-    if not listed:
-        reading.fault(path, "is empty, so it could never match", SYNTAX)
     for index, value in enumerate(listed):
         where = f"{path}[{index}]" if isinstance(given, list) else path
         if isinstance(value, bool):
@@ -192,4 +203,4 @@ def _condition(reading: Reading, path: str, name: str, key: str, given: object) 
         except UncomparableValueError as fault:
             reading.fault(where, str(fault), SYNTAX)
             values.pop()
-    return Condition(name, key, values, variables=reading.variables) if values else None
+    return None if listed and not values else Condition(name, key, values, variables=reading.variables)

@@ -30,6 +30,21 @@ _SIDELESS: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, Pr
 _SERVICE_LINKED: Final = ":role/aws-service-role/"
 
 
+_RESOURCE_CONTROLLED: Final = frozenset(
+    {
+        "aoss", "cognito-identity", "cognito-idp", "dynamodb", "ecr", "kms", "logs", "s3", "secretsmanager", "sqs",
+        "sts",
+    }
+)  # fmt: skip
+"""Services whose resources RCPs touch.
+
+Source: Organizations User Guide, "List of AWS services that support RCPs". AWS lengthens it: one too many refuses more.
+"""
+
+_NOT_RESOURCE_CONTROLLED: Final = frozenset({"kms:retiregrant"})
+"""Source: Organizations User Guide, "Resources and entities not restricted by RCPs"."""
+
+
 def authorize(request: AuthorizationRequest, policies: Policies, *, explain: bool | None = None) -> Decision:
     """Decide one action on one resource.
 
@@ -39,6 +54,8 @@ def authorize(request: AuthorizationRequest, policies: Policies, *, explain: boo
     question = Question(request)
     if _SERVICE_LINKED in request.principal.role_arn:
         policies = replace(policies, service_control=None, resource_control=None)
+    elif policies.resource_control and not _resource_controlled(question.action):
+        policies = replace(policies, resource_control=None)
     verdict = judge(question, policies)
     told = verdict.layer is not None if explain is None else explain
     return decision_of(question, verdict, partial(in_play, policies) if told else None)
@@ -190,6 +207,10 @@ def _named_by(documents: Sequence[NamedDocument], question: Question) -> tuple[N
             if naming > best:
                 best, grant = naming, Grant(Layer.RESOURCE, named, statement)
     return best, grant
+
+
+def _resource_controlled(action: str) -> bool:
+    return action.partition(":")[0] in _RESOURCE_CONTROLLED and action not in _NOT_RESOURCE_CONTROLLED
 
 
 def _resource_policy_rules(question: Question) -> bool:

@@ -143,19 +143,25 @@ def _like(values: Sequence[str], *, variables: bool) -> Compare:
 
 
 def _arn(values: Sequence[str], *, variables: bool) -> Compare:
-    """ArnEquals and ArnLike are one operator. A value with fewer than six segments matches no ARN."""
+    """ArnEquals and ArnLike are one operator.
+
+    A value with fewer than six segments, `*` too, has nothing to compare segment by segment: it makes neither the
+    operator nor its negation hold, unless another value matches.
+    """
     plain: list[str] = []
     templates: list[ArnTemplate] = []
+    short = False
     for value in values:
         cut = tokens(value, variables=variables)
         segments = split_arn(cut)
         if segments is None:
-            raise UncomparableValueError("should be an ARN of six segments")
-        if has_variables(cut):
+            short = True
+        elif has_variables(cut):
             templates.append(ArnTemplate(segments))
         else:
             plain.append(arn_source(segments))
-    return _with_templates(_either(plain), templates)
+    compare = _with_templates(_either(plain), templates)
+    return (lambda value, lookup: compare(value, lookup) or None) if short else compare
 
 
 def _either(sources: Sequence[str]) -> Match:
@@ -178,12 +184,12 @@ def _with_templates(plain: Match, templates: Sequence[Template | ArnTemplate]) -
 def _ordered(values: Sequence[str], read: Callable[[str], Decimal | None], relation: str, wanted: str) -> Compare:
     limits = [_readable(value, read, wanted) for value in values]
     # several values are alternatives, so only the easiest one matters
-    low, high = min(limits), max(limits)
+    low, high = min(limits, default=Decimal(0)), max(limits, default=Decimal(0))
 
     def compare(value: str, _: Lookup) -> bool | None:
         actual = read(value)
-        if actual is None:
-            return None
+        if actual is None or not limits:
+            return None if actual is None else False
         match relation:
             case "<":
                 return actual < high

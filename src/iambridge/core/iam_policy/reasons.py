@@ -61,9 +61,7 @@ def mismatches(statement: Statement, question: Question) -> list[Mismatch]:
     resource, lookup = statement.resource, question.lookup
     if resource is not None and not resource.matches(question.resource, lookup):
         found.append(_element("Resource", resource.negated, question.resource, resource.values))
-    for condition in statement.conditions:
-        if not condition.holds(lookup):
-            found.append(_condition(condition, question))
+    found += [_condition(condition, question) for condition in statement.conditions if not condition.holds(lookup)]
     return found
 
 
