@@ -55,7 +55,7 @@ CONDITIONS: list[tuple[list[str], str, list[Any]]] = [
     (
         ["ForAllValues:StringEquals", "ForAnyValue:StringEquals", "ForAnyValue:StringLike",
          "ForAllValues:StringNotEquals", "ForAnyValue:StringNotEquals", "StringEquals"],
-        "aws:TagKeys", [["a", "b"], "a", "c"],
+        "aws:TagKeys", [["a", "b"], "a", "c", []],
     ),
     (
         ["NumericLessThan", "NumericEquals", "NumericNotEquals", "NumericGreaterThanEquals", "NumericLessThanEquals",
@@ -69,7 +69,7 @@ CONDITIONS: list[tuple[list[str], str, list[Any]]] = [
     ),
     (
         ["ArnLike", "ArnEquals", "ArnNotLike", "ArnNotEquals"],
-        "aws:SourceArn", ["arn:aws:s3:::reports", "arn:aws:s3:::*", "arn:aws:sns:*:*:t*"],
+        "aws:SourceArn", ["arn:aws:s3:::reports", "arn:aws:s3:::*", "arn:aws:sns:*:*:t*", "*", []],
     ),
 ]  # fmt: skip
 
