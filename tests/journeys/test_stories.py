@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from iambridge.cli.demo import STORIES
-from iambridge.cli.demo.play import play
+from iambridge.cli.demo.play import play, prepare
 from iambridge.cli.demo.stage import Stage
 from iambridge.cli.demo.step import Step
 
@@ -26,6 +26,7 @@ def test_every_step_does_what_it_should(stage: Stage) -> None:
     """In order, on one sandbox: each step's real client prints what its story promises."""
     faults = []
     for step in STEPS:
+        prepare([step], stage.world)
         played = play(step, stage.world)
         if played.faults:
             faults.append(f"{step.name} {played.faults}\n  {played.command}\n{played.output}")

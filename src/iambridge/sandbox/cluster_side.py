@@ -9,6 +9,7 @@ from iambridge.core.service_account_token import SigningKey
 from iambridge.core.sigv4 import Credentials
 from iambridge.errors import InputError
 from iambridge.ports import DecisionLog
+from iambridge.sandbox.aws.embedded_cluster import EmbeddedCluster
 from iambridge.sandbox.aws_side import AwsSide
 from iambridge.sandbox.client_environment import REGION
 from iambridge.sandbox.cluster.cluster import Cluster
@@ -72,6 +73,9 @@ class ClusterSide:
             aws_url=ports.url("aws"),
             ca_file=ca_file,
             instance_reader=Credentials(key.id, key.secret),
+        )
+        aws.account.embedded_cluster = EmbeddedCluster(
+            CLUSTER_NAME, ports.url("issuer"), ports.url("kubernetes"), authority.pem.decode()
         )
         self._control_plane = ControlPlane(
             self._cluster.client, resources=self._cluster.served, certificate=authority.pem.decode(), now=time.time

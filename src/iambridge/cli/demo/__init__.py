@@ -9,13 +9,14 @@ import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from iambridge.cli.demo import aws_to_kubernetes, controllers, kubernetes_to_aws
 from iambridge.cli.demo.narrate import Narrator
-from iambridge.cli.demo.play import Played, play
+from iambridge.cli.demo.play import Played, play, prepare
 from iambridge.cli.demo.stage import Stage
-from iambridge.cli.demo.step import Step
+from iambridge.cli.demo.step import Step, together
 
 _EXAMPLE = """examples:
   iambridge demo            play, check, clean up
@@ -67,16 +68,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _play_all(stage: Stage, narrator: Narrator) -> list[Played]:
     played: list[Played] = []
-    for title, steps in STORIES:
-        narrator.story(title)
-        for step in steps:
-            narrator.before(step, stage.world)
-            one = play(step, stage.world, narrator.waiting)
-            played.append(one)
-            narrator.after(one)
-            if one.faults and step.crossing is None:
-                narrator.stopped(step)
-                return played
+    with ThreadPoolExecutor() as pool:
+        for title, steps in STORIES:
+            narrator.story(title)
+            for group in together(steps):
+                prepare(group, stage.world)
+                narrator.before(group, stage.world)
+                started = [pool.submit(play, step, stage.world, narrator.waiting) for step in group]
+                for one in [future.result() for future in started]:
+                    played.append(one)
+                    narrator.after(one, announced=len(group) == 1)
+                if any(one.faults and one.step.crossing is None for one in played):
+                    narrator.stopped(group[-1])
+                    return played
     return played
 
 

@@ -93,26 +93,28 @@ def instance() -> tuple[Step, ...]:
     """An EC2 instance with an instance profile comes in as its node; one without does not."""
     launch = "aws ec2 run-instances --image-id ami-12c6146b --instance-type t3.micro --output json"
     alone = {"KUBECONFIG": "{directory}/people.kubeconfig", "AWS_CA_BUNDLE": "{ca}", "AWS_ENDPOINT_URL": "{aws}"}
-    keep = {"instance": "Instances.0.InstanceId", "dns": "Instances.0.PrivateDnsName"}
-    metadata = (
-        "aws ec2 describe-tags --filters Name=resource-id,Values={instance} Name=key,Values=iambridge:metadata-endpoint"
-    )
+    endpoint = "aws ec2 describe-tags --output json --filters Name=key,Values=iambridge:metadata-endpoint Name=resource-id,Values="
     return (
         Step("B12", "The nodes' role, which only EC2 may assume.",
              "aws iam create-role --role-name node --assume-role-policy-document file://node-trust.json", output_lines=4),
-        Step("B13", "Its instance profile.", "aws iam create-instance-profile --instance-profile-name node", output_lines=4),
+        Step("B13", "An instance profile.", "aws iam create-instance-profile --instance-profile-name node", output_lines=4,
+             beside=True),
         Step("B14", "The role goes into the profile.",
              "aws iam add-role-to-instance-profile --instance-profile-name node --role-name node"),
-        Step("B15", "An instance with the profile.", f"{launch} --iam-instance-profile Name=node", keep=keep, output_lines=4),
-        Step("B16", "Its metadata service, on loopback.", f"{metadata} --output json", keep={"imds": "Tags.0.Value"}),
-        Step("B17", "A process with nothing but IMDS comes in as the node.", "kubectl auth whoami", alone=True,
+        Step("B15", "An instance with the profile.", f"{launch} --iam-instance-profile Name=node", output_lines=4,
+             keep={"instance": "Instances.0.InstanceId", "dns": "Instances.0.PrivateDnsName"}),
+        Step("B16", "An instance without a profile.", launch, output_lines=4, beside=True,
+             keep={"bare_instance": "Instances.0.InstanceId"}),
+        Step("B17", "The metadata service of the first, on loopback.", endpoint + "{instance}", keep={"imds": "Tags.0.Value"}),
+        Step("B18", "The metadata service of the second.", endpoint + "{bare_instance}", beside=True,
+             keep={"bare_imds": "Tags.0.Value"}),
+        Step("B19", "A process with nothing but IMDS comes in as the node.", "kubectl auth whoami", alone=True,
              environment={**alone, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "{imds}"},
              shows=("system:node:{dns}", "system:bootstrappers", "system:nodes"),
              crossing=Crossing("EC2 instance with profile", "log in as its node", "allowed")),
-        Step("B18", "An instance without a profile.", launch, keep=keep, output_lines=4),
-        Step("B19", "Its metadata service.", f"{metadata} --output json", keep={"imds": "Tags.0.Value"}),
-        Step("B20", "It has no credentials to log in with.", "kubectl auth whoami", alone=True, exit_code=None,
-             environment={**alone, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "{imds}"}, shows=("this instance has no instance profile",),
+        Step("B20", "Beside an instance without a profile it has nothing to log in with.", "kubectl auth whoami", alone=True,
+             environment={**alone, "AWS_EC2_METADATA_SERVICE_ENDPOINT": "{bare_imds}"}, exit_code=None, beside=True,
+             shows=("this instance has no instance profile",),
              crossing=Crossing("EC2 instance without profile", "log in", "no credentials")),
     )  # fmt: skip
 

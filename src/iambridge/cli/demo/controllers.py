@@ -65,7 +65,7 @@ def crossing() -> tuple[Step, ...]:
              " --launch-configuration-name workers --min-size 0 --max-size 3 --availability-zones us-east-1a"),
         Step("C3", "A role for one ServiceAccount.",
              "aws iam create-role --role-name scaler --assume-role-policy-document file://scaler-trust.json",
-             prepare=_trust_policy, shows=("system:serviceaccount:controllers:scaler",), output_lines=4),
+             prepare=_trust_policy, shows=("system:serviceaccount:controllers:scaler",), output_lines=4, beside=True),
         Step("C4", "It may size this one group, and create load balancers that carry the cluster's tag.",
              "aws iam put-role-policy --role-name scaler --policy-name controllers"
              " --policy-document file://scaler-permissions.json", prepare=_permission_policy),
@@ -82,7 +82,7 @@ def crossing() -> tuple[Step, ...]:
              shows=('"DesiredCapacity": 2',), output_lines=6,
              crossing=Crossing(_POD, "autoscaling:SetDesiredCapacity workers", "allowed")),
         Step("C9", "Its load balancer is there.", "aws elbv2 describe-load-balancers --names web --output json",
-             keep={"load_balancer": "LoadBalancers.0.LoadBalancerArn"}, output_lines=4),
+             keep={"load_balancer": "LoadBalancers.0.LoadBalancerArn"}, output_lines=4, beside=True),
         Step("C10", "It carries the cluster's tag, on which the policy insists.",
              "aws elbv2 describe-tags --resource-arns {load_balancer} --output json",
              shows=('"Key": "elbv2.k8s.aws/cluster"', '"Value": "iambridge"')),

@@ -1,5 +1,6 @@
 """Prints a demo as it goes: why, the command, its output, and at the end the table of crossings."""
 
+from collections.abc import Sequence
 from typing import IO
 
 from iambridge.cli.demo.play import Played
@@ -28,10 +29,11 @@ class Narrator:
     def story(self, title: str) -> None:
         self._say(f"\n== {title} ==")
 
-    def before(self, step: Step, world: World) -> None:
-        if step.prepare is None:
-            self._announce(step, world)
-        self._waiting = step.command.split()[0]
+    def before(self, steps: Sequence[Step], world: World) -> None:
+        """Announce a step that runs by itself; others are told with their output."""
+        if len(steps) == 1:
+            self._announce(steps[0], world)
+        self._waiting = steps[0].command.split()[0]
 
     def _announce(self, step: Step, world: World) -> None:
         self._say(f"\n{step.name:>4}  {step.why}")
@@ -50,8 +52,8 @@ class Narrator:
             print("\r\033[K", end="", file=self._stream, flush=True)
         self._waiting = ""
 
-    def after(self, one: Played) -> None:
-        if one.step.prepare is not None:
+    def after(self, one: Played, *, announced: bool) -> None:
+        if not announced:
             self._say(f"\n{one.step.name:>4}  {one.step.why}")
             self._say(f"      $ {one.command}")
         lines = one.output.rstrip("\n").splitlines()

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +32,16 @@ class Played:
         return self.faults[0] if self.faults else self.step.crossing.expected
 
 
+def prepare(steps: Sequence[Step], world: World) -> None:
+    """What the steps need written first; before any of them is played."""
+    for step in steps:
+        if step.prepare is not None:
+            step.prepare(world)
+
+
 def play(step: Step, world: World, progress: Callable[[float], None] = lambda _seconds: None) -> Played:
     """Run the step, again until it does what it should while `step.within` lasts."""
     started = time.monotonic()
-    if step.prepare is not None:
-        step.prepare(world)
     while True:
         exit_code, stdout, stderr = _run(step, world, started, progress)
         faults = _faults(step, world, exit_code, stdout, stderr)

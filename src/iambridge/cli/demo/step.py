@@ -5,7 +5,7 @@ Stories are data, so that `iambridge demo` and the journey tests play the very s
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Step:
     `alone` starts from an empty environment plus PATH and a HOME of its own. `keep` maps a world name to a dotted path
     in the JSON output; a kept name that starts with `secret_` is never printed. `exit_code` None is any but 0.
     `within` repeats the command until it does what it should, for so many seconds. `prepare` may write files or set
-    names first.
+    names first. `beside` runs at the same time as the step before it, on which it does not rely.
     """
 
     name: str
@@ -43,6 +43,19 @@ class Step:
     within: float = 0.0
     output_lines: int = 12
     prepare: "Callable[[World], None] | None" = None
+    beside: bool = False
+
+
+def together(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """The steps in order, those that run at the same time in one list."""
+    group: list[Step] = []
+    for step in steps:
+        if group and not step.beside:
+            yield group
+            group = []
+        group.append(step)
+    if group:
+        yield group
 
 
 class World:

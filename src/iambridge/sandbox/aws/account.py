@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from iambridge.adapters.certificates import write_private
@@ -95,7 +95,7 @@ class Account:
         await self._moto.close()
         self._store.close()
 
-    def service_user(self, name: str, policy: dict[str, object]) -> AccessKey:
+    def service_user(self, name: str, policy: Mapping[str, object]) -> AccessKey:
         """An ordinary IAM user under `/iambridge/` with one inline policy and one key, made at first call.
 
         For parts of the sandbox that call AWS themselves, as the authenticator does for ec2:DescribeInstances.
