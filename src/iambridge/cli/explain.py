@@ -22,6 +22,8 @@ NOUNS = {
 _EXAMPLE = """examples:
   iambridge explain injection -f pod.yaml -f sa.yaml      judge the pod offline, against that ServiceAccount
   iambridge explain injection -f pod.yaml --kubeconfig K  judge it against the cluster's ServiceAccount
+  iambridge explain login arn:aws:iam::111122223333:role/admin --kubeconfig K     is that principal let in, as whom?
+  iambridge token -i demo --token-only | iambridge explain login - --cluster-id demo --kubeconfig K
 """
 
 
@@ -34,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--namespace", default="", help="the object's namespace (default: its own, or default)")
     parser.add_argument("--kubeconfig", type=Path, help="ask this cluster for what the files do not hold")
     parser.add_argument("--context", help="the kubeconfig's context")
+    parser.add_argument(
+        "--cluster-id", default="", metavar="ID", help="login: ask STS who signed a token for this cluster"
+    )
     parser.add_argument("--json", action="store_true", help="the decision for machines")
 
 

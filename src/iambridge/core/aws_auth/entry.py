@@ -336,7 +336,7 @@ class EntryReader:
                 node,
                 "groups",
                 f"groups is a list, this is a {node.kind}",
-                f"write `groups: [{node.text or 'NAME'}]`",
+                f"write `groups: [{node.text.replace(' - ', ', ') or 'NAME'}]`",
             )
             return (node.text,) if node.is_scalar else ()
         names = (self._group(item, f"groups[{number}]") for number, item in enumerate(node.items))
