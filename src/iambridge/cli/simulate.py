@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from iambridge.cli.simulation import answer
+from iambridge.cli.simulation import answer, is_object
 from iambridge.errors import InputError
 
 _EXAMPLE = """example:
@@ -25,9 +25,11 @@ Exit code 0: every request was judged, whatever the decision. 2: at least one wa
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("-f", "--file", metavar="FILE", help="read one request from FILE (default: standard input)")
-    source.add_argument("--jsonl", action="store_true", help="read one request a line from standard input")
+    parser.add_argument("-f", "--file", metavar="FILE", help="read from FILE (default: standard input)")
+    parser.add_argument(
+        "--jsonl", action="store_true",
+        help="read one request a line; for a FILE it is seen by its name, or by a first line that is a whole request",
+    )  # fmt: skip
     parser.epilog = _EXAMPLE
 
 
@@ -42,14 +44,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _requests(arguments: argparse.Namespace) -> Iterator[bytes]:
-    if arguments.jsonl:
+    if arguments.file is not None:
+        yield from _in_file(Path(arguments.file), lines=arguments.jsonl)
+    elif arguments.jsonl:
         yield from (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
-    elif arguments.file is None:
-        yield sys.stdin.buffer.read()
     else:
-        try:
-            yield Path(arguments.file).read_bytes()
-        except OSError as error:
-            raise InputError(
-                f"cannot read {arguments.file}: {error.strerror}", where=arguments.file, fix="name a readable file"
-            ) from error
+        yield sys.stdin.buffer.read()
+
+
+def _in_file(path: Path, *, lines: bool) -> list[bytes]:
+    """A request that spans lines is never mistaken for several: no part of one is an object followed by more."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror}", where=str(path), fix="name a readable file"
+        ) from error
+    first, _, rest = text.partition(b"\n")
+    if lines or path.suffix == ".jsonl" or (rest.strip() and is_object(first)):
+        return text.splitlines()
+    return [text]

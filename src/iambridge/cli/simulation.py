@@ -64,6 +64,14 @@ def answer(text: bytes) -> dict[str, object]:
     return {"EvaluationResults": results}
 
 
+def is_object(text: bytes) -> bool:
+    """Whether a text is one JSON object by itself."""
+    try:
+        return isinstance(load(text, longest=_LONGEST_REQUEST)[1], JsonObject)
+    except JsonError:
+        return False
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and not isinstance(value, JsonNumber)
 
@@ -203,6 +211,8 @@ class _Reading:
             if not isinstance(entry, JsonObject):
                 self.fault(path, "is not an object")
                 continue
+            for name in entry.repeated:
+                self.fault(f"{path}.{name}", "is given more than once")
             for name in entry:
                 if name not in ("ContextKeyName", "ContextKeyValues", "ContextKeyType"):
                     self.fault(f"{path}.{name}", "is not a part of a context entry")
