@@ -41,7 +41,6 @@ def write_kubeconfig(path: Path, server: str, ca: Path, token: str) -> None:
 
 
 async def main(directory: Path, review_url: str, review_ca: str) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
     authority = CertificateAuthority(directory / "pki", name="test CA", now=dt.datetime.now(dt.UTC))
     leaf = authority.leaf("server", hosts=("127.0.0.1",))
     port, issuer_port = json.loads(kept(directory / "ports", json.dumps([free_port(), free_port()])))
@@ -79,4 +78,5 @@ if __name__ == "__main__":
     import logging
 
     logging.basicConfig(level=logging.DEBUG)
+    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
     uvloop.run(main(Path(sys.argv[1]), *(sys.argv[2:4] or ("", ""))))

@@ -14,7 +14,7 @@ def namespace() -> str:
     return "default"
 
 
-def test_kubernetes(kubeconfig: Path, namespace: str):
+def test_kubernetes(kubeconfig: Path, namespace: str) -> None:
     """The official Python client creates, lists, patches, watches and deletes."""
     import kubernetes
 
@@ -43,7 +43,7 @@ def test_kubernetes(kubeconfig: Path, namespace: str):
     assert refused.value.status == 404
 
 
-def test_kubernetes_dynamic(kubeconfig: Path, namespace: str):
+def test_kubernetes_dynamic(kubeconfig: Path, namespace: str) -> None:
     """The dynamic client finds its way by discovery and applies server-side."""
     import kubernetes
     from kubernetes.dynamic import DynamicClient
@@ -59,7 +59,7 @@ def test_kubernetes_dynamic(kubeconfig: Path, namespace: str):
     config_maps.delete(name=name, namespace=namespace)
 
 
-def test_lightkube(kubeconfig: Path, namespace: str):
+def test_lightkube(kubeconfig: Path, namespace: str) -> None:
     """lightkube applies, lists by label and deletes."""
     import lightkube
     from lightkube.models.meta_v1 import ObjectMeta
@@ -76,7 +76,7 @@ def test_lightkube(kubeconfig: Path, namespace: str):
     client.delete(ConfigMap, name, namespace=namespace)
 
 
-def test_kr8s(kubeconfig: Path, namespace: str):
+def test_kr8s(kubeconfig: Path, namespace: str) -> None:
     """kr8s reads /version/ and works with an object."""
     import kr8s
     from kr8s.objects import ConfigMap
@@ -92,7 +92,7 @@ def test_kr8s(kubeconfig: Path, namespace: str):
     item.delete()
 
 
-def test_kubernetes_asyncio(kubeconfig: Path, namespace: str):
+def test_kubernetes_asyncio(kubeconfig: Path, namespace: str) -> None:
     """kubernetes_asyncio, which writes its booleans as `True`, watches."""
     import kubernetes_asyncio
 

@@ -27,7 +27,7 @@ def _write(kubeconfig: Path, writer: int, acknowledged: list[tuple[str, int]]) -
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_killed_server_loses_no_acknowledged_write(tmp_path: Path):
+def test_a_killed_server_loses_no_acknowledged_write(tmp_path: Path) -> None:
     """kill -9 during eight writers, thrice: every acknowledged object is there, and versions only grow."""
     import kubernetes
 
@@ -60,7 +60,7 @@ def test_a_killed_server_loses_no_acknowledged_write(tmp_path: Path):
     assert int(listed.metadata.resource_version) >= highest
 
 
-def test_a_second_server_on_the_same_directory_is_refused(tmp_path: Path):
+def test_a_second_server_on_the_same_directory_is_refused(tmp_path: Path) -> None:
     """The lock names the process that holds the directory."""
     server = EmbeddedServer(tmp_path)
     try:

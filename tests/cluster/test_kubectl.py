@@ -15,7 +15,7 @@ data:
 """
 
 
-def test_apply_twice_changes_nothing_the_second_time(kubectl: Kubectl):
+def test_apply_twice_changes_nothing_the_second_time(kubectl: Kubectl) -> None:
     """`apply` of the same file is idempotent, and says so."""
     assert kubectl.ok("apply", "-f", "-", stdin=CONFIG_MAP) == "configmap/settings created\n"
     before = kubectl.json("get", "configmap", "settings")
@@ -23,7 +23,7 @@ def test_apply_twice_changes_nothing_the_second_time(kubectl: Kubectl):
     assert kubectl.json("get", "configmap", "settings") == before
 
 
-def test_apply_changes_adds_and_removes(kubectl: Kubectl):
+def test_apply_changes_adds_and_removes(kubectl: Kubectl) -> None:
     """A key that left the file leaves the object."""
     kubectl.ok("apply", "-f", "-", stdin=CONFIG_MAP)
     changed = CONFIG_MAP.replace("colour: red", "size: large")
@@ -31,7 +31,7 @@ def test_apply_changes_adds_and_removes(kubectl: Kubectl):
     assert kubectl.json("get", "configmap", "settings")["data"] == {"size": "large"}
 
 
-def test_server_side_apply_names_the_conflict(kubectl: Kubectl):
+def test_server_side_apply_names_the_conflict(kubectl: Kubectl) -> None:
     """Another manager's field is a conflict that --force-conflicts takes over."""
     kubectl.ok("apply", "--server-side", "--field-manager=one", "-f", "-", stdin=CONFIG_MAP)
     changed = CONFIG_MAP.replace("red", "blue")
@@ -41,7 +41,7 @@ def test_server_side_apply_names_the_conflict(kubectl: Kubectl):
     assert kubectl.json("get", "configmap", "settings")["data"] == {"colour": "blue"}
 
 
-def test_apply_after_client_side_apply_migrates_the_manager(kubectl: Kubectl):
+def test_apply_after_client_side_apply_migrates_the_manager(kubectl: Kubectl) -> None:
     """kubectl's move from client-side to server-side apply leaves one manager of the fields."""
     kubectl.ok("apply", "-f", "-", stdin=CONFIG_MAP)
     kubectl.ok("apply", "--server-side", "-f", "-", stdin=CONFIG_MAP)
@@ -49,7 +49,7 @@ def test_apply_after_client_side_apply_migrates_the_manager(kubectl: Kubectl):
     assert "kubectl-client-side-apply" not in {entry["manager"] for entry in fields}
 
 
-def test_three_patch_types(kubectl: Kubectl):
+def test_three_patch_types(kubectl: Kubectl) -> None:
     """Merge, strategic and JSON patches all reach the object."""
     kubectl.ok("apply", "-f", "-", stdin=CONFIG_MAP)
     kubectl.ok("patch", "configmap", "settings", "--type=merge", "-p", '{"data": {"a": "1"}}')
@@ -59,7 +59,7 @@ def test_three_patch_types(kubectl: Kubectl):
     assert kubectl.json("get", "configmap", "settings")["data"] == {"colour": "red", "a": "1", "b": "2", "c": "3"}
 
 
-def test_a_failed_json_patch_test_is_invalid(kubectl: Kubectl):
+def test_a_failed_json_patch_test_is_invalid(kubectl: Kubectl) -> None:
     """A JSON patch whose `test` fails is 422, and changes nothing."""
     kubectl.ok("apply", "-f", "-", stdin=CONFIG_MAP)
     tested = json.dumps([{"op": "test", "path": "/data/colour", "value": "green"}])
@@ -67,7 +67,7 @@ def test_a_failed_json_patch_test_is_invalid(kubectl: Kubectl):
     assert "the server rejected our request due to an error in our request" in said
 
 
-def test_label_annotate_and_select(kubectl: Kubectl):
+def test_label_annotate_and_select(kubectl: Kubectl) -> None:
     """Labels select, in every form of selector."""
     kubectl.ok("apply", "-f", "-", stdin=CONFIG_MAP)
     kubectl.ok("create", "configmap", "other")
@@ -83,14 +83,14 @@ def test_label_annotate_and_select(kubectl: Kubectl):
         assert names == wanted, selector
 
 
-def test_field_selectors(kubectl: Kubectl):
+def test_field_selectors(kubectl: Kubectl) -> None:
     """metadata.name selects; a field that cannot be selected by is refused by name."""
     kubectl.ok("create", "configmap", "one")
     assert kubectl.ok("get", "configmaps", "--field-selector=metadata.name=one", "-o", "name") == "configmap/one\n"
     assert "field label not supported: spec.nope" in kubectl.fails("get", "pods", "--field-selector=spec.nope=1")
 
 
-def test_unknown_fields_are_strict_errors(kubectl: Kubectl):
+def test_unknown_fields_are_strict_errors(kubectl: Kubectl) -> None:
     """kubectl asks for strict validation, and the server names the unknown field."""
     wrong = CONFIG_MAP + "extra: 1\n"
     assert 'unknown field "extra"' in kubectl.fails("apply", "-f", "-", stdin=wrong)
@@ -99,7 +99,7 @@ def test_unknown_fields_are_strict_errors(kubectl: Kubectl):
     assert 'unknown field "extra"' in warned.error
 
 
-def test_dry_run_and_diff_write_nothing(kubectl: Kubectl):
+def test_dry_run_and_diff_write_nothing(kubectl: Kubectl) -> None:
     """A server dry run answers as if it had written, and has not."""
     assert "created (server dry run)" in kubectl.ok("apply", "--dry-run=server", "-f", "-", stdin=CONFIG_MAP)
     assert "NotFound" in kubectl.fails("get", "configmap", "settings")
@@ -109,7 +109,7 @@ def test_dry_run_and_diff_write_nothing(kubectl: Kubectl):
     assert "+  colour: blue" in shown.out
 
 
-def test_replace_checks_the_resource_version(kubectl: Kubectl):
+def test_replace_checks_the_resource_version(kubectl: Kubectl) -> None:
     """A replace with an old resourceVersion is a conflict, without one it is unconditional."""
     kubectl.ok("apply", "-f", "-", stdin=CONFIG_MAP)
     old = kubectl.json("get", "configmap", "settings")
@@ -120,7 +120,7 @@ def test_replace_checks_the_resource_version(kubectl: Kubectl):
     assert kubectl.json("get", "configmap", "settings")["data"] == {"colour": "red"}
 
 
-def test_errors_are_kubernetes_own(kubectl: Kubectl):
+def test_errors_are_kubernetes_own(kubectl: Kubectl) -> None:
     """Not found, exists already, and a name that is no name, in the API's words."""
     assert 'configmaps "nope" not found' in kubectl.fails("get", "configmap", "nope")
     kubectl.ok("create", "configmap", "one")
@@ -133,12 +133,12 @@ def test_errors_are_kubernetes_own(kubectl: Kubectl):
     assert "spec.containers: Required value" in kubectl.fails("create", "-f", "-", stdin=missing)
 
 
-def test_the_default_namespace_stays(kubectl: Kubectl):
+def test_the_default_namespace_stays(kubectl: Kubectl) -> None:
     """Three namespaces cannot be deleted."""
     assert "this namespace may not be deleted" in kubectl.fails("delete", "namespace", "default")
 
 
-def test_table_columns(kubectl: Kubectl):
+def test_table_columns(kubectl: Kubectl) -> None:
     """`get` prints each kind's own columns."""
     kubectl.ok("create", "secret", "generic", "s", "--from-literal=a=b")
     kubectl.ok("create", "role", "r", "--verb=get", "--resource=pods")
@@ -162,14 +162,14 @@ def _has_secrets_column(kubectl: Kubectl) -> bool:
     return "SECRETS" in kubectl.ok("get", "serviceaccounts")
 
 
-def test_explain_reads_the_schema(kubectl: Kubectl):
+def test_explain_reads_the_schema(kubectl: Kubectl) -> None:
     """`explain` prints a field's type and description."""
     said = kubectl.ok("explain", "pod.spec.serviceAccountName")
     assert "FIELD: serviceAccountName <string>" in said
     assert "ServiceAccount" in said
 
 
-def test_impersonation(kubectl: Kubectl):
+def test_impersonation(kubectl: Kubectl) -> None:
     """--as acts as somebody else, with that one's rights only."""
     who = json.loads(kubectl.ok("auth", "whoami", "-o", "json", "--as=ann", "--as-group=team"))
     assert who["status"]["userInfo"] == {"username": "ann", "groups": ["team", "system:authenticated"]}
@@ -180,7 +180,7 @@ def test_impersonation(kubectl: Kubectl):
     )
 
 
-def test_can_i_equals_what_a_request_gets(kubectl: Kubectl):
+def test_can_i_equals_what_a_request_gets(kubectl: Kubectl) -> None:
     """`auth can-i` and the request itself agree, for allowed and for denied."""
     kubectl.ok("create", "role", "reader", "--verb=get,list", "--resource=configmaps")
     kubectl.ok("create", "rolebinding", "ann", "--role=reader", "--user=ann")
@@ -193,7 +193,7 @@ def test_can_i_equals_what_a_request_gets(kubectl: Kubectl):
         assert (kubectl.run(*words, "--as=ann").code == 0) is allowed
 
 
-def test_nobody_grants_what_he_does_not_hold(kubectl: Kubectl):
+def test_nobody_grants_what_he_does_not_hold(kubectl: Kubectl) -> None:
     """A user who may write roles cannot write one with more than he has."""
     kubectl.ok("create", "role", "rbac", "--verb=create,get", "--resource=roles.rbac.authorization.k8s.io")
     kubectl.ok("create", "rolebinding", "ann", "--role=rbac", "--user=ann")
@@ -201,7 +201,7 @@ def test_nobody_grants_what_he_does_not_hold(kubectl: Kubectl):
     assert "attempting to grant RBAC permissions not currently held" in said
 
 
-def test_tokens_of_service_accounts(kubectl: Kubectl):
+def test_tokens_of_service_accounts(kubectl: Kubectl) -> None:
     """A created token is its ServiceAccount, until that is deleted."""
     kubectl.ok("create", "serviceaccount", "robot")
     token = kubectl.ok("create", "token", "robot", "--duration=10m").strip()
@@ -209,7 +209,7 @@ def test_tokens_of_service_accounts(kubectl: Kubectl):
     authority = kubectl.ok(
         "config", "view", "--raw", "--minify", "-o", "jsonpath={.clusters[0].cluster.certificate-authority}"
     )
-    alone = ("--kubeconfig=/dev/null", f"--server={server}", f"--token={token}")
+    alone: tuple[str, ...] = ("--kubeconfig=/dev/null", f"--server={server}", f"--token={token}")
     alone += (f"--certificate-authority={authority}",) if authority else ("--insecure-skip-tls-verify",)
     who = json.loads(kubectl.ok("auth", "whoami", "-o", "json", *alone))["status"]["userInfo"]
     assert who["username"] == f"system:serviceaccount:{kubectl.namespace}:robot"
@@ -221,7 +221,7 @@ def test_tokens_of_service_accounts(kubectl: Kubectl):
     assert "Unauthorized" in kubectl.fails("auth", "whoami", *alone)
 
 
-def test_wait_follows_a_change(kubectl: Kubectl):
+def test_wait_follows_a_change(kubectl: Kubectl) -> None:
     """`wait` sees what it waits for, by list and watch or by WatchList."""
     kubectl.ok("create", "configmap", "flag", "--from-literal=up=no")
     kubectl.ok("patch", "configmap", "flag", "-p", '{"data": {"up": "yes"}}')
@@ -230,7 +230,7 @@ def test_wait_follows_a_change(kubectl: Kubectl):
     kubectl.ok("wait", "configmap/flag", "--for=delete", "--timeout=20s")
 
 
-def test_delete_all_and_finalizers(kubectl: Kubectl):
+def test_delete_all_and_finalizers(kubectl: Kubectl) -> None:
     """A finalizer keeps a deleted object until it is taken away."""
     kubectl.ok("apply", "-f", "-", stdin=CONFIG_MAP)
     kubectl.ok("patch", "configmap", "settings", "-p", '{"metadata": {"finalizers": ["example.com/hold"]}}')
@@ -242,7 +242,7 @@ def test_delete_all_and_finalizers(kubectl: Kubectl):
     kubectl.ok("delete", "configmaps", "--all")
 
 
-def test_pages(kubectl: Kubectl):
+def test_pages(kubectl: Kubectl) -> None:
     """--chunk-size reads the list page by page, each object once."""
     items = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{number}"}} for number in range(12)]
     kubectl.ok("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
