@@ -6,8 +6,7 @@ from typing import Any
 
 from iambridge.core.rbac import User
 from iambridge.errors import BadRequest, MethodNotAllowed, NotFound
-from iambridge.sandbox.cluster import metadata, removal
-from iambridge.sandbox.cluster import virtual_kinds
+from iambridge.sandbox.cluster import metadata, removal, virtual_kinds
 from iambridge.sandbox.cluster.authentication import Authentication
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call

@@ -112,7 +112,7 @@ def decode(content_type: str, body: bytes) -> Body:
         UnsupportedMediaType: not JSON, YAML or Kubernetes protobuf.
         BadRequest: the body cannot be read.
     """
-    media = content_type.split(";")[0].strip().lower() or JSON
+    media = content_type.split(";", maxsplit=1)[0].strip().lower() or JSON
     _bound(body)
     if media == PROTOBUF:
         return Body(protobuf.decode(body))
@@ -132,7 +132,7 @@ def decode_patch(content_type: str, body: bytes) -> Body:
         UnsupportedMediaType: not one of the four kinds.
         BadRequest: the body cannot be read.
     """
-    media = content_type.split(";")[0].strip().lower()
+    media = content_type.split(";", maxsplit=1)[0].strip().lower()
     _bound(body)
     kind = PATCHES.get(media)
     if kind is None:
