@@ -49,7 +49,7 @@ class JobController:
             await self._release_orphans(key)
             return None
         uid = job["metadata"]["uid"]
-        if self._created.get(uid):
+        if await self._unseen(uid, key[0]):
             return _SETTLE_SECONDS  # a pod that was created has not been seen yet: counting now would create another
         pods = [pod for pod in self._pods.objects.values() if (_controller(pod) or {}).get("uid") == uid]
         if finished(job) is not None:
@@ -57,6 +57,16 @@ class JobController:
         step = plan(job, pods, self._now())
         await self._take(job, step)
         return step.again
+
+    async def _unseen(self, uid: str, namespace: str) -> bool:
+        """Whether a pod of the Job is there that the watch has not told of. One that is gone will never be told of."""
+        names = self._created.get(uid) or set()
+        for name in tuple(names):
+            try:
+                await self._client.get("pods", namespace, name)
+            except NotFound:
+                names.discard(name)
+        return bool(names)
 
     async def _take(self, job: dict[str, Any], step: Plan) -> None:
         """Status first, since it must name a pod as uncounted before its finalizer goes."""
