@@ -1,4 +1,4 @@
-"""`iambridge aws-auth lint|plan`: what a ConfigMap says, what is wrong with it, and what an edit would change.
+"""`iambridge aws-auth`: what a ConfigMap says, what is wrong with it, and what an edit would change.
 
 Exit codes: 0 nothing wrong, 1 faults, 2 bad input, 3 the plan locks out the caller or every admin.
 """
@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from iambridge.cli import aws_auth_edit
 from iambridge.cli.aws_auth_cluster import ClusterView, bound_of, cluster_of, is_admin_of
 from iambridge.core.arn import canonical_arn
 from iambridge.core.aws_auth import Change, Fault, Mappings, Plan, Severity, Unparsable, in_masters, load, plan, smells
@@ -19,6 +20,7 @@ _EXAMPLE = """examples:
   iambridge aws-auth lint --kubeconfig ~/.kube/config             the live ConfigMap, and groups that nothing binds
   iambridge aws-auth plan -f new.yaml --current aws-auth.yaml     who gains, loses, changes; is an admin left?
   iambridge aws-auth plan -f new.yaml --kubeconfig K --caller arn:aws:iam::111122223333:role/admin
+  iambridge aws-auth add arn:aws:iam::111122223333:user/alice --username alice --group readers
 """
 
 
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--current", type=Path, metavar="FILE", help="the ConfigMap as it is (default: the cluster's)")
     change.add_argument("--caller", default="", metavar="ARN", help="who must not be locked out, as sts shows it")
     change.add_argument("--force", action="store_true", help="exit 0 though somebody is locked out")
+    aws_auth_edit.add_arguments(actions)
     for sub in (lint, change):
         sub.add_argument("--kubeconfig", type=Path, help="the cluster to read the ConfigMap and bindings from")
         sub.add_argument("--context", help="the kubeconfig's context")
@@ -41,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.action in aws_auth_edit.ACTIONS:
+        return aws_auth_edit.run(arguments)
     return _lint(arguments) if arguments.action == "lint" else _plan(arguments)
 
 

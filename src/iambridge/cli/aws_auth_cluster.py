@@ -4,7 +4,7 @@ import argparse
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iambridge.core.aws_auth import Bound
 from iambridge.core.aws_auth.lint import MASTERS
@@ -12,6 +12,9 @@ from iambridge.core.aws_auth.plan import IsAdmin
 from iambridge.core.rbac import Attributes, Policy, User, authorize
 from iambridge.errors import Forbidden, NotFound
 from iambridge.wire.aws_auth_file import AwsAuthFile, of_data
+
+if TYPE_CHECKING:
+    from iambridge.adapters.kubernetes import KubernetesClient
 
 _CONFIG_MAP = "/api/v1/namespaces/kube-system/configmaps/aws-auth"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -41,17 +44,22 @@ async def _read(arguments: argparse.Namespace) -> ClusterView:
 
     client = KubernetesClient.from_kubeconfig(arguments.kubeconfig, arguments.context)
     try:
-        try:
-            data = (await client.get(_CONFIG_MAP)).get("data") or {}
-        except NotFound:
-            data = {}
-        try:
-            rbac = {kind: list((await client.get(f"{_RBAC}/{kind}")).get("items") or []) for kind in _KINDS}
-        except Forbidden:
-            return ClusterView(client.server, of_data(data), None)
-        return ClusterView(client.server, of_data(data), rbac)
+        return await read_cluster(client)
     finally:
         await client.close()
+
+
+async def read_cluster(client: "KubernetesClient") -> ClusterView:
+    """Raises KubernetesError when the ConfigMap cannot be read."""
+    try:
+        data = (await client.get(_CONFIG_MAP)).get("data") or {}
+    except NotFound:
+        data = {}
+    try:
+        rbac = {kind: list((await client.get(f"{_RBAC}/{kind}")).get("items") or []) for kind in _KINDS}
+    except Forbidden:
+        return ClusterView(client.server, of_data(data), None)
+    return ClusterView(client.server, of_data(data), rbac)
 
 
 def bound_of(cluster: ClusterView | None) -> Bound | None:
