@@ -201,6 +201,27 @@ def test_nobody_grants_what_he_does_not_hold(kubectl: Kubectl) -> None:
     assert "attempting to grant RBAC permissions not currently held" in said
 
 
+def test_a_node_reaches_only_what_its_pods_need(kubectl: Kubectl) -> None:
+    """A node's identity reads no other pod's Secret and asks for no other pod's token."""
+    node = ("--as=system:node:elsewhere", "--as-group=system:nodes")
+    kubectl.ok("create", "secret", "generic", "s", "--from-literal=a=b")
+    unrelated = "no relationship found between node 'elsewhere' and this object"
+    assert unrelated in kubectl.fails("get", "secret", "s", *node)
+    assert unrelated in kubectl.fails("create", "token", "default", *node)
+    kubectl.fails("get", "secrets", *node)
+    kubectl.ok("get", "nodes", *node)
+
+
+def test_an_apply_that_creates_needs_create(kubectl: Kubectl) -> None:
+    """Who may patch and not create changes what is there, and makes nothing new."""
+    kubectl.ok("create", "role", "patcher", "--verb=get,patch", "--resource=configmaps")
+    kubectl.ok("create", "rolebinding", "ann", "--role=patcher", "--user=ann")
+    said = kubectl.fails("apply", "--server-side", "--as=ann", "-f", "-", stdin=CONFIG_MAP)
+    assert 'User "ann" cannot create resource "configmaps"' in said
+    kubectl.ok("apply", "--server-side", "-f", "-", stdin=CONFIG_MAP)
+    kubectl.ok("apply", "--server-side", "--as=ann", "-f", "-", stdin=CONFIG_MAP)
+
+
 def test_tokens_of_service_accounts(kubectl: Kubectl) -> None:
     """A created token is its ServiceAccount, until that is deleted."""
     kubectl.ok("create", "serviceaccount", "robot")

@@ -1,6 +1,6 @@
 """RBAC over the stored objects: gathers the facts for `core.rbac`, and judges.
 
-Source: kube-apiserver with --authorization-mode=RBAC; the group system:masters is let through before it.
+Source: kube-apiserver with --authorization-mode=Node,RBAC; the group system:masters is let through before it.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from iambridge.core import rbac
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.rbac import Attributes, Policy, User
 from iambridge.errors import Forbidden
+from iambridge.sandbox.cluster.node_authorization import NodeAuthorizer, node_of
 from iambridge.sandbox.cluster.store import Event, Key, Store
 
 GROUP = "rbac.authorization.k8s.io"
@@ -22,6 +23,7 @@ class Authorizer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._policy: Policy | None = None
+        self._nodes = NodeAuthorizer(lambda: self._objects("pods"), self._node_role)
         store.listeners.append(self._on_event)
 
     def _on_event(self, event: Event) -> None:
@@ -42,7 +44,19 @@ class Authorizer:
         if MASTERS in user.groups:
             reason = Reason("superuser", f"the user is in the group {MASTERS}", held=True)
             return Decision("rbac", Outcome.ALLOWED, (reason,))
-        return rbac.authorize(user, attributes, self.policy)
+        found = rbac.authorize(user, attributes, self.policy)
+        if found.allowed or not node_of(user):
+            return found
+        by_node = self._nodes.decide(user, attributes)
+        if by_node is None:
+            return found
+        if by_node.allowed:
+            return by_node
+        return Decision(by_node.hop, by_node.outcome, (*by_node.reasons, *found.reasons), by_node.fix)
+
+    def _node_role(self) -> dict[str, Any] | None:
+        stored = self._store.get(Key(f"clusterroles.{GROUP}", "", "system:node"))
+        return msgspec.json.decode(stored.raw) if stored is not None else None
 
     def require(self, user: User, attributes: Attributes) -> None:
         """Raises Forbidden, in kube-apiserver's words, when the request is not allowed."""
@@ -101,6 +115,9 @@ def _refuse(plural: str, name: str, why: str) -> None:
 def forbidden(user: User, attributes: Attributes, decision: Decision) -> Forbidden:
     """The 403 of a denied decision; an RBAC error such as a missing role is told, as kube-apiserver does."""
     message = rbac.forbidden_message(user, attributes)
+    unrelated = [reason.text for reason in decision.reasons if reason.code == "node-unrelated"]
+    if unrelated:
+        message = f"{message}: {unrelated[0]}"
     missing = [reason.text for reason in decision.reasons if reason.code == "role-not-found"]
     if missing:
         listed = missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]"

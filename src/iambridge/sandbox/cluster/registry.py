@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from iambridge.core.rbac import Attributes
 from iambridge.errors import BadRequest, Conflict
 from iambridge.sandbox.cluster import metadata
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
@@ -149,6 +150,7 @@ class Registry:
         if self.store.get(target.key) is None and resource.update_creates and not target.subresource:
             if version:
                 raise metadata.not_found(resource, target.name)
+            self._require_create(call, target)
             return Written(await self.create(call, target, body), created=True)
         if not version and not resource.update_blind:
             cause = field_error.bad_value("metadata.resourceVersion", 0, "must be specified for an update")
@@ -213,6 +215,7 @@ class Registry:
         if self.store.get(target.key) is None:
             if target.subresource:
                 raise metadata.not_found(resource, target.name)
+            self._require_create(call, target)
             return Written(await self._create_applied(call, target, merged(None)), created=True)
         return Written(await self.change(call, target, change, tracked=True))
 
@@ -333,6 +336,13 @@ class Registry:
                 f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: the kind in the data'
                 f" ({kind}) does not match the expected kind ({resource.kind})"
             )
+
+    def _require_create(self, call: Call, target: Target) -> None:
+        """A PUT or an apply that creates needs the verb `create` besides its own."""
+        resource = target.resource
+        namespace = target.namespace if resource.namespaced else ""
+        asked = Attributes("create", resource.group, resource.plural, "", namespace, target.name)
+        self._authorizer.require(call.user, asked)
 
     def _refuse_escalation(self, call: Call, target: Target, new: Object, old: Object | None) -> None:
         if target.resource.group == RBAC_GROUP:
