@@ -46,10 +46,21 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             "explain login needs to know who", where="explain login", fix="give an ARN, a token's file, or -"
         )
-    cluster = cluster_of(arguments) if arguments.kubeconfig is not None else None
     walk = _Walk()
     identity = _of_arn(arguments.name) if arguments.name.startswith("arn:") else _of_token(arguments, walk)
+    return _finished(identity, arguments, walk)
+
+
+def judge(identity: CallerIdentity, arguments: argparse.Namespace) -> int:
+    """The walk from a caller that STS has proven; `arguments` have kubeconfig, context, file and json."""
+    walk = _Walk()
+    walk.reasons.append(Reason("caller-proven", f"STS says that it is `{identity.arn}`", where="STS", held=True))
+    return _finished(identity, arguments, walk)
+
+
+def _finished(identity: CallerIdentity | None, arguments: argparse.Namespace, walk: _Walk) -> int:
     if identity is not None:
+        cluster = cluster_of(arguments) if arguments.kubeconfig is not None else None
         _map(identity, _mappings(arguments, cluster), cluster, walk)
     if arguments.json:
         print(json.dumps(_document(walk), indent=2))

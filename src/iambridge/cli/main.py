@@ -29,6 +29,8 @@ VERBS: dict[str, Verb] = {
     "kubeconfig": Verb("kubeconfig", "print a kubeconfig that logs in with iambridge token"),
     "serve": Verb("serve", "run one server stand-alone: webhook or authenticator"),
     "explain": Verb("explain", "say which hop decided what, and the fix"),
+    "whoami": Verb("whoami", "the AWS caller of this shell, and whom a cluster takes it for"),
+    "who-can": Verb("who_can", "which AWS principals can do something in a cluster"),
     "aws-auth": Verb("aws_auth", "lint a ConfigMap aws-auth, and plan what an edit would change"),
     "simulate": Verb("simulate", "decide IAM requests against policies, offline"),
 }

@@ -1,0 +1,83 @@
+"""The aws-auth toolbox against an API server: edits with a way back, and who can do what."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Kubectl
+
+pytestmark = pytest.mark.embedded_only  # a test does not edit who may enter a cluster that is in use
+
+AWS_AUTH = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: aws-auth, namespace: kube-system}
+data:
+  mapRoles: |
+    # the admins
+    - rolearn: arn:aws:iam::111122223333:role/admin   # on call
+      username: admin
+      groups: [system:masters]
+    - rolearn: arn:aws:iam::111122223333:role/editor
+      username: editor
+      groups: [editors]
+"""
+
+
+def iambridge(kubectl: Kubectl, *words: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "iambridge", *words, "--kubeconfig", str(kubectl.kubeconfig)],
+        capture_output=True, text=True, check=False, timeout=60, env={"PATH": os.environ["PATH"], "HOME": str(kubectl.home)},
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def fresh(kubectl: Kubectl) -> None:
+    system = kubectl.within("kube-system")
+    system.ok("delete", "configmap", "aws-auth", "--ignore-not-found")
+    system.ok("create", "-f", "-", stdin=AWS_AUTH)
+
+
+def test_edits_keep_the_text_refuse_a_lock_out_and_can_be_taken_back(kubectl: Kubectl) -> None:
+    """add, remove and restore change their own lines only, and the last admin is not removed by accident."""
+    fresh(kubectl)
+    before = kubectl.json("get", "configmap", "aws-auth", "-n", "kube-system")["data"]["mapRoles"]
+    alice = "arn:aws:iam::111122223333:user/alice"
+    assert iambridge(kubectl, "aws-auth", "add", alice, "--username", "alice", "--group", "editors")[0] == 0
+    assert (
+        "nothing to change"
+        in iambridge(kubectl, "aws-auth", "add", alice, "--username", "alice", "--group", "editors")[1]
+    )
+    assert iambridge(kubectl, "aws-auth", "add", alice, "--username", "other")[0] == 2
+    assert iambridge(kubectl, "aws-auth", "remove", "arn:aws:iam::111122223333:role/admin")[0] == 3
+    data = kubectl.json("get", "configmap", "aws-auth", "-n", "kube-system")["data"]
+    assert data["mapRoles"] == before
+    assert "username: alice" in data["mapUsers"]
+    assert iambridge(kubectl, "aws-auth", "remove", "arn:aws:iam::111122223333:role/editor")[0] == 0
+    assert "# on call" in kubectl.json("get", "configmap", "aws-auth", "-n", "kube-system")["data"]["mapRoles"]
+    assert iambridge(kubectl, "aws-auth", "restore")[0] == 0
+    assert kubectl.json("get", "configmap", "aws-auth", "-n", "kube-system")["data"] == data
+
+
+def test_who_can_joins_aws_auth_and_rbac(kubectl: Kubectl, tmp_path: Path) -> None:
+    """A principal is named with the entry and the binding by which it can; who may edit aws-auth can become admin."""
+    fresh(kubectl)
+    kubectl.ok("create", "rolebinding", "editors", "--clusterrole=edit", "--group=editors")
+    code, out, _ = iambridge(kubectl, "who-can", "delete", "jobs", "-n", kubectl.namespace, "--json")
+    assert code == 0
+    assert [found["username"] for found in json.loads(out)] == ["admin", "editor"]
+    assert 'RoleBinding "editors' in json.loads(out)[1]["by"]
+    code, out, _ = iambridge(kubectl, "who-can", "delete", "jobs", "--json")
+    assert [found["username"] for found in json.loads(out)] == ["admin"]
+    kubectl.ok("create", "rolebinding", "map-editors", "--clusterrole=edit", "--group=editors", "-n", "kube-system")
+    code, out, _ = iambridge(kubectl, "who-can", "--admin", "--json")
+    kubectl.ok("delete", "rolebinding", "map-editors", "-n", "kube-system")
+    assert [(found["username"], found["by"][:14]) for found in json.loads(out)] == [
+        ("admin", "system:masters"),
+        ("editor", "may update con"),
+    ]
+    assert iambridge(kubectl, "who-can", "get", "nonsense")[0] == 2
