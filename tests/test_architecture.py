@@ -52,10 +52,10 @@ def test_unit_tests_mirror_the_source() -> None:
         relative = test.relative_to(ROOT / "tests/unit")
         room = SOURCE / relative.parent
         stem = test.stem.removeprefix("test_")
-        homes = [room / f"{stem}.py", room / stem, room / f"{stem}.pyi"]
+        homes = [room / f"{stem}.py", room / stem, room.parent / stem / "__init__.py"]
         if not any(home.exists() for home in homes) and not any(stem.startswith(f.stem) for f in room.glob("[!_]*.py")):
             strays.append(str(relative))
-    assert strays == []
+    assert strays == [], "\n".join(strays)
 
 
 def test_architecture_page_names_every_layer() -> None:

@@ -265,7 +265,7 @@ class NoCredentials(BridgeError):
 
 
 class ContainerError(BridgeError):
-    """Why the kubelet cannot start a container: `code` is the waiting reason or the event's reason, as it spells them."""
+    """Why the kubelet cannot start a container: `code` is the waiting reason or the event's reason."""
 
 
 class CreateContainerConfigError(ContainerError):
@@ -378,7 +378,7 @@ class UnknownStatus(KubernetesError):
 
 
 class WebhookRejected(KubernetesError):
-    """An admission webhook said no: `reason` (may be empty) and `status` are those that it chose, and go on the wire."""
+    """An admission webhook said no: `reason` (may be empty) and `status` are those that it chose, for the wire."""
 
     code = "Forbidden"
 

@@ -86,6 +86,8 @@ class Session:
     def keys(self) -> Context:
         """The condition keys that every call of this session carries."""
         keys: Context = dict(self.web_identity)
+        # AWS gives it to temporary credentials always; MFA parameters are refused by name, so no session has it
+        keys["aws:MultiFactorAuthPresent"] = "false"
         if self.federated_provider:
             keys["aws:FederatedProvider"] = self.federated_provider
         if self.source_identity:

@@ -1,6 +1,7 @@
 """What the sandbox installs into its cluster, as an administrator would: the webhook and the daemons' RBAC."""
 
 import base64
+from collections.abc import Mapping
 
 from iambridge.errors import NotFound
 from iambridge.sandbox.cluster.client import SystemClient
@@ -44,17 +45,17 @@ async def install(client: SystemClient, *, webhook_url: str, ca_pem: bytes) -> N
     await _ensure(client, _CONFIGURATIONS, "", _configuration(webhook_url, ca_pem))
 
 
-async def _ensure(client: SystemClient, resource: str, namespace: str, wanted: dict[str, object]) -> None:
+async def _ensure(client: SystemClient, resource: str, namespace: str, wanted: Mapping[str, object]) -> None:
     metadata = wanted["metadata"]
     assert isinstance(metadata, dict)
     try:
         live = await client.get(resource, namespace, str(metadata["name"]))
     except NotFound:
-        await client.create(resource, namespace, wanted)
+        await client.create(resource, namespace, dict(wanted))
         return
     differs = [key for key in ("rules", "webhooks") if key in wanted and live.get(key) != wanted[key]]
     if differs:
-        changed = {**live, **{key: wanted[key] for key in differs}}
+        changed: dict[str, object] = {**live, **{key: wanted[key] for key in differs}}
         await client.update(resource, namespace, changed)
 
 

@@ -80,18 +80,7 @@ class ClusterSide:
         self._control_plane = ControlPlane(
             self._cluster.client, resources=self._cluster.served, certificate=authority.pem.decode(), now=time.time
         )
-        configuration = KubeletConfiguration(
-            directory=data_dir.path / "pods",
-            api_host="127.0.0.1",
-            api_port=ports.kubernetes,
-            environment={
-                "AWS_ENDPOINT_URL": ports.url("aws"),
-                "AWS_CA_BUNDLE": str(ca_file),
-                "NODE_EXTRA_CA_CERTS": str(ca_file),
-                "AWS_REGION": REGION,
-                "AWS_DEFAULT_REGION": REGION,
-            },
-        )
+        configuration = _node(data_dir, str(ca_file))
         node_client = self._cluster.client(*kubelet_identity(configuration.node_name))
         self._kubelet = Kubelet(configuration, node_client, now=time.time)
         self._cluster.set_log_source(self._kubelet.logs)
@@ -132,3 +121,19 @@ class ClusterSide:
     async def close(self) -> None:
         await self._token_review.close()
         await self._cluster.close()
+
+
+def _node(data_dir: DataDir, ca_file: str) -> KubeletConfiguration:
+    """The node adds endpoint, CA bundle and region to each container at exec time; no manifest names them."""
+    return KubeletConfiguration(
+        directory=data_dir.path / "pods",
+        api_host="127.0.0.1",
+        api_port=data_dir.ports.kubernetes,
+        environment={
+            "AWS_ENDPOINT_URL": data_dir.ports.url("aws"),
+            "AWS_CA_BUNDLE": ca_file,
+            "NODE_EXTRA_CA_CERTS": ca_file,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+        },
+    )
