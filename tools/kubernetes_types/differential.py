@@ -3,7 +3,7 @@
     python tools/kubernetes_types/differential.py v0.37.2 [cases] [seed] [FILE]
 
 Go must be on PATH. Exits 1 when anything differs. `metadata.uid` and times are not compared. With FILE, the cases and
-Kubernetes' answers are written there: the golden cases of tests/unit/sandbox/cluster/objects/test_conform_golden_cases.py.
+Kubernetes' answers are written there: the golden cases of test_conform_golden_cases.py (unit tests of objects).
 A patch never deletes and adds the same item: what Go does then depends on its map order and on aliased slices.
 """
 
