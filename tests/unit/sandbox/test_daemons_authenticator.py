@@ -240,6 +240,18 @@ def test_tokens_of_both_clients_become_the_mapped_user(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+def test_whoami_is_the_caller_that_sts_names(tmp_path: Path) -> None:
+    """`iambridge whoami` prints the ARN that STS vouches for, by this shell's own keys."""
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            command = [sys.executable, "-m", "iambridge", "whoami"]
+            shown = await asyncio.to_thread(printed, command, client_environment(world, tmp_path))
+            assert shown == f"arn:aws:iam::{ACCOUNT}:user/pod-reader\n"
+
+    asyncio.run(play())
+
+
 def test_both_versions_of_token_review_are_echoed(tmp_path: Path) -> None:
     """The answer has the version of the question; anything else is no TokenReview."""
 
