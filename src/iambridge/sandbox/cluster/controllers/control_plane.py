@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from iambridge.errors import KubernetesError
+from iambridge.sandbox.cluster.cancellation import cancel_all
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.controllers.garbage_collector import GarbageCollector, ServedResource
 from iambridge.sandbox.cluster.controllers.job import JobController
@@ -52,6 +53,7 @@ class ControlPlane:
         # as in kube-controller-manager, whose controllers share one set of informers under its own identity
         informers = connect("system:kube-controller-manager", ("system:authenticated",))
         self._garbage_collector = GarbageCollector(client("generic-garbage-collector"), resources)
+        jobs = JobController(client("job-controller"), client("ttl-after-finished-controller"), now=now)
         scheduler = connect("system:kube-scheduler", ("system:authenticated",))
         self._loops: dict[str, Callable[[], Awaitable[None]]] = {
             "namespace-controller": NamespaceController(client("namespace-controller"), namespaced).run,
@@ -60,7 +62,7 @@ class ControlPlane:
                 client("root-ca-cert-publisher"), informers, certificate
             ).run,
             "generic-garbage-collector": self._garbage_collector.run,
-            "job-controller": JobController(client("job-controller"), now=now).run,
+            "job-controller": jobs.run,
             "kube-scheduler": Scheduler(scheduler, now=now).run,
         }
         self._namespaces = SystemNamespaces(connect("system:apiserver", ("system:masters",)))
@@ -76,9 +78,7 @@ class ControlPlane:
         self._garbage_collector.refresh()
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
 
 
 async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iambridge.errors import Conflict, NotFound
+from iambridge.sandbox.cluster.cancellation import cancel_all
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.controllers.work_queue import Key, WorkQueue
 from iambridge.sandbox.cluster.reflector import Reflector
@@ -60,9 +61,7 @@ class GarbageCollector:
                 self._watch_all()
                 await self._changed.wait()
         finally:
-            for task in (working, *self._watching.values()):
-                task.cancel()
-            await asyncio.gather(working, *self._watching.values(), return_exceptions=True)
+            await cancel_all([working, *self._watching.values()])
 
     def _watch_all(self) -> None:
         served = {each.name: each for each in self._resources() if each.name not in _UNCOLLECTED}

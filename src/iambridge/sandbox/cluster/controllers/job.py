@@ -15,8 +15,11 @@ _SETTLE_SECONDS = 0.02
 
 
 class JobController:
-    def __init__(self, client: SystemClient, *, now: Callable[[], float]) -> None:
+    """`expiring` deletes Jobs whose TTL has passed: in Kubernetes a controller of its own, with a right of its own."""
+
+    def __init__(self, client: SystemClient, expiring: SystemClient, *, now: Callable[[], float]) -> None:
         self._client = client
+        self._expiring = expiring
         self._now = now
         self._events = EventRecorder(client, "job-controller", now)
         self._queue = WorkQueue("job-controller", self._reconcile)
@@ -152,7 +155,7 @@ class JobController:
             return left or None
         metadata = job["metadata"]
         try:
-            await self._client.delete(
+            await self._expiring.delete(
                 "jobs.batch", metadata["namespace"], metadata["name"], uid=metadata["uid"], propagation="Foreground"
             )
         except NotFound:

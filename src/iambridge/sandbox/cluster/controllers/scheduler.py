@@ -8,8 +8,8 @@ from iambridge.errors import NotFound
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.controllers.work_queue import Key, WorkQueue
 from iambridge.sandbox.cluster.events import EventRecorder
-from iambridge.sandbox.cluster.timestamps import timestamp
 from iambridge.sandbox.cluster.reflector import Reflector
+from iambridge.sandbox.cluster.timestamps import timestamp
 
 _SCHEDULER = "default-scheduler"
 

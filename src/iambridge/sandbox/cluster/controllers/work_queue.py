@@ -63,6 +63,7 @@ class WorkQueue:
                 return key
             wait = None if key is None else self._due[key] - now
             try:
-                await asyncio.wait_for(self._changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
             except TimeoutError:
                 continue

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from iambridge.errors import BridgeError, ContainerError, CreateContainerConfigError, KubernetesError, StartError
-from iambridge.sandbox.cluster.timestamps import timestamp
 from iambridge.sandbox.cluster.kubelet import environment, process
 from iambridge.sandbox.cluster.kubelet.command import argv, image_entry
 from iambridge.sandbox.cluster.kubelet.environment import Object
@@ -19,6 +18,7 @@ from iambridge.sandbox.cluster.kubelet.mounts import rewrite
 from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord
 from iambridge.sandbox.cluster.kubelet.pod_volumes import PodVolumes
 from iambridge.sandbox.cluster.kubelet.process import ContainerProcess, Launch
+from iambridge.sandbox.cluster.timestamps import timestamp
 
 _FIRST_BACK_OFF_SECONDS = 10.0
 _LONGEST_BACK_OFF_SECONDS = 300.0
@@ -87,7 +87,8 @@ class Container:
         if grace > 0:
             running.terminate()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(running.gone.wait(), grace)
+                async with asyncio.timeout(grace):
+                    await running.gone.wait()
         running.signal(signal.SIGKILL)
 
     async def _run_once(self) -> int:
@@ -122,7 +123,8 @@ class Container:
             except (ContainerError, KubernetesError) as error:
                 await self._cannot_start(error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _CONFIG_RETRY_SECONDS)
+                async with asyncio.timeout(_CONFIG_RETRY_SECONDS):
+                    await self._stopping.wait()
         return None
 
     async def _cannot_start(self, error: BridgeError) -> None:
@@ -205,7 +207,8 @@ class Container:
         )
         await self._changed()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), delay)
+            async with asyncio.timeout(delay):
+                await self._stopping.wait()
 
     def _now(self) -> str:
         return timestamp(self._host.now())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from iambridge.errors import BadRequest, KubernetesError, NotFound
+from iambridge.sandbox.cluster.cancellation import cancel_all
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.events import EventRecorder
 from iambridge.sandbox.cluster.kubelet import logs
@@ -85,12 +86,12 @@ class Kubelet:
 
     async def close(self) -> None:
         """End all processes (SIGTERM, then SIGKILL) and stop. Pods stay; the next start goes on with them."""
-        await _cancel(self._background)
+        await cancel_all(self._background)
         await asyncio.gather(*(worker.stop(_STOP_GRACE_SECONDS) for worker in self._workers.values()))
         ending = [*self._tasks.values(), *self._deleting]
         if ending:
             await asyncio.wait(ending, timeout=_STOP_GRACE_SECONDS)
-        await _cancel(ending)
+        await cancel_all(ending)
         if self._host is not None:
             await self._host.warden.stop()
 
@@ -182,9 +183,3 @@ class Kubelet:
 
     def _directory(self, uid: str) -> Path:
         return self._configuration.directory / uid
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -10,9 +10,9 @@ from typing import Any
 from iambridge import __version__
 from iambridge.errors import AlreadyExists, KubernetesError, NotFound
 from iambridge.sandbox.cluster.client import SystemClient
-from iambridge.sandbox.cluster.timestamps import timestamp
 from iambridge.sandbox.cluster.kubelet.host import Host
 from iambridge.sandbox.cluster.kubelet.pod_status import ADDRESS
+from iambridge.sandbox.cluster.timestamps import timestamp
 
 _log = logging.getLogger(__name__)
 

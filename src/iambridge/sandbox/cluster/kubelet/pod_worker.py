@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from iambridge.errors import Conflict, FailedMount, KubernetesError, NotFound
-from iambridge.sandbox.cluster.timestamps import timestamp
 from iambridge.sandbox.cluster.kubelet.container import Container
 from iambridge.sandbox.cluster.kubelet.environment import Object
 from iambridge.sandbox.cluster.kubelet.host import Host
 from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord, pod_status
 from iambridge.sandbox.cluster.kubelet.pod_volumes import PodVolumes
+from iambridge.sandbox.cluster.timestamps import timestamp
 
 _log = logging.getLogger(__name__)
 
@@ -153,7 +153,8 @@ class PodWorker:
             else:
                 return True
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await self._stopping.wait()
             delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
         return False
 

@@ -1,0 +1,40 @@
+"""`kill -9` of the whole sandbox while pods run: no process is left, and what was to be done gets done."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from .conftest import _KUBECTLS, Kubectl
+from .sandbox_process import SandboxProcess
+from .test_workloads import eventually, job, pod, running
+
+pytestmark = pytest.mark.embedded_only
+
+
+def test_a_killed_sandbox_leaves_no_process_and_goes_on_with_its_pods(tmp_path: Path):
+    """No orphan after kill -9; after the next start the Job completes and the pod that never restarts has failed."""
+    marker = f"3{uuid.uuid4().int % 10**9}"
+    gate = tmp_path / "gate"
+    first = SandboxProcess(tmp_path / "data")
+    kubectl = Kubectl(_KUBECTLS[-1], first.kubeconfig, tmp_path)
+    kubectl.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default")
+    script = f"if [ -e {gate} ]; then echo done; else sleep {marker} & sleep {marker}; fi"
+    kubectl.ok("apply", "-f", "-", stdin=job("survivor", script, backoffLimit=3))
+    kubectl.ok("apply", "-f", "-", stdin=pod("restarted", script, restartPolicy="OnFailure"))
+    kubectl.ok("apply", "-f", "-", stdin=pod("once", script))
+    eventually(lambda: len(running(f"sleep\0{marker}")) == 6)
+    first.kill()
+    eventually(lambda: running(marker) == [])
+    gate.touch()
+    second = SandboxProcess(tmp_path / "data")
+    try:
+        kubectl.ok("wait", "--for=condition=complete", "job/survivor", "--timeout=40s")
+        kubectl.ok("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/restarted", "--timeout=20s")
+        kubectl.ok("wait", "--for=jsonpath={.status.phase}=Failed", "pod/once", "--timeout=20s")
+        pods = kubectl.json("get", "pods", "-l", "job-name=survivor")["items"]
+        (ended,) = [each["metadata"]["name"] for each in pods if each["status"]["phase"] == "Succeeded"]
+        assert kubectl.ok("logs", ended) == "done\n"
+    finally:
+        second.stop()
+    assert running(marker) == []
