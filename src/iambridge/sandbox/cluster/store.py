@@ -77,8 +77,10 @@ class Subscription:
     async def wait(self, seconds: float) -> None:
         """Wait until there is something to take, or the time is over."""
         if not self._events and not self.overflown:
+            # not wait_for, which on Python 3.11 may swallow a cancellation that comes with the event
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._arrived.wait()
 
     def take(self) -> list[Event]:
         taken = list(self._events)
