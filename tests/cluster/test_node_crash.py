@@ -12,7 +12,7 @@ from .test_workloads import eventually, job, pod, running
 pytestmark = pytest.mark.embedded_only
 
 
-def test_a_killed_sandbox_leaves_no_process_and_goes_on_with_its_pods(tmp_path: Path):
+def test_a_killed_sandbox_leaves_no_process_and_goes_on_with_its_pods(tmp_path: Path) -> None:
     """No orphan after kill -9; after the next start the Job completes and the pod that never restarts has failed."""
     marker = f"3{uuid.uuid4().int % 10**9}"
     gate = tmp_path / "gate"

@@ -73,7 +73,7 @@ def _look(environment: dict[str, str]) -> object:
     return json.loads(done.stdout)["found"]
 
 
-def test_a_pod_sees_no_credentials_of_the_machine(tmp_path: Path, metadata: tuple[str, list[str]]):
+def test_a_pod_sees_no_credentials_of_the_machine(tmp_path: Path, metadata: tuple[str, list[str]]) -> None:
     """Keys in the environment, in ~/.aws and at a metadata server all serve the one who starts `up`, and no pod."""
     home = _home(tmp_path / "home")
     url, asked = metadata

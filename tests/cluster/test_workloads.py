@@ -87,7 +87,7 @@ def running(marker: str) -> list[int]:
 # --- Jobs
 
 
-def test_a_job_runs_as_many_pods_as_completions_ask_for(node: Kubectl):
+def test_a_job_runs_as_many_pods_as_completions_ask_for(node: Kubectl) -> None:
     """completions 3 with parallelism 2: three pods succeed and the Job is Complete."""
     node.ok("apply", "-f", "-", stdin=job("three", "true", completions=3, parallelism=2))
     node.ok("wait", "--for=condition=complete", "job/three", "--timeout=20s")
@@ -97,14 +97,14 @@ def test_a_job_runs_as_many_pods_as_completions_ask_for(node: Kubectl):
     assert all("finalizers" not in each["metadata"] for each in pods)
 
 
-def test_never_more_pods_than_parallelism(node: Kubectl):
+def test_never_more_pods_than_parallelism(node: Kubectl) -> None:
     """With parallelism 2 of 4 completions, two pods are active and no third is made."""
     node.ok("apply", "-f", "-", stdin=job("two", "sleep 300", completions=4, parallelism=2))
     node.ok("wait", "--for=jsonpath={.status.ready}=2", "job/two", "--timeout=20s")
     assert len(node.json("get", "pods", "-l", "job-name=two")["items"]) == 2
 
 
-def test_a_job_fails_at_its_backoff_limit_and_its_log_stays(node: Kubectl):
+def test_a_job_fails_at_its_backoff_limit_and_its_log_stays(node: Kubectl) -> None:
     """backoffLimit 0: one failure ends the Job, and the failed pod's log can still be read."""
     node.ok("apply", "-f", "-", stdin=job("fails", "echo it broke; exit 3", backoffLimit=0))
     node.ok("wait", "--for=condition=failed", "job/fails", "--timeout=20s")
@@ -115,7 +115,7 @@ def test_a_job_fails_at_its_backoff_limit_and_its_log_stays(node: Kubectl):
     assert one["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 3
 
 
-def test_a_job_ends_at_its_deadline(node: Kubectl):
+def test_a_job_ends_at_its_deadline(node: Kubectl) -> None:
     """activeDeadlineSeconds ends the pods that run, and the Job as DeadlineExceeded."""
     marker = f"3{uuid.uuid4().int % 10**9}"
     node.ok("apply", "-f", "-", stdin=job("late", f"sleep {marker}", activeDeadlineSeconds=1))
@@ -125,14 +125,14 @@ def test_a_job_ends_at_its_deadline(node: Kubectl):
     eventually(lambda: running(marker) == [])
 
 
-def test_a_finished_job_goes_after_its_ttl_with_its_pods(node: Kubectl):
+def test_a_finished_job_goes_after_its_ttl_with_its_pods(node: Kubectl) -> None:
     """ttlSecondsAfterFinished 0: nothing is left of the Job once it has ended."""
     node.ok("apply", "-f", "-", stdin=job("brief", "true", ttlSecondsAfterFinished=0))
     node.ok("wait", "--for=delete", "job/brief", "--timeout=20s")
     eventually(lambda: node.json("get", "pods", "-l", "job-name=brief")["items"] == [])
 
 
-def test_a_deleted_pod_of_a_job_is_replaced(node: Kubectl):
+def test_a_deleted_pod_of_a_job_is_replaced(node: Kubectl) -> None:
     """A Job whose pod was deleted makes another, and does not stall."""
     node.ok("apply", "-f", "-", stdin=job("again", "sleep 300"))
     node.ok("wait", "--for=jsonpath={.status.ready}=1", "job/again", "--timeout=20s")
@@ -149,7 +149,7 @@ def test_a_deleted_pod_of_a_job_is_replaced(node: Kubectl):
 # --- logs
 
 
-def test_logs_can_be_cut_dated_and_followed(node: Kubectl):
+def test_logs_can_be_cut_dated_and_followed(node: Kubectl) -> None:
     """--tail, --since-time, --timestamps, --limit-bytes cut the log; -f goes on to the container's end."""
     node.ok("apply", "-f", "-", stdin=pod("talks", "echo one; echo two; sleep 1; echo three"))
     node.ok("wait", "--for=condition=ready", "pod/talks", "--timeout=20s")
@@ -162,7 +162,7 @@ def test_logs_can_be_cut_dated_and_followed(node: Kubectl):
     assert node.ok("logs", "--since=1h", "talks") == "one\ntwo\nthree\n"
 
 
-def test_the_log_of_the_start_before(node: Kubectl):
+def test_the_log_of_the_start_before(node: Kubectl) -> None:
     """--previous shows the log of the container's earlier start."""
     script = "if [ -e $HOME/ran ]; then echo second; sleep 300; fi; touch $HOME/ran; echo first; exit 1"
     node.ok("apply", "-f", "-", stdin=pod("twice", script, restartPolicy="OnFailure"))
@@ -172,7 +172,7 @@ def test_the_log_of_the_start_before(node: Kubectl):
     assert _main(node, "twice")["restartCount"] == 1
 
 
-def test_a_container_that_cannot_be_configured_has_no_log(node: Kubectl):
+def test_a_container_that_cannot_be_configured_has_no_log(node: Kubectl) -> None:
     """Without a command and without an entry of the image map the reason stands in the status, and logs say why not."""
     nothing = json.loads(pod("idle", ""))
     del nothing["spec"]["containers"][0]["command"]
@@ -185,7 +185,7 @@ def test_a_container_that_cannot_be_configured_has_no_log(node: Kubectl):
 # --- the end of a pod
 
 
-def test_a_pod_that_heeds_sigterm_ends_at_once(node: Kubectl):
+def test_a_pod_that_heeds_sigterm_ends_at_once(node: Kubectl) -> None:
     """Deletion sends SIGTERM first: a process that traps it ends by itself within its grace."""
     done = node.kubeconfig.parent / f"done-{uuid.uuid4().hex}"
     script = f"trap 'echo bye > {done}; exit 0' TERM; echo up; while :; do sleep 0.1; done"
@@ -195,7 +195,7 @@ def test_a_pod_that_heeds_sigterm_ends_at_once(node: Kubectl):
     assert done.read_text() == "bye\n"
 
 
-def test_a_pod_that_ignores_sigterm_is_killed_with_its_children(node: Kubectl):
+def test_a_pod_that_ignores_sigterm_is_killed_with_its_children(node: Kubectl) -> None:
     """After the grace the whole process group gets SIGKILL, the children that the shell made too."""
     marker = f"3{uuid.uuid4().int % 10**9}"
     node.ok("apply", "-f", "-", stdin=pod("stubborn", f"trap '' TERM; sleep {marker} & echo up; wait; wait"))
@@ -205,7 +205,7 @@ def test_a_pod_that_ignores_sigterm_is_killed_with_its_children(node: Kubectl):
     eventually(lambda: running(marker) == [])
 
 
-def test_a_container_that_fails_again_backs_off(node: Kubectl):
+def test_a_container_that_fails_again_backs_off(node: Kubectl) -> None:
     """The second failure is followed by CrashLoopBackOff with the delay in its words."""
     node.ok("apply", "-f", "-", stdin=pod("crash", "exit 1", restartPolicy="Always"))
     eventually(lambda: "CrashLoopBackOff" in json.dumps(_main(node, "crash").get("state")))
@@ -215,7 +215,7 @@ def test_a_container_that_fails_again_backs_off(node: Kubectl):
     assert state["restartCount"] == 1
 
 
-def test_a_namespace_takes_all_with_it(node: Kubectl):
+def test_a_namespace_takes_all_with_it(node: Kubectl) -> None:
     """Deleting a namespace ends its pods' processes and leaves no object in it."""
     marker = f"3{uuid.uuid4().int % 10**9}"
     doomed = f"doomed-{uuid.uuid4().hex[:8]}"
@@ -235,7 +235,7 @@ def test_a_namespace_takes_all_with_it(node: Kubectl):
 
 
 @pytest.mark.parametrize("cascade", ["background", "foreground"])
-def test_dependents_go_with_their_owner(node: Kubectl, cascade: str):
+def test_dependents_go_with_their_owner(node: Kubectl, cascade: str) -> None:
     """Foreground and background deletion of a Job both take its pods."""
     node.ok("apply", "-f", "-", stdin=job("owner", "sleep 300"))
     node.ok("wait", "--for=jsonpath={.status.ready}=1", "job/owner", "--timeout=20s")
@@ -245,7 +245,7 @@ def test_dependents_go_with_their_owner(node: Kubectl, cascade: str):
     eventually(lambda: node.json("get", "pods")["items"] == [], seconds=50)
 
 
-def test_orphans_stay_and_belong_to_nobody(node: Kubectl):
+def test_orphans_stay_and_belong_to_nobody(node: Kubectl) -> None:
     """--cascade=orphan leaves the pods running, without owner and without the Job's finalizer."""
     node.ok("apply", "-f", "-", stdin=job("owner", "sleep 300"))
     node.ok("wait", "--for=jsonpath={.status.ready}=1", "job/owner", "--timeout=20s")
@@ -263,7 +263,7 @@ def test_orphans_stay_and_belong_to_nobody(node: Kubectl):
 
 
 @pytest.mark.parametrize("kind", ["persistentVolumeClaim", "csi", "nfs"])
-def test_volumes_that_are_not_there_are_refused_by_name(node: Kubectl, kind: str):
+def test_volumes_that_are_not_there_are_refused_by_name(node: Kubectl, kind: str) -> None:
     """A volume type that the node does not have is a 422 that names the field."""
     source = {
         "persistentVolumeClaim": {"claimName": "c"},
@@ -274,7 +274,7 @@ def test_volumes_that_are_not_there_are_refused_by_name(node: Kubectl, kind: str
     assert f"spec.volumes[0].{kind}" in said
 
 
-def test_node_and_pod_say_that_this_is_not_a_sandbox(node: Kubectl):
+def test_node_and_pod_say_that_this_is_not_a_sandbox(node: Kubectl) -> None:
     """`describe node` and `describe pod` say in words that pods are host processes."""
     described = node.ok("describe", "node")
     assert "not a sandbox: pods are processes of this machine" in described

@@ -59,6 +59,10 @@ class Container:
         path = self._directory / f"{number}.log"
         return path if number >= 0 and path.exists() else None
 
+    def started_unrecorded(self) -> bool:
+        """Whether a start left its log here that `record` does not know of: the kubelet was killed before it said so."""
+        return (self._directory / f"{self.record.starts}.log").exists()
+
     async def run(self, policy: str) -> int:
         """Run until `policy` (Always, OnFailure, Never) wants no new start, or `stop`. Returns the last exit code."""
         delay = 0.0

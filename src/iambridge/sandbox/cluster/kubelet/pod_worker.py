@@ -78,12 +78,13 @@ class PodWorker:
             known = {status["name"]: status for status in before.get(key) or ()}
             for container in containers:
                 status, record = known.get(container.record.name), container.record
-                if status is None or not status.get("containerID"):
-                    continue
-                record.starts = status.get("restartCount", 0) + 1
-                record.restart_count = status.get("restartCount", 0)
-                record.container_id = status["containerID"]
-                record.state, record.last_state = status["state"], status.get("lastState") or {}
+                if status is not None and status.get("containerID"):
+                    record.starts = status.get("restartCount", 0) + 1
+                    record.restart_count = status.get("restartCount", 0)
+                    record.container_id = status["containerID"]
+                    record.state, record.last_state = status["state"], status.get("lastState") or {}
+                if container.started_unrecorded():
+                    record.run(self._now(), "")
                 if record.running:
                     message = "the node was restarted and the process ended with it"
                     record.terminate(137, self._now(), reason="ContainerStatusUnknown", message=message)
