@@ -60,7 +60,7 @@ class Container:
         return path if number >= 0 and path.exists() else None
 
     def started_unrecorded(self) -> bool:
-        """Whether a start left its log here that `record` does not know of: the kubelet was killed before it said so."""
+        """Whether a start left its log but is not in `record`: the kubelet was killed before it could say so."""
         return (self._directory / f"{self.record.starts}.log").exists()
 
     async def run(self, policy: str) -> int:
