@@ -13,6 +13,20 @@ os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
 
+@pytest.fixture(scope="session")
+def peer_cache() -> Path:
+    """Where peers and other SDKs are installed, outside the repository; skips where there is no such place."""
+    named, home = os.environ.get("IAMBRIDGE_CACHE"), os.environ.get("HOME")
+    if not named and not home:
+        pytest.skip("no place to install a peer: neither IAMBRIDGE_CACHE nor HOME is set")
+    cache = Path(named or Path(str(home)) / ".cache/iambridge")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        pytest.skip(f"no place to install a peer: {cache}: {error.strerror}")
+    return cache
+
+
 @pytest.fixture
 def short_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory whose path is short enough for a unix socket."""

@@ -70,10 +70,9 @@ class World(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def installed() -> Path:
+def installed(peer_cache: Path) -> Path:
     """A directory with the SDK in `node_modules`, kept between runs outside the repository."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    place = cache / "iambridge-conformance" / f"javascript-sdk-{VERSION}"
+    place = peer_cache / f"javascript-sdk-{VERSION}"
     if place.exists():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,6 @@ iam-simulate is AGPL-3.0: it is installed into a cache outside the repository an
 
 import copy
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -26,15 +25,26 @@ PEER = Path(__file__).with_name("iam_simulate.mjs")
 CASES = 4000
 
 
-def installed() -> Path:
+@pytest.fixture(scope="module")
+def installed(peer_cache: Path) -> Path:
     """The node_modules directory of the peer, installed at first need; skips with the reason when it cannot be had."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("node and npm are not on PATH, so iam-simulate cannot run")
-    cache = Path(os.environ.get("IAMBRIDGE_CACHE", Path.home() / ".cache/iambridge")) / "iam-simulate"
+    cache = peer_cache / "iam-simulate"
     modules = cache / "node_modules"
     if not (modules / "@cloud-copilot/iam-simulate").is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        install = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--prefix", str(cache), PACKAGE]
+        install = [
+            "npm",
+            "install",
+            "--ignore-scripts",
+            "--no-package-lock",
+            "--no-audit",
+            "--no-fund",
+            "--prefix",
+            str(cache),
+            PACKAGE,
+        ]
         done = subprocess.run(install, capture_output=True, text=True, check=False, timeout=300)
         if done.returncode:
             pytest.skip(f"npm could not install {PACKAGE}: {done.stderr.strip()[-200:]}")
@@ -94,9 +104,9 @@ def ruling(made: Case, theirs: str) -> str:
     return ""
 
 
-def test_disagreements_are_ruled() -> None:
+def test_disagreements_are_ruled(installed: Path) -> None:
     """Where iam-simulate decides otherwise, the case falls under a ruling of ours; most cases agree."""
-    modules = installed()
+    modules = installed
     random_ = random.Random(20261124)
     cases = [case(random_) for _ in range(CASES)]
     lines = "\n".join(json.dumps(one) for one in cases)

@@ -247,7 +247,8 @@ def test_a_session_stands_for_its_role_with_both_tags() -> None:
     assert (principal.role_arn, principal.tags) == (ROLE, {"team": "blue", "cost": "7"})
     assert session.keys() == {
         f"{HOST}:sub": SUBJECT, "aws:FederatedProvider": PROVIDER.arn, "aws:SourceIdentity": "alice",
+        "aws:MultiFactorAuthPresent": "false",
     }  # fmt: skip
     assert "secret" not in repr(session)
     user = Session("ASIA1", "s", ACCOUNT, "user", f"arn:aws:iam::{ACCOUNT}:user/a", "u", "AIDA1", "AIDA1", 1, 2)
-    assert (user.principal({}).role_arn, user.keys()) == ("", {})
+    assert (user.principal({}).role_arn, user.keys()) == ("", {"aws:MultiFactorAuthPresent": "false"})

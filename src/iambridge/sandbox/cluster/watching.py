@@ -123,7 +123,7 @@ class Watch:
             if self.options.bookmarks and now >= bookmark:
                 bookmark = now + _BOOKMARK_SECONDS
                 yield WatchEvent("BOOKMARK", b"", seen)
-            await subscription.wait(min(end, bookmark) - now)
+            await subscription.wait(min(end, bookmark if self.options.bookmarks else end) - now)
             for event in subscription.take():
                 if event.version <= seen:
                     continue

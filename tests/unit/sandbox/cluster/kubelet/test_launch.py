@@ -172,7 +172,8 @@ def test_signals_and_stdin_are_a_fresh_process_s(launcher: Launcher) -> None:
     descriptors, blocked, ignored = ended.output.split("\n")[:3]
     assert int(descriptors) == 4  # stdin, stdout, stderr and that of `ls` itself
     assert int(blocked.split()[1], 16) == 0
-    assert int(ignored.split()[1], 16) == 0
+    # 32 and 33 are the C library's own: no program can set them, and an ignored one is inherited from the test's caller
+    assert int(ignored.split()[1], 16) & ~(0b11 << 31) == 0
 
 
 @pytest.mark.parametrize(
