@@ -28,19 +28,12 @@ async def run(client: SystemClient, store: Store) -> None:
     wanted = {
         f"clusterroles.{GROUP}": bootstrap_rbac.cluster_roles(),
         f"roles.{GROUP}": bootstrap_rbac.roles(),
-        f"clusterrolebindings.{GROUP}": [_unbound(binding) for binding in bootstrap_rbac.cluster_role_bindings()],
+        f"clusterrolebindings.{GROUP}": bootstrap_rbac.cluster_role_bindings(),
         f"rolebindings.{GROUP}": bootstrap_rbac.role_bindings(),
     }
     await asyncio.gather(
         *(_ensure(client, store, resource, item) for resource, items in wanted.items() for item in items)
     )
-
-
-def _unbound(binding: dict[str, Any]) -> dict[str, Any]:
-    """`system:node` is bound to nobody, as in Kubernetes since 1.8: the node authorizer grants it, pod by pod."""
-    if binding["metadata"]["name"] != "system:node":
-        return binding
-    return {key: value for key, value in binding.items() if key != "subjects"}
 
 
 async def _ensure(client: SystemClient, store: Store, resource: str, item: dict[str, Any]) -> None:

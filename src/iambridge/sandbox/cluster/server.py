@@ -3,6 +3,7 @@
 Source: apiserver pkg/server/config.go DefaultBuildHandlerChain for the order of the filters.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.rbac import User
-from iambridge.errors import Forbidden, KubernetesError, MethodNotAllowed, NotFound, Unauthorized
+from iambridge.errors import Forbidden, InternalError, KubernetesError, MethodNotAllowed, NotFound, Unauthorized
 from iambridge.ports import DecisionLog
 from iambridge.sandbox.cluster import codec, tables
 from iambridge.sandbox.cluster.api import Api, Asked
@@ -27,6 +28,8 @@ from iambridge.sandbox.cluster.pod_logs import PodLogs
 from iambridge.sandbox.cluster.registry import decoded
 from iambridge.sandbox.cluster.rendering import list_body, watch_lines
 from iambridge.wire.http import Request, Response
+
+_log = logging.getLogger(__name__)
 
 _NOT_FOUND = Response(404, (("content-type", "text/plain; charset=utf-8"),), b"404 page not found\n")
 _WRITES = {"create", "update", "patch", "delete", "deletecollection"}
@@ -59,6 +62,10 @@ class ApiServer:
             response = await self._answer(request, request_id)
         except KubernetesError as error:
             response = codec.refusal(error, accept)
+        except Exception:  # noqa: BLE001 - a bug must still be answered in the API's own shape
+            _log.exception("a bug in %s %s, request %s", request.method, request.path, request_id)
+            fault = InternalError("Internal error occurred: see the server's log", fix=f"look for request {request_id}")
+            response = codec.refusal(fault, accept)
         return Response(response.status, (*response.headers, ("audit-id", request_id)), response.body)
 
     async def _answer(self, request: Request, request_id: str) -> Response:

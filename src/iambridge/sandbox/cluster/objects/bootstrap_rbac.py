@@ -1,7 +1,7 @@
 """The roles and bindings that every cluster starts with: cluster-admin, admin, edit, view and `system:*`.
 
-Generated from Kubernetes' own bootstrap policy by tools/kubernetes_types. One difference, and why: `system:node` is
-bound to the group `system:nodes`, since there is no Node authorizer here.
+Generated from Kubernetes' own bootstrap policy by tools/kubernetes_types. `system:node` is bound to nobody: the node
+authorizer (`cluster.node_authorization`) grants its rules, object by object.
 """
 
 import copy
@@ -37,9 +37,4 @@ def role_bindings() -> list[dict[str, Any]]:
 
 
 def cluster_role_bindings() -> list[dict[str, Any]]:
-    bindings = _of("ClusterRoleBinding")
-    nodes = {"kind": "Group", "name": "system:nodes", "apiGroup": "rbac.authorization.k8s.io"}
-    for binding in bindings:
-        if binding["metadata"]["name"] == "system:node":
-            binding["subjects"] = [nodes]
-    return bindings
+    return _of("ClusterRoleBinding")

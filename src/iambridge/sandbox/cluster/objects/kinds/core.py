@@ -154,8 +154,9 @@ class LeaseStrategy(Strategy):
         return errors
 
 
-def _decoded(text: str) -> int:
-    return len(base64.b64decode(text))
+def _decoded(text: str | None) -> int:
+    """The size in bytes of a value; null is Go's empty one."""
+    return len(base64.b64decode(text or ""))
 
 
 def _fold_string_data(obj: Object) -> Object:

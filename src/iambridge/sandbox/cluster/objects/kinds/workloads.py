@@ -97,7 +97,7 @@ class JobStrategy(Strategy):
             return out
         labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
         for name in _NAME_LABELS:
-            labels.setdefault(name, meta["name"])
+            labels.setdefault(name, meta.get("name", ""))
         for name in _UID_LABELS:
             labels.setdefault(name, meta["uid"])
         selector = spec.setdefault("selector", {})
