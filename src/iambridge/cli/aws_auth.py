@@ -20,7 +20,7 @@ _EXAMPLE = """examples:
   iambridge aws-auth lint --kubeconfig ~/.kube/config             the live ConfigMap, and groups that nothing binds
   iambridge aws-auth plan -f new.yaml --current aws-auth.yaml     who gains, loses, changes; is an admin left?
   iambridge aws-auth plan -f new.yaml --kubeconfig K --caller arn:aws:iam::111122223333:role/admin
-  iambridge aws-auth add arn:aws:iam::111122223333:user/alice --username alice --group readers
+  iambridge aws-auth add arn:aws:iam::111122223333:user/pod-reader --username pod-reader --group readers
 """
 
 

@@ -11,7 +11,7 @@ from iambridge.errors import InputError
 
 _EXAMPLE = """example:
   iambridge simulate <<'END'
-  {"CallerArn": "arn:aws:iam::111122223333:user/alice",
+  {"CallerArn": "arn:aws:iam::111122223333:user/pod-reader",
    "ActionNames": ["s3:GetObject"], "ResourceArns": ["arn:aws:s3:::reports/2026.csv"],
    "PolicyInputList": [{"Version": "2012-10-17", "Statement":
      {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::reports/*"}}]}
