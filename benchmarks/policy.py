@@ -7,6 +7,7 @@ Run: .venv/bin/python benchmarks/policy.py
 """
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.oracle.policy_corpus import case, compiled
-from tests.oracle.test_iam_simulate import PEER, installed
+from tests.oracle.test_iam_simulate import PEER, install
 
 from iambridge.core.iam_policy import authorize
 
@@ -39,8 +40,10 @@ def main() -> None:
     random_ = random.Random(1)
     cases = [case(random_) for _ in range(CASES)]
     corpus = [compiled(one) for one in cases]
+    cache = Path(os.environ.get("IAMBRIDGE_CACHE") or Path.home() / ".cache/iambridge")
+    cache.mkdir(parents=True, exist_ok=True)
     peer = subprocess.run(
-        ["node", str(PEER), str(installed()), "bench", str(PEER_ROUNDS)],
+        ["node", str(PEER), str(install(cache)), "bench", str(PEER_ROUNDS)],
         input="\n".join(json.dumps(one) for one in cases), capture_output=True, text=True, check=True,
     )  # fmt: skip
     theirs = float(peer.stdout.splitlines()[-1])

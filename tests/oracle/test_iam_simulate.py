@@ -27,6 +27,10 @@ CASES = 4000
 
 @pytest.fixture(scope="module")
 def installed(peer_cache: Path) -> Path:
+    return install(peer_cache)
+
+
+def install(peer_cache: Path) -> Path:
     """The node_modules directory of the peer, installed at first need; skips with the reason when it cannot be had."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("node and npm are not on PATH, so iam-simulate cannot run")
