@@ -63,6 +63,7 @@ class ClusterSide:
             signing_keys=signing_keys,
             static_tokens=identities.tokens,
             token_review=self._token_review,
+            log=log,
         )
         self._webhook = WebhookDaemon(identities.kubeconfigs[WEBHOOK], log)
         key = aws.account.service_user("authenticator", _DESCRIBE_INSTANCES)
