@@ -1,11 +1,9 @@
 """The sandbox that a demo plays on: a real `iambridge up`, and the world of names that the steps fill in."""
 
 import os
-import queue
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +26,9 @@ class Stage:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.data_dir = directory / "sandbox"
-        self._process: subprocess.Popen[str] | None = None
-        self._reader: threading.Thread | None = None
+        # a file and not a pipe: with --keep the sandbox outlives its reader
+        self._log = directory / "up.log"
+        self._process: subprocess.Popen[bytes] | None = None
         self._world: World | None = None
 
     @property
@@ -47,13 +46,13 @@ class Stage:
         Raises:
             InputError: the sandbox ended, with what it printed.
         """
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-m", "iambridge", "up", "--data-dir", str(self.data_dir)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "iambridge", "up", "--data-dir", str(self.data_dir)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         self._await_ready(progress)
         (self.directory / "examples").symlink_to(examples())
         ports = read_ports(self.data_dir)
@@ -82,34 +81,16 @@ class Stage:
 
     def _await_ready(self, progress: Callable[[float], None]) -> None:
         assert self._process is not None
-        assert self._process.stdout is not None
-        lines: queue.Queue[str | None] = queue.Queue()
-        stream = self._process.stdout
-
-        def read() -> None:
-            for line in stream:
-                lines.put(line)
-            lines.put(None)
-
-        self._reader = threading.Thread(target=read, daemon=True)
-        self._reader.start()
-        started = time.monotonic()
-        printed: list[str] = []
-        while time.monotonic() - started < _START_SECONDS:
-            try:
-                line = lines.get(timeout=1)
-            except queue.Empty:
-                progress(time.monotonic() - started)
-                continue
-            if line is None:
-                break
-            printed.append(line)
-            if READY in line:
-                return
-        self.stop()
-        raise InputError(
-            "the sandbox did not start", cause="".join(printed).strip(), fix="run `iambridge up` by itself"
-        )
+        started = told = time.monotonic()
+        while READY not in (printed := self._log.read_text()):
+            now = time.monotonic()
+            if self._process.poll() is not None or now - started > _START_SECONDS:
+                self.stop()
+                raise InputError("the sandbox did not start", cause=printed.strip(), fix="run `iambridge up` by itself")
+            if now - told >= 1:
+                told = now
+                progress(now - started)
+            time.sleep(0.02)
 
     def stop(self) -> None:
         if self._process is None:
@@ -121,10 +102,6 @@ class Stage:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        if self._reader is not None:
-            self._reader.join(_STOP_SECONDS)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
 
 
 def examples() -> Path:
