@@ -7,6 +7,10 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iambridge.sandbox.data_dir import DataDir
 
 _EXAMPLE = """examples:
   iambridge up                                keep state in the default data directory
@@ -50,13 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _serve(data_dir: "object", arguments: argparse.Namespace) -> int:
+def _serve(data_dir: "DataDir", arguments: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415 - `--help` stays light
 
-    from iambridge.sandbox.data_dir import DataDir  # noqa: PLC0415
     from iambridge.sandbox.sandbox import Options, Sandbox  # noqa: PLC0415
 
-    assert isinstance(data_dir, DataDir)
     options = Options(
         token_webhook_cache_ttl=arguments.authentication_token_webhook_cache_ttl,
         aws_only=arguments.aws_only,

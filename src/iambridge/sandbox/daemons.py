@@ -18,6 +18,7 @@ from iambridge.core.pod_identity import Settings
 from iambridge.core.sigv4 import Credentials
 from iambridge.ports import DecisionLog
 from iambridge.sandbox.client_environment import REGION
+from iambridge.sandbox.cluster.cancellation import cancel_all
 from iambridge.servers.caller_identity_cache import CachedCallerIdentities
 from iambridge.servers.iam_authenticator import AuthenticatorSettings, IamAuthenticator
 from iambridge.servers.pod_identity_webhook import PodIdentityWebhook, WebhookMetrics
@@ -47,7 +48,7 @@ class WebhookDaemon:
         return self._facts.synced
 
     async def close(self) -> None:
-        await _cancel(self._tasks)
+        await cancel_all(self._tasks)
         await self._client.close()
 
 
@@ -98,16 +99,10 @@ class AuthenticatorDaemon:
         return self._aws_auth.synced
 
     async def close(self) -> None:
-        await _cancel(self._tasks)
+        await cancel_all(self._tasks)
         await self._sts.close()
         await self._instances.close()
         await self._client.close()
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _now() -> dt.datetime:

@@ -3,7 +3,6 @@
 Ports are chosen once and kept: the issuer's URL is an identity that IAM OIDC providers and trust policies name.
 """
 
-import fcntl
 import json
 import os
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from iambridge.adapters.certificates import write_private
 from iambridge.adapters.serving import free_port, refuse_taken_port
 from iambridge.errors import InputError
+from iambridge.sandbox.directory_lock import hold
 
 SERVERS = ("kubernetes", "issuer", "aws", "webhook", "authenticator")
 SIGNING_KEY = "pki/service-account-signing.pem"
@@ -75,25 +75,13 @@ class DataDir:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for part in (self.cluster, self.aws, self.logs):
                 part.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            return hold(self.path, "iambridge")
         except OSError as error:
             raise InputError(
                 f"cannot write to the data directory {self.path}: {error.strerror}",
                 where=str(error.filename or self.path),
                 fix="give --data-dir a directory that you may write to, or use --ephemeral",
             ) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise InputError(
-                f"another iambridge (process {holder}) runs on {self.path}",
-                fix="stop it, or give --data-dir another directory for a second sandbox",
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        return descriptor
 
     def _kept_ports(self) -> Ports:
         record = self.path / "sandbox.json"

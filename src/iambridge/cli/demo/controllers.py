@@ -6,25 +6,14 @@ Comes after Story A, whose step A2 registers the issuer.
 import json
 
 from iambridge.cli.demo.step import Crossing, Step, World
+from iambridge.cli.demo.trust import service_account_trust
 
 _POD = "pod controllers/scaler"
 _CLUSTER_TAG = "aws:RequestTag/elbv2.k8s.aws/cluster"
 
 
 def _trust_policy(world: World) -> None:
-    issuer = world.names["issuer_host"]
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": f"arn:aws:iam::{world.names['account']}:oidc-provider/{issuer}"},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {
-            "StringEquals": {
-                f"{issuer}:sub": "system:serviceaccount:controllers:scaler",
-                f"{issuer}:aud": "sts.amazonaws.com",
-            }
-        },
-    }
-    world.write("scaler-trust.json", json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2))
+    world.write("scaler-trust.json", service_account_trust(world, "controllers:scaler"))
 
 
 def _permission_policy(world: World) -> None:

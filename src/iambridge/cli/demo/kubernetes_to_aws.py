@@ -6,6 +6,7 @@ from pathlib import Path
 
 from iambridge.cli.demo.forged_tokens import expired, flipped, from_another_issuer
 from iambridge.cli.demo.step import Crossing, Step, World
+from iambridge.cli.demo.trust import service_account_trust
 
 _ROLE = "arn:aws:iam::{account}:role/s3-echoer"
 _ASSUME = f"aws sts assume-role-with-web-identity --role-arn {_ROLE} --role-session-name by-hand --web-identity-token"
@@ -13,19 +14,7 @@ _POD = "pod s3-echoer/s3-echoer"
 
 
 def _trust_policy(world: World) -> None:
-    issuer = world.names["issuer_host"]
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": f"arn:aws:iam::{world.names['account']}:oidc-provider/{issuer}"},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {
-            "StringEquals": {
-                f"{issuer}:sub": "system:serviceaccount:s3-echoer:s3-echoer",
-                f"{issuer}:aud": "sts.amazonaws.com",
-            }
-        },
-    }
-    world.write("trust-policy.json", json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2))
+    world.write("trust-policy.json", service_account_trust(world, "s3-echoer:s3-echoer"))
 
 
 def _permission_policy(world: World) -> None:

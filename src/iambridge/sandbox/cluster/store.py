@@ -7,7 +7,6 @@ also over restarts.
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import sqlite3
 from collections import deque
@@ -17,8 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iambridge.errors import Conflict, InputError, InternalError
+from iambridge.sandbox.directory_lock import hold
 
 _MOST_EVENTS = 10_000
+
 _TRIM_EVERY = 1_000
 _QUEUE_LIMIT = 4 * _MOST_EVENTS
 _SCHEMA = """
@@ -110,7 +111,7 @@ class Store:
 
     def __init__(self, directory: Path, *, most_events: int = _MOST_EVENTS) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _locked(directory)
+        self._lock = hold(directory, "API server")
         self._most_events = most_events
         self._database = _opened(directory / "cluster.db")
         self._writer = ThreadPoolExecutor(1, "cluster-store")
@@ -311,19 +312,3 @@ def _opened(path: Path) -> sqlite3.Connection:
             fix="restore the file, or start with another --data-dir",
         ) from error
     return database
-
-
-def _locked(directory: Path) -> int:
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise InputError(
-            f"another API server (process {holder}) runs on {directory}",
-            fix="stop it, or give --data-dir another directory for a second sandbox",
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
