@@ -187,13 +187,7 @@ async def _served_chain(url: str, addresses: tuple[str, ...]) -> list[bytes]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    parts = urlsplit(url)
-    try:
-        _, writer = await asyncio.open_connection(
-            addresses[0], parts.port or 443, ssl=context, server_hostname=parts.hostname
-        )
-    except OSError as error:
-        raise _unreachable(url) from error
+    writer = await _connected(url, addresses, context)
     try:
         connection: Any = writer.get_extra_info("ssl_object")
         public = getattr(connection, "get_unverified_chain", None)
@@ -203,6 +197,22 @@ async def _served_chain(url: str, addresses: tuple[str, ...]) -> list[bytes]:
         return [ssl.PEM_cert_to_DER_cert(text) for text in pem]
     finally:
         writer.close()
+
+
+async def _connected(url: str, addresses: tuple[str, ...], context: ssl.SSLContext) -> asyncio.StreamWriter:
+    """A connection to the first address that answers: a host such as localhost may be listened at on one of two."""
+    parts = urlsplit(url)
+    failed: OSError | None = None
+    for address in addresses:
+        try:
+            _, writer = await asyncio.open_connection(
+                address, parts.port or 443, ssl=context, server_hostname=parts.hostname
+            )
+        except OSError as error:
+            failed = error
+        else:
+            return writer
+    raise _unreachable(url) from failed
 
 
 class _Pinned(AbstractResolver):

@@ -95,6 +95,21 @@ def test_keys_are_trusted_by_authority_or_by_thumbprint(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+def test_the_thumbprint_is_read_at_the_address_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with two addresses, of which one is silent, as localhost often has, proves itself by thumbprint too."""
+
+    async def both(_: str) -> tuple[str, ...]:
+        return ("127.0.0.2", "127.0.0.1")
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            monkeypatch.setattr(oidc_keys, "_addresses", both)
+            keys = await fetcher().keys(found.url, (found.authority.thumbprint,), KEY.kid)
+            assert [key.kid for key in keys] == [KEY.kid]
+
+    asyncio.run(play())
+
+
 def test_an_impostor_with_the_genuine_authority_appended_is_refused(tmp_path: Path) -> None:
     """A chain that merely contains the thumbprint's certificate proves nothing: the leaf must be under it."""
 
