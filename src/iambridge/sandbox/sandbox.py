@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from iambridge import __version__
 from iambridge.adapters.certificates import CertificateAuthority, Leaf, write_private
-from iambridge.adapters.decision_log import JsonLinesDecisionLog
+from iambridge.adapters.decision_log import LINGER_SECONDS, JsonLinesDecisionLog
 from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core.service_account_token import SigningKey
 from iambridge.errors import InputError
@@ -46,6 +46,7 @@ class Sandbox:
         self._options = options
         self._servers: list[RunningServer] = []
         self._decisions: IO[str] | None = None
+        self._log: JsonLinesDecisionLog | None = None
         self._aws: AwsSide | None = None
         self._cluster: ClusterSide | None = None
 
@@ -59,7 +60,7 @@ class Sandbox:
         authority = CertificateAuthority(data_dir.pki, name="iambridge sandbox CA", now=dt.datetime.now(dt.UTC))
         leaf = authority.leaf("servers", hosts=(_LOOPBACK, "localhost"))
         self._decisions = (data_dir.logs / "decisions.jsonl").open("a", encoding="utf-8")
-        log = JsonLinesDecisionLog(self._decisions, time.time)
+        log = self._log = JsonLinesDecisionLog(self._decisions, time.time, linger=LINGER_SECONDS)
         self._aws = AwsSide(data_dir, log)
         await self._serve(self._aws.app, ports.aws, leaf, max_body=_AWS_MAX_BODY)
         if not self._options.aws_only:
@@ -88,7 +89,8 @@ class Sandbox:
             await self._cluster.close()
         if self._aws is not None:
             await self._aws.close()
-        if self._decisions is not None:
+        if self._log is not None and self._decisions is not None:
+            self._log.flush()
             self._decisions.close()
 
     async def _serve(self, app: App, port: int, leaf: Leaf, *, max_body: int = 4 * 1024 * 1024) -> None:
