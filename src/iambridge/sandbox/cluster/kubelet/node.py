@@ -11,7 +11,7 @@ from iambridge import __version__
 from iambridge.errors import AlreadyExists, KubernetesError, NotFound
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.kubelet.host import Host
-from iambridge.sandbox.cluster.kubelet.pod_status import ADDRESS
+from iambridge.sandbox.cluster.kubelet.pod_status import HOST_ADDRESS
 from iambridge.sandbox.cluster.timestamps import timestamp
 
 _log = logging.getLogger(__name__)
@@ -57,7 +57,10 @@ def node_status(now: str, conditions: list[dict[str, Any]]) -> dict[str, Any]:
         "lastTransitionTime": next((c["lastTransitionTime"] for c in conditions if c.get("type") == "Ready"), now),
     }
     return {
-        "addresses": [{"type": "InternalIP", "address": ADDRESS}, {"type": "Hostname", "address": platform.node()}],
+        "addresses": [
+            {"type": "InternalIP", "address": HOST_ADDRESS},
+            {"type": "Hostname", "address": platform.node()},
+        ],
         "capacity": resources,
         "allocatable": resources,
         "conditions": [ready],

@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 30.0
 _DEFAULT_GRACE_SECONDS = 30
+_LEAST_SIDECAR_GRACE_SECONDS = 2.0
 
 
 class PodWorker:
@@ -64,11 +65,17 @@ class PodWorker:
                     await work
 
     async def stop(self, grace: float) -> None:
-        """End every container: the main ones together, then the sidecars in reverse order."""
+        """End every container within `grace` seconds: the main ones together, then the sidecars in reverse order.
+
+        Sidecars have what the others left of the grace, and two seconds at least, as a kubelet gives them.
+        """
         self._stopping.set()
-        await asyncio.gather(*(container.stop(grace) for container in self.main))
-        for container in reversed(self.init):
-            await container.stop(grace)
+        began = self._host.now()
+        ordinary = [container for container in self.init if not container.record.sidecar]
+        await asyncio.gather(*(container.stop(grace) for container in (*self.main, *ordinary)))
+        for container in self._sidecars_last_first():
+            left = grace - (self._host.now() - began)
+            await container.stop(max(left, min(grace, _LEAST_SIDECAR_GRACE_SECONDS)))
 
     def lost(self) -> None:
         """An earlier kubelet had started this pod, and its processes are gone: go on from what the status says."""
@@ -129,8 +136,9 @@ class PodWorker:
                 policy = self.pod["spec"].get("restartPolicy") or "Always"
                 tasks = [self._start(container, policy) for container in self.main if self._wanted(container, policy)]
                 await asyncio.gather(*tasks)
-            for container in reversed(self.init):
-                await container.stop(self._grace())
+            if not self._stopping.is_set():  # else `stop` ends them, with the grace that it was given
+                for container in self._sidecars_last_first():
+                    await container.stop(self._grace())
             await asyncio.gather(*self._running)
             await self.publish()
         finally:
@@ -148,7 +156,7 @@ class PodWorker:
                 await self._volumes.prepare()
             except (FailedMount, KubernetesError) as error:
                 await self._host.events.warning(self.pod, "FailedMount", error.message)
-                for container in self.main:
+                for container in self.init or self.main:
                     container.record.wait("ContainerCreating", error.message)
                 await self.publish()
             else:
@@ -186,13 +194,17 @@ class PodWorker:
         code = container.record.exit_code
         return code is None or policy == "Always" or (policy == "OnFailure" and code != 0)
 
+    def _sidecars_last_first(self) -> list[Container]:
+        return [container for container in reversed(self.init) if container.record.sidecar]
+
     def _containers(self, key: str) -> list[Container]:
         initial = key == "initContainers"
+        reason = "PodInitializing" if self.pod["spec"].get("initContainers") else "ContainerCreating"
         return [
             Container(
                 self._host,
                 self.pod,
-                ContainerRecord(spec, initial=initial),
+                ContainerRecord(spec, {"waiting": {"reason": reason}}, initial=initial),
                 volumes=self._volumes,
                 directory=self._directory / "containers" / spec["name"],
                 changed=self.publish,
