@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from iambridge.core.service_account_token import refresh_time
 from iambridge.errors import FailedMount, KubernetesError, NotFound
 from iambridge.sandbox.cluster.kubelet import volumes
 from iambridge.sandbox.cluster.kubelet.environment import Object, Sources
@@ -18,8 +19,6 @@ _log = logging.getLogger(__name__)
 
 _SYNC_SECONDS = 60.0
 _RETRY_SECONDS = 5.0
-_OLDEST_SECONDS = 24 * 3600.0
-_JITTER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +28,6 @@ class HeldToken:
     token: str = field(repr=False)
     expires: float
     refresh: float
-
-
-def refresh_time(issued: float, expires: float, jitter: float) -> float:
-    """When a token is replaced: at 80 % of its life or at 24 hours, less up to 10 seconds. `jitter` is in [0, 1).
-
-    Source: kubernetes pkg/kubelet/token requiresRefresh.
-    """
-    return issued + min(0.8 * (expires - issued), _OLDEST_SECONDS) - jitter * _JITTER_SECONDS
 
 
 class PodVolumes:
