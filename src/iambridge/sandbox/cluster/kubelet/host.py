@@ -25,7 +25,8 @@ class KubeletConfiguration:
     """`directory` holds the pods' volumes, logs and homes, and must be private to the user.
 
     `environment` is what the node adds to every container that does not set the name itself: endpoint, CA bundle and
-    region. `instance_metadata_endpoint` is the URL of the node's IMDS when it has an instance profile; without one,
+    region. `readable` are the files that these variables name: every pod can read them, whatever its user.
+    `instance_metadata_endpoint` is the URL of the node's IMDS when it has an instance profile; without one,
     SDKs in pods are told that there is none.
     """
 
@@ -34,6 +35,7 @@ class KubeletConfiguration:
     api_port: int
     node_name: str = "iambridge"
     environment: Mapping[str, str] = field(default_factory=dict)
+    readable: tuple[Path, ...] = ()
     image_map: tuple[ImageEntry, ...] = ()
     instance_metadata_endpoint: str = ""
     path: str = field(default_factory=search_path)
