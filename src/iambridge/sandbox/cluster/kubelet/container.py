@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from iambridge.errors import BridgeError, ContainerError, CreateContainerConfigError, KubernetesError, StartError
-from iambridge.sandbox.cluster.kubelet import environment, process
+from iambridge.sandbox.cluster.cancellation import cancel_all
+from iambridge.sandbox.cluster.kubelet import environment, process, readiness
 from iambridge.sandbox.cluster.kubelet.command import argv, image_entry
 from iambridge.sandbox.cluster.kubelet.environment import Object
 from iambridge.sandbox.cluster.kubelet.host import Host
@@ -101,12 +102,14 @@ class Container:
         running = await self._start()
         if running is None:
             return self.record.exit_code or 0
+        probing = asyncio.create_task(self._probe())
         try:
             code = await running.wait()
         except asyncio.CancelledError:
             running.signal(signal.SIGKILL)
             raise
         finally:
+            await cancel_all([probing])
             self._process = None
             self._host.warden.forget(running)
             if self.log is not None:
@@ -114,6 +117,21 @@ class Container:
         self.record.terminate(code, self._now())
         await self._changed()
         return code
+
+    async def _probe(self) -> None:
+        """Keep the record's readiness current while the process runs, if the container has a probe for that."""
+        if not self.record.spec.get("readinessProbe"):
+            return
+
+        async def changed(ready: bool) -> None:  # noqa: FBT001 - the state itself
+            self.record.passing = ready
+            await self._changed()
+
+        async def failed(words: str) -> None:
+            message = f"Readiness probe failed: {words}"
+            await self._host.events.warning(self._pod, "Unhealthy", message, field=self._field)
+
+        await readiness.watch(self.record.spec, self._pod["status"]["podIP"], changed=changed, failed=failed)
 
     async def _start(self) -> ContainerProcess | None:
         """The process, or None when it could not start (the record says so) or the pod ends before it could."""

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from iambridge.sandbox.cluster.client import SystemClient
@@ -57,7 +58,10 @@ class KubeletConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`now` gives seconds since the epoch, `random` a number in [0, 1) for jitter."""
+    """`now` gives seconds since the epoch, `random` a number in [0, 1) for jitter.
+
+    `pod_network` is where pods have their addresses; None when they share the host's.
+    """
 
     configuration: KubeletConfiguration
     client: SystemClient
@@ -66,3 +70,4 @@ class Host:
     warden: Warden
     now: Callable[[], float]
     random: Callable[[], float]
+    pod_network: IPv4Network | None = None

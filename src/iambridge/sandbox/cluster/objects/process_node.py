@@ -52,6 +52,7 @@ def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldE
         if user is not None and kubelet_uid not in (0, user):
             words = f"this node runs every process as its own user, {kubelet_uid}"
             errors.append(field_error.forbidden(f"{place}.runAsUser", words))
+    errors += _unknown_readiness(field, spec)
     for index, volume in enumerate(spec.get("volumes") or ()):
         errors += [
             field_error.forbidden(f"{field}.volumes[{index}].{name}", "this node has no such volumes")
@@ -61,6 +62,16 @@ def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldE
     if spec.get("ephemeralContainers"):
         errors.append(field_error.forbidden(f"{field}.ephemeralContainers", "this node has no ephemeral containers"))
     return errors
+
+
+def _unknown_readiness(field: str, spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    """A readiness probe that is not run would leave the container ready for ever, or never."""
+    for key in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(key) or ()):
+            for name in ("exec", "grpc"):
+                if (container.get("readinessProbe") or {}).get(name) is not None:
+                    place = f"{field}.{key}[{index}].readinessProbe.{name}"
+                    yield field_error.forbidden(place, "this node has readiness probes by httpGet and tcpSocket only")
 
 
 def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
