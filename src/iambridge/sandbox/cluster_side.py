@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.core.service_account_token import SigningKey
@@ -81,7 +82,7 @@ class ClusterSide:
         self._control_plane = ControlPlane(
             self._cluster.client, resources=self._cluster.served, certificate=authority.pem.decode(), now=time.time
         )
-        configuration = _node(data_dir)
+        configuration = _node(data_dir, ca_file)
         node_client = self._cluster.client(*kubelet_identity(configuration.node_name))
         self._kubelet = Kubelet(configuration, node_client, now=time.time)
         self._cluster.set_log_source(self._kubelet.logs)
@@ -124,11 +125,12 @@ class ClusterSide:
         await self._cluster.close()
 
 
-def _node(data_dir: DataDir) -> KubeletConfiguration:
+def _node(data_dir: DataDir, ca_file: Path) -> KubeletConfiguration:
     """The node adds endpoint, CA bundle and region to each container at exec time; no manifest names them."""
     return KubeletConfiguration(
         directory=data_dir.path / "pods",
         api_host="127.0.0.1",
         api_port=data_dir.ports.kubernetes,
         environment=workload_environment(data_dir.path, data_dir.ports),
+        readable=(ca_file,),
     )
