@@ -8,6 +8,7 @@ from iambridge.sandbox.cluster.objects.field_error import FieldError
 
 _TEMPLATES = {"Pod": ("spec",), "Job": ("spec", "template", "spec")}
 _TEMPLATES |= dict.fromkeys(("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet"), ("spec", "template", "spec"))
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _REFUSED_VOLUMES = (
     "persistentVolumeClaim",
     "csi",
@@ -59,6 +60,7 @@ def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldE
             for name in _REFUSED_VOLUMES
             if volume.get(name) is not None
         ]
+    errors += _unknown_placement(field, spec)
     if spec.get("ephemeralContainers"):
         errors.append(field_error.forbidden(f"{field}.ephemeralContainers", "this node has no ephemeral containers"))
     return errors
@@ -74,6 +76,23 @@ def _unknown_readiness(field: str, spec: Mapping[str, Any]) -> Iterator[FieldErr
                     yield field_error.forbidden(place, "this node has readiness probes by httpGet and tcpSocket only")
 
 
+def _unknown_placement(field: str, spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    """What the scheduler here does not model of a placement that is required."""
+    for kind in ("podAffinity", "podAntiAffinity"):
+        required = ((spec.get("affinity") or {}).get(kind) or {}).get(_REQUIRED) or ()
+        for index, term in enumerate(required):
+            if term.get("namespaceSelector"):
+                place = f"{field}.affinity.{kind}.{_REQUIRED}[{index}].namespaceSelector"
+                yield field_error.forbidden(place, "this scheduler knows only the empty one, which selects all")
+    for index, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
+        if constraint.get("whenUnsatisfiable") != "DoNotSchedule":
+            continue
+        for name, default in (("nodeAffinityPolicy", "Honor"), ("nodeTaintsPolicy", "Ignore")):
+            if constraint.get(name, default) != default:
+                place = f"{field}.topologySpreadConstraints[{index}].{name}"
+                yield field_error.forbidden(place, f"this scheduler knows only {default}")
+
+
 def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
     """Fields that are stored and not honoured, one warning for each."""
     found = _pod_spec(kind, obj)
@@ -87,8 +106,6 @@ def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
             "hostIPC",
             "dnsConfig",
             "runtimeClassName",
-            "affinity",
-            "topologySpreadConstraints",
         )
         if spec.get(name)
     ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
+from iambridge.sandbox.cluster.objects.kinds.placement_validation import validate_placement
 from iambridge.sandbox.cluster.objects.kinds.probe_validation import validate_probes
 
 _RESTART = ("Always", "OnFailure", "Never")
@@ -43,7 +44,7 @@ def validate_spec(spec: Mapping[str, Any], field: str) -> list[FieldError]:
     for name, rule in (("serviceAccountName", names.dns_subdomain), ("nodeName", names.dns_subdomain)):
         if spec.get(name):
             errors += [field_error.bad_value(f"{field}.{name}", spec[name], fault) for fault in rule(spec[name])]
-    return errors
+    return errors + validate_placement(spec, field)
 
 
 def _volumes(volumes: Any, field: str) -> tuple[set[str], list[FieldError]]:
