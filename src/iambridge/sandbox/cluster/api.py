@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from iambridge.core.rbac import User
 from iambridge.errors import BadRequest, MethodNotAllowed, NotFound
-from iambridge.sandbox.cluster import metadata, removal, virtual_kinds
+from iambridge.sandbox.cluster import metadata, removal, scale, virtual_kinds
 from iambridge.sandbox.cluster.authentication import Authentication
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
@@ -120,7 +122,10 @@ class Api:
     # Reading.
 
     def get(self, asked: Asked) -> Stored:
-        return self.registry.stored(asked.target._replace(subresource=""))
+        stored = self.registry.stored(asked.target._replace(subresource=""))
+        if asked.subresource is not None and asked.subresource.name == "scale":
+            return stored._replace(raw=msgspec.json.encode(scale.scale_of(decoded(stored))))
+        return stored
 
     def list(self, asked: Asked, query: Mapping[str, str]) -> Page:
         selection = Selection.of(query, asked.resource)
@@ -148,8 +153,11 @@ class Api:
             case "update":
                 return await self._update(asked, call, body.value)
             case "patch":
+                patch = Patch(body.patch, body.value)
+                if asked.subresource is not None and asked.subresource.name == "scale":
+                    return Answer(await scale.change(self.registry, call, asked.target, patch))
                 self._check_escalating_patch(asked)
-                written = await self.registry.patch(call, asked.target, Patch(body.patch, body.value))
+                written = await self.registry.patch(call, asked.target, patch)
                 return Answer(written.object, 201 if written.created else 200)
             case "delete":
                 options = DeleteOptions.of(body.value, query)
@@ -183,6 +191,8 @@ class Api:
     async def _update(self, asked: Asked, call: Call, body: Object) -> Answer:
         if asked.subresource is not None and asked.subresource.name == "finalize":
             return Answer(await self._subresources.finalize(call, asked.target, body))
+        if asked.subresource is not None and asked.subresource.name == "scale":
+            return Answer(await scale.change(self.registry, call, asked.target, body))
         written = await self.registry.update(call, asked.target, body)
         return Answer(written.object, 201 if written.created else 200)
 

@@ -24,6 +24,7 @@ class Subresource:
 
 
 STATUS = Subresource("status", _STATUS_VERBS)
+SCALE = Subresource("scale", _STATUS_VERBS, "Scale", "autoscaling", "v1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +141,22 @@ _RBAC_KINDS = tuple(
     for kind in ("ClusterRoleBinding", "ClusterRole", "RoleBinding", "Role")
 )
 
+_APPS = (
+    Resource("apps", "v1", "ControllerRevision", "controllerrevisions"),
+    *(
+        Resource("apps", "v1", kind, f"{kind.lower()}s", short_names=(short,), categories=("all",), subresources=extra)
+        for kind, short, extra in (
+            ("DaemonSet", "ds", (STATUS,)),
+            ("Deployment", "deploy", (SCALE, STATUS)),
+            ("ReplicaSet", "rs", (SCALE, STATUS)),
+        )
+    ),
+)
+
 BUILT_IN: tuple[Resource, ...] = (
     *_CORE,
     *_WEBHOOKS,
+    *_APPS,
     *_REVIEWS,
     Resource("batch", "v1", "Job", "jobs", categories=("all",), subresources=(STATUS,)),
     Resource("coordination.k8s.io", "v1", "Lease", "leases", update_creates=True, update_blind=False),

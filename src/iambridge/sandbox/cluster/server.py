@@ -19,7 +19,7 @@ from iambridge.sandbox.cluster.authentication import Authentication, impersonate
 from iambridge.sandbox.cluster.authorization import forbidden
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.codec import Accepted, Body
-from iambridge.sandbox.cluster.columns import columns_of
+from iambridge.sandbox.cluster.columns import SCALE, columns_of
 from iambridge.sandbox.cluster.listing import ExpiredPage
 from iambridge.sandbox.cluster.nonresource import NonResource
 from iambridge.sandbox.cluster.parameters import check_parameters
@@ -138,9 +138,10 @@ class ApiServer:
     ) -> Response:
         pretty = codec.boolean(query.get("pretty", ""), "pretty")
         same_kind = value.get("kind") == asked.resource.kind
-        if accepted.kind == "Table" and same_kind:
+        is_scale = asked.subresource is not None and asked.subresource.name == "scale" and value.get("kind") == "Scale"
+        if accepted.kind == "Table" and (same_kind or is_scale):
             value = tables.table(
-                columns_of(asked.resource.name),
+                SCALE if is_scale else columns_of(asked.resource.name),
                 [value],
                 metadata={"resourceVersion": value["metadata"].get("resourceVersion", "")},
                 now=self._now(),

@@ -40,6 +40,11 @@ def bad_value(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", f"Invalid value: {_shown(value)}: {detail}", field)
 
 
+def non_negative(value: int | None, field: str) -> list[FieldError]:
+    """A number that is given is not below 0."""
+    return [bad_value(field, value, "must be greater than or equal to 0")] if (value or 0) < 0 else []
+
+
 def forbidden(field: str, detail: str) -> FieldError:
     return FieldError("FieldValueForbidden", f"Forbidden: {detail}", field)
 

@@ -1,6 +1,12 @@
 """Which strategy each kind has."""
 
 from iambridge.sandbox.cluster.objects import names
+from iambridge.sandbox.cluster.objects.kinds.apps import (
+    ControllerRevisionStrategy,
+    DaemonSetStrategy,
+    DeploymentStrategy,
+    ReplicaSetStrategy,
+)
 from iambridge.sandbox.cluster.objects.kinds.base import Strategy
 from iambridge.sandbox.cluster.objects.kinds.core import (
     ConfigMapStrategy,
@@ -32,6 +38,10 @@ _STRATEGIES = {
         EventStrategy("events.k8s.io", "Event", namespaced=True),
         LeaseStrategy("coordination.k8s.io", "Lease", namespaced=True),
         JobStrategy("batch", "Job", namespaced=True, has_status=True, generation=True, name=names.dns_subdomain),
+        DeploymentStrategy("apps", "Deployment", namespaced=True, has_status=True, generation=True),
+        ReplicaSetStrategy("apps", "ReplicaSet", namespaced=True, has_status=True, generation=True),
+        DaemonSetStrategy("apps", "DaemonSet", namespaced=True, has_status=True, generation=True),
+        ControllerRevisionStrategy("apps", "ControllerRevision", namespaced=True),
         RoleStrategy(_RBAC, "Role", namespaced=True, name=names.path_segment),
         RoleStrategy(_RBAC, "ClusterRole", namespaced=False, name=names.path_segment),
         BindingStrategy(_RBAC, "RoleBinding", namespaced=True, name=names.path_segment),
