@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from iambridge.sandbox.cluster.objects import field_error
+from iambridge.sandbox.cluster.objects import field_error, service_target
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 
 _TEMPLATES = {"Pod": ("spec",), "Job": ("spec", "template", "spec")}
@@ -38,6 +38,8 @@ def _contexts(field: str, spec: Mapping[str, Any]) -> Iterator[tuple[str, Mappin
 
 def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldError]:
     """What would silently change the pod's meaning, as 422 causes. `kubelet_uid` is the kubelet's own user."""
+    if kind == "Service":
+        return service_target.refusals(obj)
     found = _pod_spec(kind, obj)
     if found is None:
         return []
@@ -76,6 +78,8 @@ def _unknown_readiness(field: str, spec: Mapping[str, Any]) -> Iterator[FieldErr
 
 def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
     """Fields that are stored and not honoured, one warning for each."""
+    if kind == "Service":
+        return service_target.warnings(obj)
     found = _pod_spec(kind, obj)
     if found is None:
         return []
