@@ -96,6 +96,11 @@ def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
         )
         if spec.get(name)
     ]
+    out += [
+        f"{field}.volumes[{index}].emptyDir.sizeLimit: not enforced by this node"
+        for index, volume in enumerate(spec.get("volumes") or ())
+        if (volume.get("emptyDir") or {}).get("sizeLimit")
+    ]
     for key in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(key) or ()):
             place = f"{field}.{key}[{index}]"
@@ -120,6 +125,6 @@ def _not_enforced(context: Mapping[str, Any], kubelet_uid: int) -> Iterator[str]
         yield "capabilities.add"
     if capabilities.get("drop") and kubelet_uid == 0 and (capabilities["drop"] != ["ALL"] or capabilities.get("add")):
         yield "capabilities.drop"
-    for name in ("readOnlyRootFilesystem", "seccompProfile", "appArmorProfile", "seLinuxOptions", "procMount"):
+    for name in ("seccompProfile", "appArmorProfile", "seLinuxOptions", "procMount"):
         if context.get(name):
             yield name
