@@ -5,13 +5,13 @@ Source: pkg/kubeapiserver/options/plugins.go for the order and the set that is o
 
 import os
 import uuid
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from iambridge.sandbox.cluster import pod_admission
 from iambridge.sandbox.cluster.admission import AdmissionAttributes, WebhookAdmission, namespace_lifecycle
+from iambridge.sandbox.cluster.admission.call import ServiceResolver
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.kinds import Kinds
 from iambridge.sandbox.cluster.metadata import Object
@@ -87,11 +87,9 @@ def _typed(obj: Object | None, kind: tuple[str, str, str]) -> Object | None:
 
 
 class AdmissionChain:
-    """`resolve_service` finds (namespace, name, port) of a webhook's Service, or None."""
+    """`resolve_service` finds what stands behind (namespace, name, port) of a webhook's Service."""
 
-    def __init__(
-        self, store: Store, kinds: Kinds, resolve_service: Callable[[str, str, int], tuple[str, int] | None]
-    ) -> None:
+    def __init__(self, store: Store, kinds: Kinds, resolve_service: ServiceResolver) -> None:
         self._store = store
         self._kinds = kinds
         self._webhooks = WebhookAdmission(resolve_service, lambda: str(uuid.uuid4()))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iambridge.sandbox.cluster import pod_columns, workload_columns
+from iambridge.sandbox.cluster import pod_columns, service_columns, workload_columns
 from iambridge.sandbox.cluster.durations import age, human_duration
 
 Item = Mapping[str, Any]
@@ -264,6 +264,10 @@ _COLUMNS: dict[str, Columns] = {
         pod_columns.cells,
     ),
     "secrets": Columns((NAME, Column("Type"), Column("Data"), AGE), _secret),
+    "services": Columns(
+        (NAME, Column("Type"), *map(Column, ("Cluster-IP", "External-IP", "Port(s)")), AGE, *_wide("Selector")),
+        service_columns.cells,
+    ),
     "serviceaccounts": Columns((NAME, Column("Secrets"), AGE), _service_account),
     "jobs.batch": Columns(_JOB_COLUMNS, _job),
     "deployments.apps": Columns(

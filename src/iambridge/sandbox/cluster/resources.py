@@ -111,6 +111,17 @@ _CORE = (
     Resource(
         "",
         "v1",
+        "Service",
+        "services",
+        short_names=("svc",),
+        categories=("all",),
+        subresources=(STATUS,),
+        update_creates=True,
+        returns_deleted=True,
+    ),
+    Resource(
+        "",
+        "v1",
         "ServiceAccount",
         "serviceaccounts",
         short_names=("sa",),

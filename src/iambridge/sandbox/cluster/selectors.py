@@ -29,6 +29,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "nodes": ("spec.unschedulable",),
     "namespaces": ("status.phase",),
     "secrets": ("type",),
+    "services": ("spec.clusterIP", "spec.type"),
     "jobs.batch": ("status.successful",),
     "replicasets.apps": ("status.replicas",),
     "events": (

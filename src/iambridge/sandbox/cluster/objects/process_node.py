@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from iambridge.sandbox.cluster.objects import field_error
+from iambridge.sandbox.cluster.objects import field_error, service_target
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 
 _TEMPLATES = {"Pod": ("spec",), "Job": ("spec", "template", "spec")}
@@ -39,6 +39,8 @@ def _contexts(field: str, spec: Mapping[str, Any]) -> Iterator[tuple[str, Mappin
 
 def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldError]:
     """What would silently change the pod's meaning, as 422 causes. `kubelet_uid` is the kubelet's own user."""
+    if kind == "Service":
+        return service_target.refusals(obj)
     found = _pod_spec(kind, obj)
     if found is None:
         return []
@@ -95,6 +97,8 @@ def _unknown_placement(field: str, spec: Mapping[str, Any]) -> Iterator[FieldErr
 
 def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
     """Fields that are stored and not honoured, one warning for each."""
+    if kind == "Service":
+        return service_target.warnings(obj)
     found = _pod_spec(kind, obj)
     if found is None:
         return []
@@ -108,6 +112,11 @@ def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
             "runtimeClassName",
         )
         if spec.get(name)
+    ]
+    out += [
+        f"{field}.volumes[{index}].emptyDir.sizeLimit: not enforced by this node"
+        for index, volume in enumerate(spec.get("volumes") or ())
+        if (volume.get("emptyDir") or {}).get("sizeLimit")
     ]
     for key in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(key) or ()):
@@ -133,6 +142,6 @@ def _not_enforced(context: Mapping[str, Any], kubelet_uid: int) -> Iterator[str]
         yield "capabilities.add"
     if capabilities.get("drop") and kubelet_uid == 0 and (capabilities["drop"] != ["ALL"] or capabilities.get("add")):
         yield "capabilities.drop"
-    for name in ("readOnlyRootFilesystem", "seccompProfile", "appArmorProfile", "seLinuxOptions", "procMount"):
+    for name in ("seccompProfile", "appArmorProfile", "seLinuxOptions", "procMount"):
         if context.get(name):
             yield name

@@ -18,6 +18,7 @@ from iambridge.sandbox.cluster.objects.kinds.core import (
     ServiceAccountStrategy,
 )
 from iambridge.sandbox.cluster.objects.kinds.rbac import BindingStrategy, RoleStrategy
+from iambridge.sandbox.cluster.objects.kinds.service import ServiceStrategy
 from iambridge.sandbox.cluster.objects.kinds.webhooks import WebhookConfigurationStrategy
 from iambridge.sandbox.cluster.objects.kinds.workloads import JobStrategy, PodStrategy
 from iambridge.sandbox.cluster.objects.types import UnknownKind
@@ -36,6 +37,7 @@ _STRATEGIES = {
         SecretStrategy("", "Secret", namespaced=True),
         EventStrategy("", "Event", namespaced=True),
         EventStrategy("events.k8s.io", "Event", namespaced=True),
+        ServiceStrategy("", "Service", namespaced=True, has_status=True, name=names.dns_1035_label),
         LeaseStrategy("coordination.k8s.io", "Lease", namespaced=True),
         JobStrategy("batch", "Job", namespaced=True, has_status=True, generation=True, name=names.dns_subdomain),
         DeploymentStrategy("apps", "Deployment", namespaced=True, has_status=True, generation=True),
