@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from hypothesis import given, settings
@@ -130,13 +130,13 @@ def test_the_key_that_is_known_logs_in(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=200)
 @given(position=st.integers(0, 450), character=st.characters(min_codepoint=32, max_codepoint=126))
 def test_a_url_with_one_character_changed_is_refused(tmp_path_factory: Any, position: int, character: str) -> None:
-    """No character of the presigned URL can be another one."""
+    """No character of the presigned URL can be another one, but for the case of an escape's digits: `%2f` is `%2F`."""
     url = signed()
     position %= len(url)
     changed = url[:position] + character + url[position + 1 :]
     server = reviewer(tmp_path_factory.getbasetemp())
     status = asyncio.run(review(server, encode(changed)))
-    assert status["authenticated"] is (changed == url)
+    assert status["authenticated"] is (unquote(changed) == unquote(url))
 
 
 @settings(deadline=None, max_examples=100)

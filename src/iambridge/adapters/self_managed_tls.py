@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from iambridge.adapters.certificates import Leaf, key_pem, make_authority, sign_leaf, write_private
+from iambridge.adapters.certificates import Leaf, key_pem, make_authority, sign_leaf
 from iambridge.adapters.kubernetes import KubernetesClient, path_of
 from iambridge.adapters.leader_lease import LeaderLease
+from iambridge.adapters.private_file import write_private
 from iambridge.adapters.serving_certificate import CertificateMetrics
 from iambridge.core import serving_trust
 from iambridge.core.serving_trust import KeyPair, NewAuthority, NewLeaf, Publish, Step, Trust, TrustState

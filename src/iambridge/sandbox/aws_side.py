@@ -2,11 +2,10 @@
 
 import datetime as dt
 import time
-import uuid
 
 from iambridge.adapters.oidc_keys import FetchedOidcKeys
 from iambridge.ports import DecisionLog
-from iambridge.sandbox.aws import unique_ids
+from iambridge.sandbox.aws import randomness, unique_ids
 from iambridge.sandbox.aws.account import Account
 from iambridge.sandbox.aws.authorization_messages import AuthorizationMessages
 from iambridge.sandbox.aws.sessions import SealedSessions
@@ -33,7 +32,7 @@ class AwsSide:
             sessions=self.sessions,
             log=log,
             now=_now,
-            new_id=lambda: str(uuid.uuid4()),
+            new_id=randomness.uuid4,
             new_key=lambda account: (unique_ids.access_key_id("ASIA", account), unique_ids.secret_access_key()),
             account_of=unique_ids.account_of,
             decode_message=messages.decode,

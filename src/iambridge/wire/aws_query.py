@@ -20,6 +20,7 @@ Result = Mapping[str, "str | int | Result | Sequence[str] | None"]
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PLAIN = re.compile("[ !-%'-;=?-~]*")  # printable ASCII but `&`, `<` and `>`
 _MEMBER = re.compile(r"member\.([1-9][0-9]{0,3})(?:\.(.+))?")
 
 
@@ -33,17 +34,21 @@ def parse_form(query: str, body: bytes) -> dict[str, str]:
         text = body.decode("ascii")
     except UnicodeDecodeError as error:
         raise MalformedQueryString("the form body holds bytes that are not ASCII") from error
+    if query:
+        text = f"{query}&{text}"
+    escaped = "%" in text
+    if escaped and _BROKEN_ESCAPE.search(text) is not None:
+        raise MalformedQueryString("a percent escape is broken")
     parameters: dict[str, str] = {}
-    for part in [*query.split("&"), *text.split("&")]:
+    for part in text.split("&"):
         if not part:
             continue
-        if _BROKEN_ESCAPE.search(part) is not None:
-            raise MalformedQueryString("a percent escape is broken")
         name, _, value = part.partition("=")
-        try:
-            name, value = _decoded(name), _decoded(value)
-        except UnicodeDecodeError as error:
-            raise MalformedQueryString("a parameter is not UTF-8") from error
+        if escaped or "+" in part:
+            try:
+                name, value = _decoded(name), _decoded(value)
+            except UnicodeDecodeError as error:
+                raise MalformedQueryString("a parameter is not UTF-8") from error
         if name in parameters:
             raise MalformedQueryString(f"the parameter `{name[:64]}` is given twice")
         parameters[name] = value
@@ -51,9 +56,9 @@ def parse_form(query: str, body: bytes) -> dict[str, str]:
 
 
 def _decoded(text: str) -> str:
-    if "%" not in text and "+" not in text:
-        return text
-    return unquote(text.replace("+", " "), errors="strict")
+    if "+" in text:
+        text = text.replace("+", " ")
+    return unquote(text, errors="strict") if "%" in text else text
 
 
 def members(parameters: Mapping[str, str], name: str) -> list[dict[str, str]]:
@@ -62,10 +67,11 @@ def members(parameters: Mapping[str, str], name: str) -> list[dict[str, str]]:
     Raises:
         MalformedQueryString: the numbers are not 1 to n.
     """
+    prefix = name + "."
     found: dict[int, dict[str, str]] = {}
     for key, value in parameters.items():
-        if key.startswith(name + "."):
-            match = _MEMBER.fullmatch(key[len(name) + 1 :])
+        if key.startswith(prefix):
+            match = _MEMBER.fullmatch(key[len(prefix) :])
             if match is None:
                 raise MalformedQueryString(f"the parameter `{key[:64]}` is not a member of a list")
             found.setdefault(int(match[1]), {})[match[2] or ""] = value
@@ -76,7 +82,7 @@ def members(parameters: Mapping[str, str], name: str) -> list[dict[str, str]]:
 
 def wants_json(accept: str) -> bool:
     """Whether an Accept header prefers JSON: it names `application/json` and no XML."""
-    return "application/json" in accept.lower() and "xml" not in accept.lower()
+    return "json" in accept.lower() and "application/json" in accept.lower() and "xml" not in accept.lower()
 
 
 def success(
@@ -128,7 +134,7 @@ def error_response(
 
 def xml_text(text: str) -> str:
     """Escaped, with U+FFFD for what XML 1.0 cannot hold."""
-    if text.isascii() and text.isprintable() and "&" not in text and "<" not in text and ">" not in text:
+    if _PLAIN.fullmatch(text) is not None:
         return text
     return escape(_NOT_XML.sub("\ufffd", text))
 
@@ -138,7 +144,11 @@ def _xml(result: Result) -> str:
     for name, value in result.items():
         if value is None:
             continue
-        if isinstance(value, str):
+        if type(value) is str:
+            content = xml_text(value)
+        elif type(value) is dict:
+            content = _xml(value)
+        elif isinstance(value, str):
             content = xml_text(value)
         elif isinstance(value, int):
             content = str(value)

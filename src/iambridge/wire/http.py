@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 class Headers:
     """Header fields in the order received; names compare case-insensitively (RFC 9110 section 5.1)."""
 
-    __slots__ = ("items",)
+    __slots__ = ("_first", "items")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self.items = tuple(items)
+        self._first: dict[str, str] | None = None
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of `name`, or `default`."""
-        wanted = name.lower()
-        for key, value in self.items:
-            if key.lower() == wanted:
-                return value
-        return default
+        first = self._first
+        if first is None:
+            first = self._first = {key.lower(): value for key, value in reversed(self.items)}
+        return first.get(name.lower(), default)
 
     def get_all(self, name: str) -> list[str]:
         wanted = name.lower()
         return [value for key, value in self.items if key.lower() == wanted]
 
     def __contains__(self, name: str) -> bool:
-        wanted = name.lower()
-        return any(key.lower() == wanted for key, _ in self.items)
+        self.get(name)
+        return self._first is not None and name.lower() in self._first
 
 
 @dataclass(frozen=True, slots=True)

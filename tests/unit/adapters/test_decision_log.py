@@ -10,7 +10,7 @@ def _decision(text: str = "the caller is known") -> Decision:
     return Decision("sts:GetCallerIdentity", Outcome.ALLOWED, (Reason("authenticated", text, held=True),))
 
 
-def test_without_linger_every_line_is_on_the_stream_when_record_returns():
+def test_without_linger_every_line_is_on_the_stream_when_record_returns() -> None:
     stream = io.StringIO()
     JsonLinesDecisionLog(stream, lambda: 7.0).record(_decision(), request_id="1", client="127.0.0.1:9")
     line = json.loads(stream.getvalue())
@@ -18,7 +18,7 @@ def test_without_linger_every_line_is_on_the_stream_when_record_returns():
     assert line["reasons"] == [{"code": "authenticated", "text": "the caller is known", "where": "", "held": True}]
 
 
-def test_lines_of_a_loop_wait_for_each_other_and_come_by_themselves_in_order():
+def test_lines_of_a_loop_wait_for_each_other_and_come_by_themselves_in_order() -> None:
     stream = io.StringIO()
     log = JsonLinesDecisionLog(stream, lambda: 0.0, linger=0.001)
 
@@ -34,7 +34,7 @@ def test_lines_of_a_loop_wait_for_each_other_and_come_by_themselves_in_order():
     assert [json.loads(line)["requestId"] for line in stream.getvalue().splitlines()] == ["0", "1", "2"]
 
 
-def test_what_waits_is_bounded_and_flush_leaves_nothing():
+def test_what_waits_is_bounded_and_flush_leaves_nothing() -> None:
     stream = io.StringIO()
     log = JsonLinesDecisionLog(stream, lambda: 0.0, linger=3600)
 
@@ -49,13 +49,13 @@ def test_what_waits_is_bounded_and_flush_leaves_nothing():
     assert [json.loads(line)["requestId"] for line in stream.getvalue().splitlines()] == [str(n) for n in range(600)]
 
 
-def test_without_a_running_loop_nothing_waits():
+def test_without_a_running_loop_nothing_waits() -> None:
     stream = io.StringIO()
     JsonLinesDecisionLog(stream, lambda: 0.0, linger=3600).record(_decision(), request_id="1")
     assert stream.getvalue().count("\n") == 1
 
 
-def test_a_line_is_ascii_whatever_was_decided():
+def test_a_line_is_ascii_whatever_was_decided() -> None:
     stream = io.StringIO()
     JsonLinesDecisionLog(stream, lambda: 0.0).record(_decision("café \u2028"), request_id="1")
     assert stream.getvalue().isascii()

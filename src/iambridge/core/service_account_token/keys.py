@@ -13,6 +13,7 @@ from iambridge.core.service_account_token.strict_json import base64url_encode
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
+_PKCS1V15 = padding.PKCS1v15()
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512")
 CURVE_ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 ALGORITHMS = (*RSA_ALGORITHMS, *CURVE_ALGORITHMS.values())
@@ -56,7 +57,7 @@ class VerificationKey:
         digest = _HASHES[alg[2:]]
         try:
             if isinstance(self.key, rsa.RSAPublicKey):
-                self.key.verify(signature, signing_input, padding.PKCS1v15(), digest)
+                self.key.verify(signature, signing_input, _PKCS1V15, digest)
             else:
                 size = (self.key.key_size + 7) // 8
                 if len(signature) != 2 * size:
@@ -125,7 +126,7 @@ class SigningKey:
         """RFC 7518: PKCS#1 v1.5 for RSA, r and s side by side for EC."""
         digest = _HASHES[self.alg[2:]]
         if isinstance(self.key, rsa.RSAPrivateKey):
-            return self.key.sign(signing_input, padding.PKCS1v15(), digest)
+            return self.key.sign(signing_input, _PKCS1V15, digest)
         size = (self.key.key_size + 7) // 8
         r, s = decode_dss_signature(self.key.sign(signing_input, ec.ECDSA(digest)))
         return r.to_bytes(size) + s.to_bytes(size)

@@ -6,7 +6,7 @@ A served path arrives percent-decoded once (`wire.http.Request.path`), a query r
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
@@ -92,21 +92,35 @@ def canonical_paths(path: str, *, s3: bool) -> tuple[str, ...]:
     return (twice,) if once == twice or "%" in path else (twice, once)
 
 
-def canonical_headers(headers: Iterable[tuple[str, str]], signed: Sequence[str]) -> str | None:
-    """`name:value` lines of the signed headers, or None when a signed one was not sent."""
+ByName = Mapping[str, Sequence[str]]
+"""Header names in lower case -> their values in the order received."""
+
+
+def by_name(headers: Iterable[tuple[str, str]]) -> ByName:
+    """Headers as they are asked for, many times over."""
     values: dict[str, list[str]] = {}
     for name, value in headers:
         lower = name.lower()
-        if lower in signed:
-            values.setdefault(lower, []).append(" ".join(value.split()))
+        if lower in values:
+            values[lower].append(value)
+        else:
+            values[lower] = [value]
+    return values
+
+
+def canonical_headers(headers: ByName, signed: Sequence[str]) -> str | None:
+    """`name:value` lines of the signed headers, or None when a signed one was not sent."""
     lines = []
     for name in signed:
-        found = values.get(name)
+        found = headers.get(name)
         if found is None:
             return None
-        if name == "host":
-            found = sorted(set(found))
-        lines.append(f"{name}:{','.join(found)}\n")
+        if len(found) == 1:
+            value = found[0]
+            lines.append(f"{name}:{' '.join(value.split()) if ' ' in value or not value.isprintable() else value}\n")
+            continue
+        trimmed = [" ".join(value.split()) for value in found]
+        lines.append(f"{name}:{','.join(sorted(set(trimmed)) if name == 'host' else trimmed)}\n")
     return "".join(lines)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
-from iambridge.core.sigv4.canonical import ALGORITHM, TERMINATOR, is_s3, query_pairs
+from iambridge.core.sigv4.canonical import ALGORITHM, TERMINATOR, ByName, by_name, is_s3, query_pairs
 from iambridge.errors import AuthenticationFault, RequestNotAuthenticated
 
 _AUTHORIZATION_PART = re.compile(r"(Credential|SignedHeaders|Signature)=([^\s,=]+(?:/[^\s,]*)?)")
@@ -51,7 +51,8 @@ def parse(*, query: str, headers: Sequence[tuple[str, str]]) -> SignedRequest | 
     Raises:
         RequestNotAuthenticated: anything malformed, said twice, or signed by another algorithm.
     """
-    authorizations = [value for name, value in headers if name.lower() == "authorization"]
+    sent = by_name(headers)
+    authorizations = sent.get("authorization", ())
     presigned = "x-amz-" in query.lower() and _presigned_names(query)
     if presigned and authorizations:
         raise _incomplete("a request carries one signature: an Authorization header or a presigned query, not both")
@@ -61,7 +62,7 @@ def parse(*, query: str, headers: Sequence[tuple[str, str]]) -> SignedRequest | 
         return None
     if len(authorizations) > 1:
         raise _incomplete("a request carries one Authorization header")
-    return _from_header(authorizations[0], headers)
+    return _from_header(authorizations[0], sent)
 
 
 def _presigned_names(query: str) -> bool:
@@ -105,7 +106,7 @@ def _from_query(values: dict[str, str]) -> SignedRequest:
     )
 
 
-def _from_header(authorization: str, headers: Sequence[tuple[str, str]]) -> SignedRequest:
+def _from_header(authorization: str, headers: ByName) -> SignedRequest:
     algorithm, _, rest = authorization.strip().partition(" ")
     if algorithm != ALGORITHM:
         raise _unsupported(algorithm)
@@ -135,14 +136,14 @@ def _from_header(authorization: str, headers: Sequence[tuple[str, str]]) -> Sign
     )
 
 
-def _single(headers: Sequence[tuple[str, str]], wanted: str) -> str:
-    values = [value.strip() for name, value in headers if name.lower() == wanted]
+def _single(headers: ByName, wanted: str) -> str:
+    values = headers.get(wanted, ())
     if len(values) > 1:
         raise _incomplete(f"the header `{wanted}` is given twice")
-    return values[0] if values else ""
+    return values[0].strip() if values else ""
 
 
-def _header_date(headers: Sequence[tuple[str, str]]) -> tuple[dt.datetime, str]:
+def _header_date(headers: ByName) -> tuple[dt.datetime, str]:
     stamp = _single(headers, "x-amz-date")
     if stamp:
         return _timestamp(stamp), stamp

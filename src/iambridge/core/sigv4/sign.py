@@ -11,6 +11,7 @@ from iambridge.core.sigv4.canonical import (
     TERMINATOR,
     UNSIGNED_PAYLOAD,
     Credentials,
+    by_name,
     canonical_headers,
     canonical_paths,
     canonical_query,
@@ -113,7 +114,7 @@ def _signature(
 ) -> str:
     date, region, service, _ = scope.split("/")
     signed = sorted(headers)
-    lines = canonical_headers(headers.items(), signed)
+    lines = canonical_headers(by_name(headers.items()), signed)
     assert lines is not None
     text = string_to_sign(
         method=method,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from iambridge.core.sigv4.canonical import (
     EMPTY_SHA256,
     UNSIGNED_PAYLOAD,
+    ByName,
+    by_name,
     canonical_headers,
     canonical_paths,
     canonical_query,
@@ -63,12 +65,13 @@ def verify(
     Raises:
         RequestNotAuthenticated: with the fault of the first check that failed.
     """
+    sent = by_name(headers)
     _check_scope(request, service, region)
     _check_date(request, now)
-    _check_signed_headers(request, headers)
-    payload_hash = _payload_hash(request, headers, query, body)
+    _check_signed_headers(request, sent)
+    payload_hash = _payload_hash(request, sent, query, body)
     key = signing_key(secret_access_key, request.scope_date, request.region, request.service)
-    lines = canonical_headers(headers, request.signed_headers)
+    lines = canonical_headers(sent, request.signed_headers)
     if lines is None:
         raise _mismatch("a header that SignedHeaders names was not sent")
     proved = False
@@ -135,16 +138,16 @@ def _check_date(request: SignedRequest, now: dt.datetime) -> None:
         )
 
 
-def _check_signed_headers(request: SignedRequest, headers: Sequence[tuple[str, str]]) -> None:
+def _check_signed_headers(request: SignedRequest, sent: ByName) -> None:
     """`host` and every `x-amz-*` header that was sent must be covered by the signature."""
-    signed = set(request.signed_headers)
+    signed = request.signed_headers
     if "host" not in signed:
         raise RequestNotAuthenticated(
             AuthenticationFault.UNSIGNED_HEADERS,
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
             fix="sign the Host header",
         )
-    bare = sorted({name.lower() for name, _ in headers if name.lower().startswith("x-amz-")} - signed)
+    bare = sorted(name for name in sent if name.startswith("x-amz-") and name not in signed)
     if bare:
         raise RequestNotAuthenticated(
             AuthenticationFault.UNSIGNED_HEADERS,
@@ -155,9 +158,9 @@ def _check_signed_headers(request: SignedRequest, headers: Sequence[tuple[str, s
         )
 
 
-def _payload_hash(request: SignedRequest, headers: Sequence[tuple[str, str]], query: str, body: bytes) -> str:
+def _payload_hash(request: SignedRequest, sent: ByName, query: str, body: bytes) -> str:
     """What the canonical request must hold as its payload, after it was compared with the body."""
-    declared = {value.strip() for name, value in headers if name.lower() == "x-amz-content-sha256"}
+    declared = {value.strip() for value in sent.get("x-amz-content-sha256", ())}
     if request.presigned:
         declared |= {value for name, value in query_pairs(query) if name.lower() == "x-amz-content-sha256"}
     if len(declared) > 1:

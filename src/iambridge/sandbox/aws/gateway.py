@@ -5,7 +5,6 @@ Nothing passes that was not authenticated (or is S3's to judge as anonymous), na
 
 import datetime as dt
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote, unquote
 
@@ -37,6 +36,7 @@ from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
+from iambridge.sandbox.aws.randomness import random_bytes
 from iambridge.sandbox.aws.resource_facts import ResourceFacts, refuse_unread_policy
 from iambridge.sandbox.aws.s3_front import BucketPolicies
 from iambridge.sandbox.aws.service_models import service_model
@@ -108,7 +108,7 @@ class Gateway:
         """Answer one request of any service."""
         if _for_sts(request):
             return await self._sts(request)
-        request_id = secrets.token_hex(16)
+        request_id = random_bytes(16).hex()
         protocol = _protocol(request)
         try:
             found = authenticate(request, self._facts, self._sessions, now=self._now())

@@ -4,8 +4,9 @@ Issuing writes nothing, checking reads nothing, and a restart forgets nothing. S
 """
 
 import base64
-import secrets
+import binascii
 import zlib
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from iambridge.adapters.certificates import write_private
 from iambridge.core.role_trust import Session
 from iambridge.errors import InputError, PackedPolicyTooLarge
+from iambridge.sandbox.aws.randomness import random_bytes
 
 _PLAIN, _DEFLATED = b"\x02", b"\x03"  # the first byte says how, and is sealed along
 _DEFLATE_OVER = 1024  # below, deflating takes longer than all the rest of sealing, and saves little
@@ -23,7 +25,8 @@ _NONCE_BYTES = 12  # NIST SP 800-38D: 96 random bits are good for 2^32 tokens un
 _KEY_BYTES = 32
 _MAX_CHARACTERS = 8192
 _MAX_PLAIN = 64 * 1024
-_FIELDS = tuple(get_type_hints(Session))
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_values = attrgetter(*get_type_hints(Session))
 # a session without its fields' names, which every token would repeat
 _ROW: Any = msgspec.defstruct("_ROW", list(get_type_hints(Session).items()), array_like=True)
 
@@ -53,12 +56,12 @@ class SealedSessions:
         Raises:
             PackedPolicyTooLarge: session policies and tags would make it longer than 8,192 characters.
         """
-        plain, version = msgspec.msgpack.encode([getattr(session, name) for name in _FIELDS]), _PLAIN
+        plain, version = msgspec.msgpack.encode(_values(session)), _PLAIN
         if len(plain) > _DEFLATE_OVER:
             plain, version = zlib.compress(plain), _DEFLATED
-        nonce = secrets.token_bytes(_NONCE_BYTES)
+        nonce = random_bytes(_NONCE_BYTES)
         sealed = version + nonce + self._cipher.encrypt(nonce, plain, version)
-        token = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        token = binascii.b2a_base64(sealed, newline=False).translate(_URL_SAFE, b"=").decode()
         if len(token) > _MAX_CHARACTERS:
             raise PackedPolicyTooLarge(
                 "Packed size of session tags and policies consumes more than 100% of allotted space.",

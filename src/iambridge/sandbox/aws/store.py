@@ -67,8 +67,9 @@ class Store:
             self._entities[kind][key] = msgspec.json.decode(document, type=types[kind])
 
     def get(self, kind: type[E], key: str) -> E | None:
+        # a Struct's isinstance goes through its metaclass in Python, on every request's path
         found = self._entities[kind.kind].get(key)
-        return found if isinstance(found, kind) else None
+        return found if type(found) is kind else None
 
     def all(self, kind: type[E]) -> list[E]:
         """Every entity of a kind, in the order of their keys."""

@@ -1,7 +1,8 @@
 """IAM's state as STS and the gateway ask for it: `ports.IamFacts` over the store."""
 
+from dataclasses import replace
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from iambridge.core.iam_policy import NamedDocument, Policies, PolicyDocument, PolicyKind, Principal, PrincipalKind
 from iambridge.core.role_trust import OidcProvider, Session, TrustedRole
@@ -13,20 +14,36 @@ from iambridge.sandbox.aws.iam_account import IamAccount
 N = TypeVar("N", bound=Named)
 # AWS's own managed policies may be longer than a customer's
 _ANY_SIZE = 1_000_000
+_MAX_MADE = 4096
 
 
 class StsFacts:
-    """Answers from memory, as of this moment."""
+    """Answers from memory, as of this moment. What it makes of the state it makes once for each state of the store."""
 
     def __init__(self, account: IamAccount) -> None:
         self._account = account
+        self._generation = -1
+        self._made: dict[tuple[str, ...], Any] = {}
+
+    def _now(self) -> dict[tuple[str, ...], Any]:
+        """What was made of the state as it is: any write forgets it. It holds what was found, never an absence."""
+        generation = self._account.store.generation
+        if self._generation != generation or len(self._made) >= _MAX_MADE:
+            self._generation = generation
+            self._made = {}
+        return self._made
 
     def access_key(self, access_key_id: str) -> LongTermKey | None:
-        key = self._account.store.get(AccessKey, access_key_id)
-        if key is None:
-            return None
-        user = self._account.find(User, key.user)
-        return LongTermKey(key.id, key.secret, key.status == "Active", self._principal(user))
+        made = self._now()
+        found: LongTermKey | None = made.get(("key", access_key_id))
+        if found is None:
+            key = self._account.store.get(AccessKey, access_key_id)
+            if key is None:
+                return None
+            user = self._account.find(User, key.user)
+            found = LongTermKey(key.id, key.secret, key.status == "Active", self._principal(user))
+            made["key", access_key_id] = found
+        return found
 
     def _principal(self, user: User) -> Principal:
         account = self._account
@@ -35,24 +52,34 @@ class StsFacts:
         )
 
     def role(self, role_arn: str) -> TrustedRole | None:
-        role = self._named(Role, role_arn)
-        if role is None:
-            return None
-        return TrustedRole(
-            arn=role_arn,
-            account=self._account.account_id,
-            name=role.name,
-            role_id=role.id,
-            trust=parsed(role.trust, PolicyKind.TRUST),
-            max_session_duration=role.max_session_duration,
-            tags=role.tags,
-        )
+        made = self._now()
+        found: TrustedRole | None = made.get(("role", role_arn))
+        if found is None:
+            role = self._named(Role, role_arn)
+            if role is None:
+                return None
+            found = made["role", role_arn] = TrustedRole(
+                arn=role_arn,
+                account=self._account.account_id,
+                name=role.name,
+                role_id=role.id,
+                trust=parsed(role.trust, PolicyKind.TRUST),
+                max_session_duration=role.max_session_duration,
+                tags=role.tags,
+            )
+        return found
 
     def oidc_provider(self, account: str, url: str) -> OidcProvider | None:
-        provider = self._account.store.get(OpenIDConnectProvider, url)
-        if provider is None or account != self._account.account_id:
-            return None
-        return OidcProvider(self._account.arn(provider), provider.url, provider.client_ids, provider.thumbprints)
+        made = self._now()
+        found: OidcProvider | None = made.get(("provider", account, url))
+        if found is None:
+            provider = self._account.store.get(OpenIDConnectProvider, url)
+            if provider is None or account != self._account.account_id:
+                return None
+            found = made["provider", account, url] = OidcProvider(
+                self._account.arn(provider), provider.url, provider.client_ids, provider.thumbprints
+            )
+        return found
 
     def principal_tags(self, entity_arn: str, entity_id: str) -> dict[str, str] | None:
         entity = self._named(Role, entity_arn) or self._named(User, entity_arn)
@@ -60,14 +87,22 @@ class StsFacts:
 
     def policies(self, principal: Principal, session: Session | None) -> Policies:
         """A caller whose entity is gone has no policy that allows anything."""
-        entity: User | Role | None = self._named(Role, principal.role_arn) or self._named(User, principal.arn)
-        if entity is None:
-            return Policies()
+        made, arn = self._now(), principal.role_arn or principal.arn
+        found: Policies | None = made.get(("policies", arn))
+        if found is None:
+            entity: User | Role | None = self._named(Role, arn) or self._named(User, arn)
+            if entity is None:
+                return Policies()
+            found = made["policies", arn] = self._policies(entity)
+        limits = self._session_policies(session)
+        return found if limits is None else replace(found, session=limits)
+
+    def _policies(self, entity: User | Role) -> Policies:
         documents = self.documents(entity)
         if isinstance(entity, User):
             for name in entity.groups:
                 documents += self.documents(self._account.find(Group, name))
-        return Policies(identity=documents, boundary=self._boundary(entity), session=self._session_policies(session))
+        return Policies(identity=documents, boundary=self._boundary(entity))
 
     def managed_policy_exists(self, policy_arn: str, account: str) -> bool:
         return account == self._account.account_id and self._account.managed_policy(policy_arn) is not None

@@ -6,6 +6,9 @@ after its prefix, 80 bits of which the 40 after the first are the account's numb
 
 import base64
 import secrets
+from itertools import product
+
+from iambridge.sandbox.aws.randomness import random_bytes
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -17,6 +20,10 @@ MANAGED_POLICY = "ANPA"
 ACCESS_KEY = "AKIA"
 SESSION_KEY = "ASIA"
 
+# two characters for ten bits: eight of them are an access key id without its prefix
+_PAIRS = tuple(one + other for one, other in product(_ALPHABET, repeat=2))
+_SHIFTS = range(70, -1, -10)
+
 
 def unique_id(prefix: str) -> str:
     """21 characters: the prefix and 17 drawn ones."""
@@ -25,11 +32,8 @@ def unique_id(prefix: str) -> str:
 
 def access_key_id(prefix: str, account_id: str) -> str:
     """20 characters that name the account."""
-    return prefix + base64.b32encode(_bits(int(account_id)).to_bytes(10, "big")).decode()
-
-
-def _bits(account: int) -> int:
-    return 1 << 79 | account << 39 | secrets.randbits(39)
+    bits = 1 << 79 | int(account_id) << 39 | int.from_bytes(random_bytes(5)) >> 1
+    return prefix + "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
 
 
 def account_of(key_id: str) -> str:
@@ -44,4 +48,4 @@ def account_of(key_id: str) -> str:
 
 def secret_access_key() -> str:
     """40 characters of base64: 240 random bits."""
-    return base64.b64encode(secrets.token_bytes(30)).decode()
+    return base64.b64encode(random_bytes(30)).decode()

@@ -18,7 +18,7 @@ from iambridge.core.role_trust import Context, SessionTags, TrustedRole, tag_key
 from iambridge.errors import AccessDenied, NotImplementedBySandbox, ValidationError
 from iambridge.ports import IamFacts
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller
-from iambridge.servers.sts.issuing import Issuer, WebIdentity
+from iambridge.servers.sts.issuing import Issuer, WebIdentity, zulu
 from iambridge.servers.sts.parameters import Faults, RoleRequest, external_id, requested_tags, role_request
 from iambridge.wire.aws_query import Result
 from iambridge.wire.http import Request
@@ -149,9 +149,10 @@ def check_session_policies(asked: RoleRequest, iam: IamFacts) -> None:
 
 def request_keys(request: Request, now: dt.datetime) -> Context:
     """The condition keys of the request itself."""
+    epoch = int(now.timestamp())
     keys: Context = {
-        "aws:CurrentTime": now.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "aws:EpochTime": str(int(now.timestamp())),
+        "aws:CurrentTime": zulu(epoch),
+        "aws:EpochTime": str(epoch),
         "aws:SecureTransport": "true" if request.scheme == "https" else "false",
     }
     address = request.client.rpartition(":")[0].strip("[]")

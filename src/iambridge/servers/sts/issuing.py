@@ -3,8 +3,8 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from iambridge.core.arn import Arn
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy import PrincipalKind
 from iambridge.core.role_trust import Session, SessionTags, TrustedRole
@@ -38,7 +38,7 @@ class Issuer:
         """`Credentials`, `AssumedRoleUser`, and `PackedPolicySize` and `SourceIdentity` where there are any."""
         key_id, secret = self._new_key(role.account)
         issued = int(now.timestamp())
-        partition = Arn.parse(role.arn).partition
+        partition = role.arn.split(":", 2)[1]
         arn = f"arn:{partition}:sts::{role.account}:assumed-role/{role.name}/{asked.session_name}"
         session = Session(
             access_key_id=key_id,
@@ -96,10 +96,15 @@ class Issuer:
         return {"Credentials": self._credentials(session)}, Decision(hop, Outcome.ALLOWED, (reason,))
 
     def _credentials(self, session: Session) -> Result:
-        expiration = dt.datetime.fromtimestamp(session.expires, dt.UTC)
         return {
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
             "SessionToken": self._sessions.seal(session),
-            "Expiration": expiration.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "Expiration": zulu(session.expires),
         }
+
+
+@lru_cache(maxsize=1024)
+def zulu(epoch: int) -> str:
+    """Seconds since the epoch in UTC, as AWS writes a moment: `2026-11-23T18:00:00Z`."""
+    return dt.datetime.fromtimestamp(epoch, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

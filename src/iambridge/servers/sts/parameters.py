@@ -54,6 +54,8 @@ class Faults:
             if required:
                 self._add("null", name, "Member must not be null")
             return ""
+        if low <= len(value) <= high and (pattern is None or pattern.fullmatch(value) is not None):
+            return value
         shown = "***" if secret else f"{value[:128]}"
         if len(value) < low:
             self._add(f"'{shown}'", name, f"Member must have length greater than or equal to {low}")

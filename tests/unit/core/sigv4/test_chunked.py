@@ -141,7 +141,7 @@ def test_verify_hands_over_the_decoded_body() -> None:
     from iambridge.core.sigv4 import canonical as c
 
     sent: dict[str, Any] = {"host": "h", "x-amz-date": STAMP, **extra}
-    lines = c.canonical_headers(sent.items(), sorted(sent))
+    lines = c.canonical_headers(c.by_name(sent.items()), sorted(sent))
     assert lines is not None
     text = c.string_to_sign(
         method="PUT", path="/k", query="", headers=lines, signed=";".join(sorted(sent)),

@@ -12,7 +12,7 @@ from iambridge.errors import Conflict, FailedMount, KubernetesError, NotFound
 from iambridge.sandbox.cluster.kubelet.container import Container
 from iambridge.sandbox.cluster.kubelet.environment import Object
 from iambridge.sandbox.cluster.kubelet.host import Host
-from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord, pod_status
+from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord, addresses, pod_status
 from iambridge.sandbox.cluster.kubelet.pod_volumes import PodVolumes
 from iambridge.sandbox.cluster.timestamps import timestamp
 
@@ -25,13 +25,15 @@ _LEAST_SIDECAR_GRACE_SECONDS = 2.0
 
 
 class PodWorker:
-    """Owns `directory` and everything that runs for the pod."""
+    """Owns `directory` and everything that runs for the pod, which has `address`."""
 
-    def __init__(self, host: Host, pod: Object, directory: Path) -> None:
+    def __init__(self, host: Host, pod: Object, directory: Path, address: str) -> None:
         self._host = host
-        self.pod = pod
+        self._address = address
+        # the downward API gives containers their pod's addresses, which the stored status does not have yet
+        self.pod = {**pod, "status": {**(pod.get("status") or {}), **addresses(address)}}
         self._directory = directory
-        self._volumes = PodVolumes(host, pod, directory / "volumes")
+        self._volumes = PodVolumes(host, self.pod, directory / "volumes")
         self.init = self._containers("initContainers")
         self.main = self._containers("containers")
         self._ended: dict[str, str] = {}
@@ -104,6 +106,7 @@ class PodWorker:
                 [container.record for container in self.init],
                 [container.record for container in self.main],
                 now=self._now(),
+                address=self._address,
                 ended=self._ended,
             )
             if status == self._published:

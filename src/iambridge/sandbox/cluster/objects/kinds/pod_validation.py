@@ -5,6 +5,7 @@ from typing import Any
 
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
+from iambridge.sandbox.cluster.objects.kinds.probe_validation import validate_probes
 
 _RESTART = ("Always", "OnFailure", "Never")
 _PULL = ("Always", "IfNotPresent", "Never")
@@ -116,7 +117,8 @@ def _container(container: Mapping[str, Any], field: str, volumes: set[str], seen
         errors.append(
             field_error.not_supported(f"{field}.imagePullPolicy", container.get("imagePullPolicy", ""), _PULL)
         )
-    return errors + _environment(container, field) + _mounts(container, field, volumes) + _ports(container, field)
+    errors += _environment(container, field) + _mounts(container, field, volumes) + _ports(container, field)
+    return errors + validate_probes(container, field)
 
 
 def _restart_policy(container: Mapping[str, Any], field: str, *, initial: bool) -> list[FieldError]:
