@@ -153,7 +153,7 @@ class SelfManagedCertificate:
         if served is None:
             self.loaded.set()
         else:
-            _log.warning("serving the certificate %x of the Secret", leaf.certificate.serial_number)
+            _log.info("serving the certificate %x of the Secret", leaf.certificate.serial_number)
             await changed()
 
     def _published_for(self, state: TrustState) -> float:
@@ -198,7 +198,7 @@ class SelfManagedCertificate:
         else:
             await self._publish(step, configuration)
         self._metrics.steps.add(name)
-        _log.warning("self-managed TLS took the step %s: %s", name, step.why)
+        _log.info("self-managed TLS took the step %s: %s", name, step.why)
         return True
 
     def _new_leaf(self, state: TrustState, names: tuple[str, ...], now: dt.datetime) -> dict[str, bytes]:

@@ -143,7 +143,7 @@ async def _serve(arguments: argparse.Namespace, minimum_tls: str) -> int:
             certificate.run(server.reload),
             _start(certificate, server),
             _refuse_beside_eks(arguments, client, beside),
-            _announce(facts, client.server, arguments.port),
+            _announce(facts, certificate, client.server, arguments.port),
         )
     return 0
 
@@ -194,7 +194,8 @@ def _facts_of(
     )
 
 
-async def _announce(facts: ClusterFacts, api_server: str, port: int) -> None:
+async def _announce(facts: ClusterFacts, certificate: Certificate, api_server: str, port: int) -> None:
+    await certificate.loaded.wait()
     while not facts.synced:  # noqa: ASYNC110 - several informers, each with an event of its own
         await asyncio.sleep(0.05)
     gc.collect()
