@@ -19,6 +19,7 @@ import uvloop
 from iambridge.adapters import kubeconfig
 from iambridge.adapters.authenticator_state import serving_certificate, write_webhook_kubeconfig
 from iambridge.adapters.aws_auth_config_map import ConfigMapMappings
+from iambridge.adapters.aws_auth_copy import MappingsCopy
 from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
 from iambridge.adapters.dynamic_file import DynamicFileMappings
 from iambridge.adapters.ec2_names import Ec2InstanceNames
@@ -167,17 +168,21 @@ async def _backends(
         if name == "EKSConfigMap":
             client = _client(arguments)
             stack.push_async_callback(client.close)
-            found[name] = ConfigMapMappings(client, now=time.time, rules=_rules(arguments))
+            copy = None
+            if arguments.aws_auth_copy_max_age > 0:
+                file = arguments.state_dir / "aws-auth.json"
+                copy = MappingsCopy(file, max_age=arguments.aws_auth_copy_max_age, now=time.time)
+            found[name] = ConfigMapMappings(client, now=time.time, rules=_rules(arguments), copy=copy)
         elif name == "DynamicFile":
-            file = DynamicFileMappings(
+            dynamic = DynamicFileMappings(
                 configuration.dynamic_file_path,
                 rules=_rules(arguments, session_arns=True, by_principal_id=configuration.dynamic_file_user_id_strict),
                 now=time.time,
                 failed=metrics.dynamic_file_failures.add,
                 latency=lambda seconds: metrics.dynamic_latency.observe(seconds, "dynamic_file"),
             )
-            file.load()
-            found[name] = file
+            dynamic.load()
+            found[name] = dynamic
         else:
             found[name] = Fixed(configuration.mappings)
     metrics.dynamic_file_enabled.set(float("DynamicFile" in found))
@@ -199,7 +204,7 @@ def _authenticator(
     def tell(reason: str, message: str) -> None:
         _log.warning("%s: %s", reason, message)
         if isinstance(config_map, ConfigMapMappings):
-            config_map.tell(reason, message)
+            config_map.events.tell(reason, message)
 
     return IamAuthenticator(
         AuthenticatorSettings(arguments.cluster_id, host_rules(arguments), configuration.scrubbed_accounts),
