@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-RUNS = ("policy.py", "sts.py", "webhook.py")
+RUNS = ("policy.py", "sts.py", "webhook.py", "cluster.py")
 
 
 def main() -> int:

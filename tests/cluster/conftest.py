@@ -117,8 +117,9 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _embedded_only(request: pytest.FixtureRequest) -> None:
-    if request.node.get_closest_marker("embedded_only") and os.environ.get("IAMBRIDGE_TEST_KUBECONFIG"):
-        pytest.skip("asserts what only the embedded cluster does")
+    marker = request.node.get_closest_marker("embedded_only")
+    if marker and os.environ.get("IAMBRIDGE_TEST_KUBECONFIG"):
+        pytest.skip(f"embedded only: {marker.kwargs.get('reason', 'no reason given')}")
 
 
 @pytest.fixture(params=_KUBECTLS, ids=lambda path: "pinned" if ".venv" in path else "system")

@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import Kubectl
 
-pytestmark = pytest.mark.embedded_only  # a test does not edit who may enter a cluster that is in use
+pytestmark = pytest.mark.embedded_only(reason="edits who may enter the cluster")
 
 AWS_AUTH = """
 apiVersion: v1

@@ -1,6 +1,7 @@
 """What people do with kubectl, run for real: exit code, words and result."""
 
 import json
+import time
 
 from .conftest import Kubectl
 
@@ -209,7 +210,8 @@ def test_a_node_reaches_only_what_its_pods_need(kubectl: Kubectl) -> None:
     assert unrelated in kubectl.fails("get", "secret", "s", *node)
     assert unrelated in kubectl.fails("create", "token", "default", *node)
     kubectl.fails("get", "secrets", *node)
-    kubectl.ok("get", "nodes", *node)
+    assert "cannot read all nodes, only its own Node object" in kubectl.fails("get", "nodes", *node)
+    assert "NotFound" in kubectl.fails("get", "node", "elsewhere", *node)
 
 
 def test_an_apply_that_creates_needs_create(kubectl: Kubectl) -> None:
@@ -239,6 +241,10 @@ def test_tokens_of_service_accounts(kubectl: Kubectl) -> None:
         "create", "token", "robot", "--duration=1m"
     )
     kubectl.ok("delete", "serviceaccount", "robot")
+    deadline = time.monotonic() + 60  # kube-apiserver remembers for 10 s whom a token was
+    while kubectl.run("auth", "whoami", *alone).code == 0:
+        assert time.monotonic() < deadline
+        time.sleep(1)
     assert "Unauthorized" in kubectl.fails("auth", "whoami", *alone)
 
 

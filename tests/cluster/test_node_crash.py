@@ -9,7 +9,7 @@ from .conftest import _KUBECTLS, Kubectl
 from .sandbox_process import SandboxProcess
 from .test_workloads import eventually, job, pod, running
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods")
 
 
 def test_a_killed_sandbox_leaves_no_process_and_goes_on_with_its_pods(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from .conftest import _KUBECTLS, Kubectl
 from .sandbox_process import SandboxProcess
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods")
 
 _LOOK = """
 import json, os, botocore.session

@@ -19,7 +19,7 @@ from iambridge.sandbox.cluster.kubelet.mount_mode import MountMode
 from iambridge.sandbox.cluster.kubelet.pod_volumes import PodVolumes
 from iambridge.sandbox.cluster.kubelet.process import Warden
 
-pytestmark = pytest.mark.embedded_only
+pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods")
 
 _ADMIN = ("kubernetes-admin", ("system:masters", "system:authenticated"))
 _LIFE_SECONDS = 3600

@@ -78,6 +78,8 @@ def run(kubectl: str, home: Path, *arguments: str) -> str:
         "create secret generic s --from-literal=k=v",
         "create configmap c --from-literal=k=v",
         "create namespace n",
+        "create deployment d --image=i --replicas=2 --port=80",
+        "create service clusterip s --tcp=80:8080",
         "create clusterrolebinding b --clusterrole=view --user=u --group=g --serviceaccount=a:b",
     ],
 )

@@ -28,6 +28,7 @@ DOCUMENTS = (
     "apis__apps__v1",
     "apis__authentication.k8s.io__v1",
     "apis__authorization.k8s.io__v1",
+    "apis__autoscaling__v1",
     "apis__batch__v1",
     "apis__coordination.k8s.io__v1",
     "apis__events.k8s.io__v1",

@@ -16,6 +16,7 @@ import (
 	apps "k8s.io/api/apps/v1"
 	authentication "k8s.io/api/authentication/v1"
 	authorization "k8s.io/api/authorization/v1"
+	autoscaling "k8s.io/api/autoscaling/v1"
 	batch "k8s.io/api/batch/v1"
 	coordination "k8s.io/api/coordination/v1"
 	core "k8s.io/api/core/v1"
@@ -131,6 +132,7 @@ func main() {
 	add("events.k8s.io/v1", events.Event{})
 	add("batch/v1", batch.Job{})
 	add("apps/v1", apps.Deployment{}, apps.ReplicaSet{}, apps.DaemonSet{}, apps.ControllerRevision{})
+	add("autoscaling/v1", autoscaling.Scale{})
 	add("coordination.k8s.io/v1", coordination.Lease{})
 	add("rbac.authorization.k8s.io/v1", rbac.Role{}, rbac.RoleBinding{}, rbac.ClusterRole{}, rbac.ClusterRoleBinding{})
 	add("admissionregistration.k8s.io/v1", admissionregistration.MutatingWebhookConfiguration{}, admissionregistration.ValidatingWebhookConfiguration{})

@@ -48,6 +48,15 @@ class ConfigMapMappings:
     def synced(self) -> bool:
         return self._informer.synced.is_set() and (self._applied or not self._changes)
 
+    @property
+    def not_ready(self) -> str:
+        """Why nobody can be judged yet, or empty."""
+        return "" if self.synced else f"ConfigMap {NAMESPACE}/{NAME} is not read yet"
+
+    @property
+    def from_copy(self) -> bool:
+        return False
+
     async def run(self) -> None:
         """Watch, confirm deletions and write Events, until cancelled."""
         async with asyncio.TaskGroup() as group:

@@ -121,8 +121,11 @@ def assume_role(
     external_id: str,
     ca_file: str,
     now: dt.datetime,
+    headers: Mapping[str, str] | None = None,
 ) -> sigv4.Credentials:
     """AssumeRole at `endpoint`, for 15 minutes. `ca_file` replaces the system's authorities when not empty.
+
+    `headers` are sent besides, and signed.
 
     Raises:
         NoCredentials: STS refuses, with its code and words, or cannot be reached.
@@ -132,13 +135,13 @@ def assume_role(
     if external_id:
         parameters["ExternalId"] = external_id
     body = urlencode(parameters).encode()
-    headers = {"content-type": "application/x-www-form-urlencoded"}
+    sent = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
     url = endpoint.rstrip("/") + "/"
-    headers |= sigv4.sign(
-        credentials, method="POST", url=url, region=region, service="sts", headers=headers, body=body, now=now
+    sent |= sigv4.sign(
+        credentials, method="POST", url=url, region=region, service="sts", headers=sent, body=body, now=now
     )
     try:
-        status, answer = _exchange("POST", url, headers, body=body, timeout=_STS_SECONDS, ca_file=ca_file)
+        status, answer = _exchange("POST", url, sent, body=body, timeout=_STS_SECONDS, ca_file=ca_file)
     except (OSError, ValueError) as error:
         raise NoCredentials(
             f"STS at {endpoint} could not be reached: {error}", fix="check AWS_ENDPOINT_URL_STS and AWS_CA_BUNDLE"

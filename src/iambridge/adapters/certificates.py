@@ -2,7 +2,6 @@
 
 import datetime as dt
 import ipaddress
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from iambridge.adapters.private_file import write_private
+
+__all__ = ["CertificateAuthority", "Leaf", "write_private"]
 
 _CA_DAYS = 3650
 _LEAF_DAYS = 397  # the longest life that TLS clients of public CAs accept
@@ -89,17 +92,6 @@ class CertificateAuthority:
             and list(names) == [_general_name(host) for host in hosts]
             and certificate.issuer == self.certificate.subject
         )
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Replace `path` atomically by a file that only its owner may read."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
 
 
 def _builder(

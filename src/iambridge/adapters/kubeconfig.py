@@ -54,6 +54,7 @@ class ClusterAccess:
     exec_directory: Path | None = None
     cluster_for_exec: Mapping[str, Any] | None = None
     impersonation: Mapping[str, str] = field(default_factory=dict)
+    namespace: str = ""
     _cached: Credential | None = None
     _good_until: float = 0.0
 
@@ -114,7 +115,9 @@ def from_kubeconfig(path: Path | None = None, context: str | None = None) -> Clu
     chosen = _named(config, "contexts", name, "context", shown)
     cluster = _named(config, "clusters", str(chosen.get("cluster", "")), "cluster", shown)
     user = _named(config, "users", str(chosen.get("user", "")), "user", shown) if chosen.get("user") else {}
-    return _access(cluster, user, shown)
+    access = _access(cluster, user, shown)
+    access.namespace = str(chosen.get("namespace") or "")
+    return access
 
 
 def _default_files() -> list[Path]:

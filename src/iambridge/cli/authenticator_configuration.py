@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from iambridge.cli.serve_authenticator import ALIASES, KNOWN_BACKENDS
 from iambridge.core.aws_auth import Kind, Located, Mappings, Rules, Section, Unparsable, load
 from iambridge.errors import InputError
 from iambridge.wire.aws_auth_yaml import read_section
@@ -16,8 +17,12 @@ _SERVER = {
     "partition", "port", "address", "statedir", "generatekubeconfig", "kubeconfigpregenerated", "kubeconfig", "master",
     "backendmode", "maproles", "mapusers", "mapaccounts", "scrubbedaccounts", "ec2describeinstancesrolearn",
     "ec2describeinstancesqps", "ec2describeinstancesburst", "reservedprefixconfig", "hostname",
+    "dynamicfilepath", "dynamicfileuseridstrict", "sourcearn",
 }  # fmt: skip
-_REFUSED = {"dynamicfilepath", "dynamicfileuseridstrict", "dynamicbackendmodepath", "sourcearn"}
+_REFUSED = {
+    "dynamicbackendmodepath": "a file that swaps the backends of a running server decides who gets in past every check"
+    " of its start",
+}
 _SECTIONS = {"maproles": "mapRoles", "mapusers": "mapUsers", "mapaccounts": "mapAccounts"}
 
 
@@ -31,6 +36,8 @@ class Configuration:
     scrubbed_accounts: frozenset[str] = frozenset()
     reserved_prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mappings: Mappings = field(default_factory=Mappings)
+    dynamic_file_path: Path = Path()
+    dynamic_file_user_id_strict: bool = False
 
 
 def read_configuration(file: Path, rules: Rules) -> Configuration:
@@ -55,6 +62,8 @@ def read_configuration(file: Path, rules: Rules) -> Configuration:
         scrubbed_accounts=frozenset(_texts(server.get("scrubbedaccounts"))),
         reserved_prefixes=_reserved(server.get("reservedprefixconfig"), file),
         mappings=_mappings(server, file, rules),
+        dynamic_file_path=Path(server["dynamicfilepath"].text if "dynamicfilepath" in server else ""),
+        dynamic_file_user_id_strict=_flag(server.get("dynamicfileuseridstrict"), file),
     )
 
 
@@ -70,7 +79,8 @@ def _fields(node: Located, file: Path, known: set[str], prefix: str) -> dict[str
         key = name.text.lower()
         where = f"{file} line {name.line}"
         if key in _REFUSED:
-            raise InputError(f"`{prefix}{name.text}` is not served yet", where=where, fix="leave it out")
+            raise InputError(f"`{prefix}{name.text}` is not served", where=where, cause=_REFUSED[key],
+                fix="leave it out, and change --backend-mode by a restart")  # fmt: skip
         if key not in known:
             raise InputError(
                 f"`{prefix}{name.text}` is not a key of this file", where=where, fix="correct or remove it"
@@ -89,6 +99,14 @@ def _texts(node: Located | None) -> tuple[str, ...]:
     )
 
 
+def _flag(node: Located | None, file: Path) -> bool:
+    if node is None or node.is_empty:
+        return False
+    if node.text.lower() not in {"true", "false"}:
+        raise InputError(f"`{node.text}` is neither true nor false", where=f"{file} line {node.line}", fix="write one")
+    return node.text.lower() == "true"
+
+
 def _reserved(node: Located | None, file: Path) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for item in node.items if node is not None else ():
@@ -96,7 +114,11 @@ def _reserved(node: Located | None, file: Path) -> dict[str, tuple[str, ...]]:
         if "backendmode" not in fields or "usernameprefixreservelist" not in fields:
             raise InputError("an entry of reservedPrefixConfig lacks backendMode or usernamePrefixReserveList",
                              where=f"{file} line {item.line}", fix="give both")  # fmt: skip
-        found[fields["backendmode"].text] = _texts(fields["usernameprefixreservelist"])
+        name = ALIASES.get(fields["backendmode"].text, fields["backendmode"].text)
+        if name not in KNOWN_BACKENDS:
+            raise InputError(f"`{name}` is not a backend, and so nothing would be reserved",
+                where=f"{file} line {fields['backendmode'].line}", fix=f"use {', '.join(KNOWN_BACKENDS)}")  # fmt: skip
+        found[name] = tuple(prefix for prefix in _texts(fields["usernameprefixreservelist"]) if prefix)
     return found
 
 

@@ -10,35 +10,33 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import uvloop
 
 from iambridge.adapters import kubeconfig
 from iambridge.adapters.authenticator_state import serving_certificate, write_webhook_kubeconfig
 from iambridge.adapters.aws_auth_config_map import ConfigMapMappings
-from iambridge.adapters.aws_credentials import assume_role, find_credentials
 from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
-from iambridge.adapters.ec2_names import Ec2InstanceNames, NoInstanceNames
+from iambridge.adapters.dynamic_file import DynamicFileMappings
+from iambridge.adapters.ec2_names import Ec2InstanceNames
 from iambridge.adapters.kubernetes import KubernetesClient
 from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.adapters.sts_client import StsClient
+from iambridge.cli.authenticator_aws import host_rules, instance_names, sts_client
+from iambridge.cli.authenticator_backends import Backend, Backends, Fixed
 from iambridge.cli.authenticator_configuration import Configuration, read_configuration
-from iambridge.cli.serve_authenticator import backends
-from iambridge.core import sigv4
-from iambridge.core.authenticator_token import CallerIdentity, HostRules, regional_host
-from iambridge.core.aws_auth import Mappings, Rules, Source, break_glass
+from iambridge.cli.serve_authenticator import backends as backend_names
+from iambridge.core.aws_auth import Rules, break_glass
 from iambridge.errors import InputError
 from iambridge.ports import InstanceNames
 from iambridge.servers.authenticator_metrics import AuthenticatorMetrics
 from iambridge.servers.caller_identity_cache import CachedCallerIdentities
-from iambridge.servers.iam_authenticator import BREAK_GLASS, AuthenticatorSettings, IamAuthenticator
+from iambridge.servers.iam_authenticator import AuthenticatorSettings, IamAuthenticator
 
 _MAX_BODY = 64 * 1024  # bytes: a TokenReview holds one token of 4 KiB
-_CREDENTIALS_SECONDS = 300.0
 _log = logging.getLogger(__name__)
 
 
@@ -47,14 +45,17 @@ def run(arguments: argparse.Namespace) -> int:
     rules = _rules(arguments, session_arns=True)
     configuration = read_configuration(arguments.config, rules) if arguments.config else Configuration()
     _merge(arguments, configuration)
+    _check_dynamic_file(arguments, configuration)
     return int(uvloop.run(_serve(arguments, configuration)))
 
 
-def _rules(arguments: argparse.Namespace, *, session_arns: bool = False) -> Rules:
+def _rules(arguments: argparse.Namespace, *, session_arns: bool = False, by_principal_id: bool = False) -> Rules:
     return Rules(
         ignore_role_path=arguments.match_role_path,
         session_arns=session_arns,
         session_name_in_groups=arguments.allow_session_name_in_groups,
+        pin_principal_ids=arguments.pin_principal_ids,
+        by_principal_id=by_principal_id,
     )
 
 
@@ -72,17 +73,43 @@ def _merge(arguments: argparse.Namespace, configuration: Configuration) -> None:
         )
     arguments.partition = arguments.partition or server.get("partition", "aws")
     arguments.address = arguments.address or server.get("address", "127.0.0.1")
-    arguments.port = arguments.port or int(server.get("port", "21362"))
+    arguments.port = arguments.port or int(_number(server, "port", "21362"))
+    arguments.hostname = arguments.hostname or server.get("hostname", "localhost")
+    if arguments.kubeconfig_pregenerated is None:
+        arguments.kubeconfig_pregenerated = server.get("kubeconfigpregenerated", "false").lower() == "true"
+    if arguments.ec2_describeInstances_qps is None:
+        arguments.ec2_describeInstances_qps = _number(server, "ec2describeinstancesqps", "15")
+    if arguments.ec2_describeInstances_burst is None:
+        arguments.ec2_describeInstances_burst = int(_number(server, "ec2describeinstancesburst", "5"))
     arguments.state_dir = arguments.state_dir or Path(server.get("statedir", "/var/aws-iam-authenticator"))
     arguments.generate_kubeconfig = arguments.generate_kubeconfig or Path(
         server.get("generatekubeconfig", arguments.state_dir / "kubeconfig.yaml")
     )
-    arguments.backend_mode = backends(arguments.backend_mode or list(configuration.backend_mode))
+    arguments.backend_mode = backend_names(arguments.backend_mode or list(configuration.backend_mode))
     if arguments.kubeconfig is None and server.get("kubeconfig"):
         arguments.kubeconfig = Path(server["kubeconfig"])
     arguments.master = arguments.master or server.get("master", "")
     arguments.ec2_role = server.get("ec2describeinstancesrolearn", "")
+    arguments.source_arn = server.get("sourcearn", "")
     arguments.region = arguments.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "")
+
+
+def _check_dynamic_file(arguments: argparse.Namespace, configuration: Configuration) -> None:
+    """The backend and its file go together, as in the original."""
+    wanted, given = "DynamicFile" in arguments.backend_mode, configuration.dynamic_file_path.name
+    if wanted and not given:
+        raise InputError("backend DynamicFile has no file", where="server.dynamicfilepath",
+            fix="name the file in the configuration file")  # fmt: skip
+    if given and not wanted:
+        raise InputError("server.dynamicfilepath is given, and DynamicFile is no backend", where="--backend-mode",
+            fix="add DynamicFile to the backends, or remove the path")  # fmt: skip
+
+
+def _number(server: Mapping[str, str], key: str, default: str) -> float:
+    text = server.get(key, default)
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise InputError(f"`{text}` is not a number above zero", where=f"server.{key}", fix=f"write {default}")
+    return float(text)
 
 
 def _client(arguments: argparse.Namespace) -> KubernetesClient:
@@ -94,91 +121,19 @@ def _client(arguments: argparse.Namespace) -> KubernetesClient:
     return KubernetesClient(access, user_agent="iambridge-authenticator")
 
 
-def _hosts(arguments: argparse.Namespace) -> HostRules:
-    extra = list(arguments.sts_host)
-    if arguments.sts_endpoint:
-        extra.append(urlsplit(arguments.sts_endpoint).netloc)
-    try:
-        return HostRules.of(
-            arguments.partition,
-            regions=arguments.sts_region or None,
-            extra=extra,
-            global_endpoint=not arguments.no_global_sts,
-        )
-    except ValueError as error:
-        raise InputError(str(error), where="--partition", fix="name an AWS partition") from error
-
-
-def _instances(arguments: argparse.Namespace, metrics: AuthenticatorMetrics) -> Ec2InstanceNames | NoInstanceNames:
-    if not arguments.region:
-        return NoInstanceNames()
-    suffix = regional_host(arguments.region).removeprefix(f"sts.{arguments.region}.")
-    return Ec2InstanceNames(
-        _credentials(arguments),
-        endpoint=arguments.ec2_endpoint or f"https://ec2.{arguments.region}.{suffix}",
-        region=arguments.region,
-        now=_utc,
-        ca_file=arguments.sts_ca_file if arguments.ec2_endpoint else None,
-        qps=arguments.ec2_describeInstances_qps,
-        burst=arguments.ec2_describeInstances_burst,
-        called=metrics.ec2_calls.add,
-    )
-
-
-def _credentials(arguments: argparse.Namespace) -> Callable[[], "asyncio.Future[sigv4.Credentials]"]:
-    """Found anew every five minutes, in a thread: sources may block."""
-    kept: tuple[float, sigv4.Credentials] | None = None
-
-    def find() -> sigv4.Credentials:
-        nonlocal kept
-        if kept is None or time.monotonic() - kept[0] > _CREDENTIALS_SECONDS:
-            kept = (time.monotonic(), _found(arguments))
-        return kept[1]
-
-    return lambda: asyncio.ensure_future(asyncio.to_thread(find))
-
-
-def _found(arguments: argparse.Namespace) -> sigv4.Credentials:
-    own = find_credentials(os.environ)
-    if not arguments.ec2_role:
-        return own
-    return assume_role(
-        own,
-        endpoint=arguments.sts_endpoint or f"https://{regional_host(arguments.region)}",
-        region=arguments.region,
-        role_arn=arguments.ec2_role,
-        session_name="iambridge-authenticator",
-        external_id="",
-        ca_file=str(arguments.sts_ca_file or ""),
-        now=_utc(),
-    )
-
-
 async def _serve(arguments: argparse.Namespace, configuration: Configuration) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         metrics = AuthenticatorMetrics()
-        config_map = None
-        if "EKSConfigMap" in arguments.backend_mode:
-            client = _client(arguments)
-            stack.push_async_callback(client.close)
-            config_map = ConfigMapMappings(client, now=time.time, rules=_rules(arguments))
-        sts = StsClient(
-            endpoint=arguments.sts_endpoint,
-            ca_file=arguments.sts_ca_file,
-            responded=lambda code, region: (
-                metrics.sts_responses.add(code, region) if code != "0" else metrics.sts_failures.add(region)
-            ),
-        )
+        found = await _backends(arguments, configuration, metrics, stack)
+        sts = sts_client(arguments, metrics)
         stack.push_async_callback(sts.close)
-        instances = _instances(arguments, metrics)
+        instances = instance_names(arguments, metrics)
         if isinstance(instances, Ec2InstanceNames):
             stack.push_async_callback(instances.close)
-        server = _authenticator(
-            arguments, configuration, config_map=config_map, sts=sts, instances=instances, metrics=metrics
-        )
+        server = _authenticator(arguments, configuration, backends=found, sts=sts, instances=instances, metrics=metrics)
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iambridge-authenticator-")))
         leaf, authority = serving_certificate(
             arguments.state_dir, directory, hosts=(arguments.hostname, arguments.address), now=_utc()
@@ -191,42 +146,63 @@ async def _serve(arguments: argparse.Namespace, configuration: Configuration) ->
         )
         await listening.start()
         stack.push_async_callback(listening.stop)
-        if config_map is not None:
-            watching = asyncio.create_task(config_map.run())
-            stack.callback(watching.cancel)
+        watching = asyncio.create_task(found.run())
+        stack.callback(watching.cancel)
+        watching.add_done_callback(
+            lambda _: stop.set()
+        )  # a watcher that ends is a bug: better no server than a stale one
         print(f"authenticator is listening on {arguments.address}:{arguments.port}", file=sys.stderr, flush=True)
         await stop.wait()
+        if watching.done():
+            watching.result()
     return 0
+
+
+async def _backends(
+    arguments: argparse.Namespace, configuration: Configuration, metrics: AuthenticatorMetrics, stack: AsyncExitStack
+) -> Backends:
+    """The backends of --backend-mode. Raises InputError for one that lacks its settings."""
+    found: dict[str, Backend] = {}
+    for name in arguments.backend_mode:
+        if name == "EKSConfigMap":
+            client = _client(arguments)
+            stack.push_async_callback(client.close)
+            found[name] = ConfigMapMappings(client, now=time.time, rules=_rules(arguments))
+        elif name == "DynamicFile":
+            file = DynamicFileMappings(
+                configuration.dynamic_file_path,
+                rules=_rules(arguments, session_arns=True, by_principal_id=configuration.dynamic_file_user_id_strict),
+                now=time.time,
+                failed=metrics.dynamic_file_failures.add,
+                latency=lambda seconds: metrics.dynamic_latency.observe(seconds, "dynamic_file"),
+            )
+            file.load()
+            found[name] = file
+        else:
+            found[name] = Fixed(configuration.mappings)
+    metrics.dynamic_file_enabled.set(float("DynamicFile" in found))
+    metrics.dynamic_file_only.set(float(list(found) == ["DynamicFile"]))
+    return Backends(found, configuration.reserved_prefixes, break_glass(arguments.break_glass_arn))
 
 
 def _authenticator(
     arguments: argparse.Namespace,
     configuration: Configuration,
     *,
-    config_map: ConfigMapMappings | None,
+    backends: Backends,
     sts: StsClient,
     instances: InstanceNames,
     metrics: AuthenticatorMetrics,
 ) -> IamAuthenticator:
-    emergency = break_glass(arguments.break_glass_arn)
-    reserved = configuration.reserved_prefixes
+    config_map = backends.backends.get("EKSConfigMap")
 
-    def sources() -> tuple[Source, ...]:
-        found = [Source(BREAK_GLASS, emergency)] if arguments.break_glass_arn else []
-        for name in arguments.backend_mode:
-            mappings: Mappings = configuration.mappings
-            if name == "EKSConfigMap" and config_map is not None:
-                mappings = config_map.mappings
-            found.append(Source(name, mappings, reserved.get(name, ())))
-        return tuple(found)
-
-    def break_glass_used(identity: CallerIdentity) -> None:
-        _log.warning("break-glass login of %s", identity.canonical_arn)
-        if config_map is not None:
-            config_map.tell("BreakGlassLogin", f"{identity.arn} logged in as system:masters by --break-glass-arn")
+    def tell(reason: str, message: str) -> None:
+        _log.warning("%s: %s", reason, message)
+        if isinstance(config_map, ConfigMapMappings):
+            config_map.tell(reason, message)
 
     return IamAuthenticator(
-        AuthenticatorSettings(arguments.cluster_id, _hosts(arguments), configuration.scrubbed_accounts),
+        AuthenticatorSettings(arguments.cluster_id, host_rules(arguments), configuration.scrubbed_accounts),
         callers=CachedCallerIdentities(
             sts,
             cluster_id=arguments.cluster_id,
@@ -235,15 +211,18 @@ def _authenticator(
             now=time.monotonic,
         ),
         instances=instances,
-        sources=sources,
-        not_ready=lambda: (
-            "ConfigMap kube-system/aws-auth is not read yet" if config_map is not None and not config_map.synced else ""
-        ),
+        sources=backends.sources,
+        not_ready=backends.not_ready,
         decision_log=JsonLinesDecisionLog(sys.stdout, time.time) if arguments.decision_log else NoDecisionLog(),
         now=_utc,
         new_id=lambda: str(uuid.uuid4()),
         metrics=metrics,
-        break_glass_used=break_glass_used,
+        break_glass_used=lambda caller: tell(
+            "BreakGlassLogin", f"{caller.arn} logged in as system:masters by --break-glass-arn"
+        ),
+        principal_recreated=lambda caller, where: tell(
+            "PrincipalRecreated", f"{caller.arn} ({caller.user_id}) was refused: {where} is pinned to another unique id"
+        ),
     )
 
 

@@ -27,6 +27,7 @@ VERBS: dict[str, Verb] = {
     "demo": Verb("demo", "play both crossings with real clients and check every step"),
     "token": Verb("token", "print an ExecCredential for kubectl (presigned GetCallerIdentity)"),
     "kubeconfig": Verb("kubeconfig", "print a kubeconfig that logs in with iambridge token"),
+    "run": Verb("run", "run a local command with the identity of a ServiceAccount's pods"),
     "serve": Verb("serve", "run one server stand-alone: webhook or authenticator"),
     "explain": Verb("explain", "say which hop decided what, and the fix"),
     "whoami": Verb("whoami", "the AWS caller of this shell, and whom a cluster takes it for"),

@@ -6,9 +6,10 @@ from pathlib import Path
 from iambridge.cli.serve_webhook import boolean, duration
 from iambridge.errors import InputError
 
-BACKENDS = ("EKSConfigMap", "MountedFile")
-_ALIASES = {"ConfigMap": "EKSConfigMap", "File": "MountedFile"}
-_NOT_YET = {"CRD": "IAMIdentityMapping objects", "DynamicFile": "the dynamic file"}
+BACKENDS = ("EKSConfigMap", "MountedFile", "DynamicFile")
+ALIASES = {"ConfigMap": "EKSConfigMap", "File": "MountedFile"}
+KNOWN_BACKENDS = (*BACKENDS, "CRD")
+_NOT_YET = {"CRD": "IAMIdentityMapping objects"}
 _KLOG = ("v", "vmodule", "logtostderr", "alsologtostderr", "stderrthreshold")
 
 _EXAMPLE = """example:
@@ -39,7 +40,7 @@ def _original(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
         help="cert.pem and key.pem, or a CA made here (default: /var/aws-iam-authenticator)",
     )
-    add("--hostname", default="localhost", help="name in the certificate and the kubeconfig (default: localhost)")
+    add("--hostname", default="", help="name in the certificate and the kubeconfig (default: localhost)")
     add(
         "--generate-kubeconfig",
         type=Path,
@@ -51,7 +52,7 @@ def _original(group: argparse._ArgumentGroup) -> None:
         type=boolean,
         nargs="?",
         const=True,
-        default=False,
+        default=None,
         metavar="BOOL",
         help="write no kubeconfig",
     )
@@ -62,10 +63,10 @@ def _original(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="MODE",
-        help="MountedFile, EKSConfigMap; repeat or separate by commas",
+        help="MountedFile, EKSConfigMap, DynamicFile; repeat or separate by commas",
     )
-    add("--ec2-describeInstances-qps", type=float, default=15.0, metavar="N", help="DescribeInstances calls a second")
-    add("--ec2-describeInstances-burst", type=int, default=5, metavar="N", help="DescribeInstances calls at once")
+    add("--ec2-describeInstances-qps", type=float, metavar="N", help="DescribeInstances calls a second (15)")
+    add("--ec2-describeInstances-burst", type=int, metavar="N", help="DescribeInstances calls at once (5)")
     add("--feature-gates", default="", metavar="GATE=BOOL", help="SSORoleMatch is always on; others are refused")
     add("-l", "--log-format", choices=("text", "json"), default="text", help="accepted: decisions are JSON lines")
     for name in _KLOG:
@@ -119,6 +120,8 @@ def _own(group: argparse._ArgumentGroup) -> None:
         help="an exact IAM user or role that is always system:masters; each use is an Event")  # fmt: skip
     add("--match-role-path", type=boolean, nargs="?", const=True, default=True, metavar="BOOL",
         help="role ARNs with a path match (default); false: they never do, as in the original")  # fmt: skip
+    add("--pin-principal-ids", type=boolean, nargs="?", const=True, default=False, metavar="BOOL",
+        help="an entry's `userid` (AROA..., AIDA...) must be the caller's: a role made again stays out")  # fmt: skip
     add(
         "--allow-session-name-in-groups",
         action="store_true",
@@ -142,7 +145,7 @@ def backends(named: list[str]) -> tuple[str, ...]:
         InputError: an unknown, repeated, or not yet served one.
     """
     words = [word for value in named for word in value.replace(",", " ").split()] or ["MountedFile"]
-    found = tuple(_ALIASES.get(word, word) for word in words)
+    found = tuple(ALIASES.get(word, word) for word in words)
     for name in found:
         if name in _NOT_YET:
             raise InputError(

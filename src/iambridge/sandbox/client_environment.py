@@ -1,12 +1,24 @@
-"""What points kubectl, the AWS CLI and SDKs at a sandbox: the lines of `iambridge env`."""
+"""What points kubectl, the AWS CLI and SDKs at a sandbox: the lines of `iambridge env`, and what its workloads get."""
 
 import json
 from pathlib import Path
 
 from iambridge.errors import InputError
-from iambridge.sandbox.data_dir import read_ports
+from iambridge.sandbox.data_dir import Ports, read_ports
 
 REGION = "us-east-1"
+
+
+def workload_environment(data_dir: Path, ports: Ports) -> dict[str, str]:
+    """What the sandbox's node adds to each container: the endpoint of its AWS, the authority, the region."""
+    ca = str(data_dir / "pki/ca.crt")
+    return {
+        "AWS_ENDPOINT_URL": ports.url("aws"),
+        "AWS_CA_BUNDLE": ca,
+        "NODE_EXTRA_CA_CERTS": ca,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+    }
 
 
 def client_environment(data_dir: Path) -> dict[str, str | None]:

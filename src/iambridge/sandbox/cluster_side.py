@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.core.service_account_token import SigningKey
@@ -11,7 +12,7 @@ from iambridge.errors import InputError
 from iambridge.ports import DecisionLog
 from iambridge.sandbox.aws.embedded_cluster import EmbeddedCluster
 from iambridge.sandbox.aws_side import AwsSide
-from iambridge.sandbox.client_environment import REGION
+from iambridge.sandbox.client_environment import workload_environment
 from iambridge.sandbox.cluster.cluster import Cluster
 from iambridge.sandbox.cluster.controllers.control_plane import ControlPlane
 from iambridge.sandbox.cluster.kubelet.host import KubeletConfiguration
@@ -81,7 +82,7 @@ class ClusterSide:
         self._control_plane = ControlPlane(
             self._cluster.client, resources=self._cluster.served, certificate=authority.pem.decode(), now=time.time
         )
-        configuration = _node(data_dir, str(ca_file))
+        configuration = _node(data_dir, ca_file)
         node_client = self._cluster.client(*kubelet_identity(configuration.node_name))
         self._kubelet = Kubelet(configuration, node_client, now=time.time)
         self._cluster.set_log_source(self._kubelet.logs)
@@ -124,17 +125,12 @@ class ClusterSide:
         await self._cluster.close()
 
 
-def _node(data_dir: DataDir, ca_file: str) -> KubeletConfiguration:
+def _node(data_dir: DataDir, ca_file: Path) -> KubeletConfiguration:
     """The node adds endpoint, CA bundle and region to each container at exec time; no manifest names them."""
     return KubeletConfiguration(
         directory=data_dir.path / "pods",
         api_host="127.0.0.1",
         api_port=data_dir.ports.kubernetes,
-        environment={
-            "AWS_ENDPOINT_URL": data_dir.ports.url("aws"),
-            "AWS_CA_BUNDLE": ca_file,
-            "NODE_EXTRA_CA_CERTS": ca_file,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-        },
+        environment=workload_environment(data_dir.path, data_dir.ports),
+        readable=(ca_file,),
     )

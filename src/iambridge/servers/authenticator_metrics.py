@@ -7,6 +7,7 @@ from iambridge.wire.prometheus import Counter, Histogram, render
 
 _PREFIX = "aws_iam_authenticator_"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_E2E_SECONDS = (1.0, 3.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0)
 
 
 class AuthenticatorMetrics:
@@ -32,6 +33,19 @@ class AuthenticatorMetrics:
             kind="gauge",
         )
 
+        self.from_copy = Counter(
+            f"{_PREFIX}mapping_from_copy",
+            "1 while the persisted copy is in effect for a source",
+            ("source",),
+            kind="gauge",
+        )
+        self.dynamic_file_failures = Counter(f"{_PREFIX}dynamicfile_failures_total", "Dynamic files that do not count")
+        self.dynamic_latency = Histogram(
+            f"{_PREFIX}dynamic_e2e_latency_seconds", "From LastUpdatedDateTime to effect", _E2E_SECONDS, ("type",)
+        )
+        self.dynamic_file_enabled = Counter(f"{_PREFIX}dynamic_file_enabled", "DynamicFile is a backend", kind="gauge")
+        self.dynamic_file_only = Counter(f"{_PREFIX}dynamic_file_only", "DynamicFile is the backend", kind="gauge")
+
     def observe_sources(self, sources: Sequence[Source]) -> None:
         for source in sources:
             mappings = source.mappings
@@ -39,6 +53,7 @@ class AuthenticatorMetrics:
             self.faults.set(len(mappings.errors), source.name, "error")
             self.faults.set(len(mappings.faults) - len(mappings.errors), source.name, "warning")
             self.stale.set(len(mappings.stale), source.name)
+            self.from_copy.set(int(source.from_copy), source.name)
 
     def render(self) -> bytes:
         return render(vars(self).values())

@@ -13,7 +13,7 @@ from datetime import datetime
 from time import perf_counter
 
 from iambridge.core.authenticator_token import CallerIdentity, HostRules, PresignedCallerIdentity, admissible
-from iambridge.core.aws_auth import Mapped, Source, instance_wanted, map_identity
+from iambridge.core.aws_auth import PRINCIPAL_RECREATED, Mapped, Source, instance_wanted, map_identity
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.errors import AwsError, BadRequest, ServiceUnavailable, Throttling
 from iambridge.ports import DecisionLog, InstanceNames
@@ -44,13 +44,15 @@ class AuthenticatorSettings:
 
 
 BreakGlass = Callable[[CallerIdentity], None]
+Recreated = Callable[[CallerIdentity, str], None]
 
 
 class IamAuthenticator:
     """Judges tokens by what `sources()` maps at that moment.
 
     `not_ready()` says why no token can be judged yet, or is empty. `break_glass_used` is told of every login by the
-    source of that name. `now` is the UTC clock that tokens' dates are compared with.
+    source of that name, `principal_recreated` of every caller who bears a pinned principal's name, with the entry's
+    place. `now` is the UTC clock that tokens' dates are compared with.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class IamAuthenticator:
         new_id: Callable[[], str],
         metrics: AuthenticatorMetrics | None = None,
         break_glass_used: BreakGlass | None = None,
+        principal_recreated: Recreated | None = None,
     ) -> None:
         self._settings = settings
         self._callers = callers
@@ -76,6 +79,7 @@ class IamAuthenticator:
         self._now = now
         self._new_id = new_id
         self._break_glass_used = break_glass_used
+        self._principal_recreated = principal_recreated
         self.metrics = metrics or AuthenticatorMetrics()
 
     async def app(self, request: Request) -> Response:
@@ -145,6 +149,8 @@ class IamAuthenticator:
         if mapped.user is None:
             failed = mapped.decision.reasons[-1] if mapped.entry is not None else mapped.decision.reasons[0]
             self.metrics.denied.add(failed.code)
+            if failed.code == PRINCIPAL_RECREATED and self._principal_recreated is not None:
+                self._principal_recreated(identity, failed.where)
             text = failed.code if scrubbed else failed.text
             return Response(200, _JSON, token_review.refused(review, text)), "unknown_user"
         if mapped.source == BREAK_GLASS and self._break_glass_used is not None:

@@ -88,13 +88,31 @@ def test_the_original_configuration_file_starts_a_server_that_its_kubeconfig_rea
     ("configuration", "text"),
     [
         ("clusterID: demo\nserver:\n  mapRoles:\n  - rolearn: nonsense\n    username: x\n", "mapRoles line 4"),
-        ("clusterID: demo\nserver:\n  dynamicfilepath: /x\n", "`server.dynamicfilepath` is not served yet"),
+        ("clusterID: demo\nserver:\n  dynamicfilepath: /x\n", "DynamicFile is no backend"),
+        ("clusterID: demo\nserver:\n  backendMode: [DynamicFile]\n", "backend DynamicFile has no file"),
+        ("clusterID: demo\nserver:\n  dynamicBackendModePath: /x\n", "swaps the backends of a running server"),
+        ("clusterID: demo\nserver:\n  sourceARN: nonsense\n", "is not an ARN with an account"),
+        (
+            "clusterID: demo\nserver:\n  reservedPrefixConfig:\n  - backendMode: Nonsense\n    usernamePrefixReserveList: [a]\n",
+            "nothing would be reserved",
+        ),
         ("clusterID: demo\nserver:\n  prot: 1\n", "line 3"),
         ("clusterID: demo\nserver: [\n", "is not YAML"),
         ("server: {}\n", "no cluster id"),
         ("clusterID: demo\nserver:\n  backendMode: [CRD]\n", "backend CRD is not served yet"),
     ],
-    ids=["mapping", "dynamic-file", "unknown-key", "yaml", "cluster-id", "crd"],
+    ids=[
+        "mapping",
+        "dynamic-file-alone",
+        "dynamic-file-missing",
+        "backend-mode-path",
+        "source-arn",
+        "reserved-prefix",
+        "unknown-key",
+        "yaml",
+        "cluster-id",
+        "crd",
+    ],
 )
 def test_a_wrong_configuration_ends_the_start_on_one_screen(tmp_path: Path, configuration: str, text: str) -> None:
     """What cannot be honoured is named with its line, and the process ends with 2."""
@@ -108,11 +126,49 @@ def test_a_wrong_configuration_ends_the_start_on_one_screen(tmp_path: Path, conf
     assert len(done.stderr.splitlines()) < 12
 
 
+DYNAMIC = """
+clusterID: demo
+server:
+  backendMode: [DynamicFile]
+  dynamicfilepath: {file}
+"""
+
+
+def test_a_dynamic_file_is_followed_while_the_server_runs(tmp_path: Path) -> None:
+    """An edit counts without a restart, a broken one changes nothing, a removed file maps nobody; each shows in /metrics."""
+    file = tmp_path / "map.json"
+    entry = {"userarn": "arn:aws:iam::111122223333:user/a", "username": "a"}
+    file.write_text(json.dumps({"mapUsers": [entry]}))
+
+    def until(expected: str) -> None:
+        for _ in range(400):
+            text = fetch(port, "/metrics", tls).decode()
+            if expected in text:
+                return
+            time.sleep(0.05)
+        raise AssertionError(text)
+
+    with serving(tmp_path, DYNAMIC.format(file=file)) as (port, process):
+        for _ in range(400):
+            if (tmp_path / "state/kubeconfig.yaml").exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        tls = ssl.create_default_context(cafile=tmp_path / "state/ca.crt")
+        until('mapping_entries{source="DynamicFile"} 1\n')
+        file.write_text(json.dumps({"mapUsers": [entry, {**entry, "userarn": "arn:aws:iam::111122223333:user/b"}]}))
+        until('mapping_entries{source="DynamicFile"} 2\n')
+        file.write_text('{"mapUsers": [')
+        until("aws_iam_authenticator_dynamicfile_failures_total 1\n")
+        until('mapping_entries{source="DynamicFile"} 2\n')
+        file.unlink()
+        until('mapping_entries{source="DynamicFile"} 0\n')
+
+
 def test_backends_keep_their_order_and_old_names() -> None:
     """Order is as given, deprecated names are read, and repetition is refused."""
     assert backends(["ConfigMap,File"]) == ("EKSConfigMap", "MountedFile")
     assert backends([]) == ("MountedFile",)
-    for wrong in (["File", "MountedFile"], ["Nonsense"], ["DynamicFile"]):
+    for wrong in (["File", "MountedFile"], ["Nonsense"], ["CRD"]):
         with pytest.raises(InputError):
             backends(wrong)
 

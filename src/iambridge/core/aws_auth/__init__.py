@@ -10,15 +10,25 @@ pkg/config and pkg/server.
 from iambridge.core.aws_auth.break_glass import break_glass
 from iambridge.core.aws_auth.document import Fault, Kind, Located, Section, Severity, Unparsable
 from iambridge.core.aws_auth.entry import Entry, PermissionSet
-from iambridge.core.aws_auth.identity import Identity, Mapped, MappedUser, Source, instance_wanted, map_identity
+from iambridge.core.aws_auth.identity import (
+    PRINCIPAL_RECREATED,
+    Identity,
+    Mapped,
+    MappedUser,
+    Source,
+    instance_wanted,
+    map_identity,
+)
 from iambridge.core.aws_auth.lint import Bound, smells
-from iambridge.core.aws_auth.load import SECTIONS, Rules, load
+from iambridge.core.aws_auth.load import SECTIONS, load, load_whole
 from iambridge.core.aws_auth.mappings import Mappings, Match
 from iambridge.core.aws_auth.plan import Change, Plan, in_masters, plan
+from iambridge.core.aws_auth.rules import Rules
 from iambridge.core.aws_auth.templates import PLACEHOLDERS
 
 __all__ = [
     "PLACEHOLDERS",
+    "PRINCIPAL_RECREATED",
     "SECTIONS",
     "Bound",
     "Change",
@@ -42,6 +52,7 @@ __all__ = [
     "in_masters",
     "instance_wanted",
     "load",
+    "load_whole",
     "map_identity",
     "plan",
     "smells",

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
-from iambridge.core.aws_auth.entry import Entry
+from iambridge.core.aws_auth.entry import Entry, arn_key, sso_key
 from iambridge.core.aws_auth.mappings import Mappings, Match
 from iambridge.core.aws_auth.templates import (
     EC2_PRIVATE_DNS_NAME,
@@ -22,7 +22,9 @@ from iambridge.core.aws_auth.templates import (
 from iambridge.core.decision import Decision, Outcome, Reason
 
 HOP = "aws-auth"
+PRINCIPAL_RECREATED = "principal-recreated"
 _UID_PREFIX = "aws-iam-authenticator"
+_PINNED_FIX = "if the new principal is to get in, write its unique id into the entry's `userid`"
 
 
 class Identity(Protocol):
@@ -44,11 +46,15 @@ class Identity(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A backend: its name as `--backend-mode` spells it, what it maps, and the prefixes no username of it may have."""
+    """A backend: its name as `--backend-mode` spells it, what it maps, and the prefixes no username of it may have.
+
+    `from_copy`: some of it is in effect from the persisted copy, since the document itself cannot be had or read.
+    """
 
     name: str
     mappings: Mappings
     reserved_prefixes: tuple[str, ...] = ()
+    from_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,12 @@ def map_identity(
         return Mapped(_decided(found, user, match), user, None, source.name)
     entry = match.entry
     if entry.refusal:
-        return _denied("entry-unusable", entry.refusal, found, match, source, fix="give the entry a username in quotes")
+        return _denied("entry-unusable", entry.refusal, found, match, source, fix="correct the entry: run the lint")
+    stranger = _another_principal(entry, identity)
+    if stranger is not None:
+        return Mapped(
+            Decision(HOP, Outcome.IMPLICIT_DENY, (found, stranger), _PINNED_FIX), entry=entry, source=source.name
+        )
     values = _values(identity, private_dns_name)
     refusal = _cannot_render(entry, identity, values)
     if refusal is not None:
@@ -125,10 +136,26 @@ def map_identity(
 
 def _find(identity: Identity, sources: Sequence[Source]) -> tuple[Source | None, Match | None]:
     for source in sources:
-        match = source.mappings.find(identity.canonical_arn, identity.account)
+        match = source.mappings.find(identity.canonical_arn, identity.account, identity.user_id)
         if match is not None:
             return source, match
     return None, None
+
+
+def _another_principal(entry: Entry, identity: Identity) -> Reason | None:
+    """A pinned entry is for one principal, not for whoever bears its name today."""
+    if entry.pinned_id and entry.pinned_id != identity.user_id:
+        text = (
+            f"the entry is pinned to `{entry.pinned_id}` and `{identity.canonical_arn}` is now `{identity.user_id}`:"
+            " the principal was deleted and made again"
+        )
+        return Reason(PRINCIPAL_RECREATED, text, entry.where, facts={"pinned": entry.pinned_id, "is": identity.user_id})
+    if entry.pinned_arn:
+        key = arn_key(identity.canonical_arn, ignore_role_path=True)
+        if entry.pinned_arn not in {key, sso_key(identity.canonical_arn)}:
+            text = f"`{identity.user_id}` is now `{identity.canonical_arn}`, and the entry names `{entry.arn}`"
+            return Reason("principal-renamed", text, entry.where, facts={"canonicalArn": identity.canonical_arn})
+    return None
 
 
 def _values(identity: Identity, private_dns_name: str) -> dict[str, str]:

@@ -8,11 +8,13 @@ path wins over one with a path, which the original never matched.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from iambridge.core.aws_auth.document import Fault, Kind, Located, Section, Severity, Unparsable
-from iambridge.core.aws_auth.entry import Entry, EntryReader, Reading
+from iambridge.core.aws_auth.entry import Entry
+from iambridge.core.aws_auth.entry_reader import EntryReader, Reading
 from iambridge.core.aws_auth.mappings import Mappings
+from iambridge.core.aws_auth.rules import Rules
 
 SECTIONS = ("mapRoles", "mapUsers", "mapAccounts")
 
@@ -20,21 +22,19 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 _NOTHING = Mappings()
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What differs between sources, and from the original.
-
-    `ignore_role_path`: `role/path/X` matches sessions of X; off, it matches nobody, as in the original's ConfigMap.
-    `session_arns`: an assumed-role ARN stands for its role, as in the original's configuration file.
-    `session_name_in_groups`: a template may put the caller-chosen session name in a group.
-    """
-
-    ignore_role_path: bool = True
-    session_arns: bool = False
-    session_name_in_groups: bool = False
-
-
 _RULES = Rules()
+# what leaves unclear whom an entry is for, or what it gives
+_REFUSE_WHOLE = frozenset(
+    {
+        "not-a-list",
+        "entry-not-a-map",
+        "arn-missing",
+        "user-id-missing",
+        "username-not-a-string",
+        "groups-not-a-list",
+        "group-not-a-string",
+    }
+)
 
 
 def load(sections: Mapping[str, Section], *, previous: Mappings | None = None, rules: Rules = _RULES) -> Mappings:
@@ -62,8 +62,25 @@ def load(sections: Mapping[str, Section], *, previous: Mappings | None = None, r
         before.accounts if accounts is None else _accounts(accounts, faults),
         faults=faults,
         stale=stale,
-        ignore_role_path=rules.ignore_role_path,
+        rules=rules,
     )
+
+
+def load_whole(
+    document: Mapping[str, Section] | Unparsable, *, name: str, previous: Mappings, rules: Rules = _RULES
+) -> Mappings:
+    """A document that counts as a whole or not at all, as the original takes its dynamic file.
+
+    `name` is what faults of the document itself are told under.
+    """
+    if isinstance(document, Unparsable):
+        fix = "correct it; until then its last good version is in effect"
+        fault = Fault("json", name, document.line, document.column, "", document.problem, fix)
+        return previous.kept([fault], SECTIONS)
+    loaded = load(document, previous=previous, rules=rules)
+    if any(fault.code in _REFUSE_WHOLE for fault in loaded.faults):
+        return previous.kept(loaded.faults, SECTIONS)
+    return loaded
 
 
 def _strange_section(name: str, sections: Mapping[str, Section]) -> Fault:
@@ -115,16 +132,10 @@ def _entries(
 ) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for index, item in enumerate(items):
-        reading = EntryReader(
-            name,
-            index,
-            item,
-            faults.append,
-            ignore_role_path=rules.ignore_role_path,
-            session_arns=rules.session_arns,
-            session_name_in_groups=rules.session_name_in_groups,
-        ).read()
-        if reading.entry is None or (reading.entry.has_path and not rules.ignore_role_path):
+        reading = EntryReader(name, index, item, faults.append, rules).read()
+        if reading.entry is None or (
+            reading.entry.has_path and not rules.ignore_role_path and not rules.by_principal_id
+        ):
             continue
         entry = _in_effect(reading.entry, reading, before)
         other = found.get(entry.key)

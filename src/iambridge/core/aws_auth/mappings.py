@@ -6,8 +6,10 @@ from types import MappingProxyType
 
 from iambridge.core.aws_auth.document import Fault, Severity
 from iambridge.core.aws_auth.entry import Entry, arn_key, sso_key
+from iambridge.core.aws_auth.rules import Rules
 
 _NEAR_MISSES = 5
+_RULES = Rules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,11 @@ class Match:
 class Mappings:
     """Entries in effect, by key. Order of a lookup: role or user ARN, permission set, account.
 
-    `stale` names the sections that could not be read, for which the last good version is in effect.
+    With `rules.by_principal_id` the unique id of the principal takes the ARN's place. `stale` names the sections that
+    could not be read, for which the last good version is in effect.
     """
 
-    __slots__ = ("_by_name", "_roles", "_users", "accounts", "faults", "ignore_role_path", "stale")
+    __slots__ = ("_by_name", "_roles", "_users", "accounts", "faults", "rules", "stale")
 
     def __init__(
         self,
@@ -38,17 +41,17 @@ class Mappings:
         *,
         faults: Iterable[Fault] = (),
         stale: Iterable[str] = (),
-        ignore_role_path: bool = True,
+        rules: Rules = _RULES,
     ) -> None:
         self._roles = roles
         self._users = users
         self.accounts = accounts
         self.faults = tuple(faults)
         self.stale = frozenset(stale)
-        self.ignore_role_path = ignore_role_path
+        self.rules = rules
         self._by_name: dict[str, list[Entry]] = {}
         for entry in self.entries:
-            self._by_name.setdefault(_name(entry.key), []).append(entry)
+            self._by_name.setdefault(_name(entry.arn.lower() or entry.key), []).append(entry)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -64,15 +67,22 @@ class Mappings:
     def section(self, name: str) -> Mapping[str, Entry]:
         return {"mapRoles": self._roles, "mapUsers": self._users}[name]
 
-    def find(self, canonical_arn: str, account: str) -> Match | None:
+    def find(self, canonical_arn: str, account: str, principal_id: str = "") -> Match | None:
         """The one entry that decides for a caller; roles go before users, explicit ARNs before permission sets."""
-        key = arn_key(canonical_arn, ignore_role_path=self.ignore_role_path)
-        entry = self._roles.get(key) or self._roles.get(sso_key(canonical_arn)) or self._users.get(key)
+        if self.rules.by_principal_id:
+            entry = self._roles.get(principal_id) or self._users.get(principal_id)
+        else:
+            key = arn_key(canonical_arn, ignore_role_path=self.rules.ignore_role_path)
+            entry = self._roles.get(key) or self._roles.get(sso_key(canonical_arn)) or self._users.get(key)
         if entry is not None:
             return Match(entry)
         if account in self.accounts:
             return Match(line=self.accounts[account])
         return None
+
+    def kept(self, faults: Iterable[Fault], stale: Iterable[str]) -> "Mappings":
+        """What was in effect stays so: `faults` say why the document that came after it does not count."""
+        return Mappings(self._roles, self._users, self.accounts, faults=faults, stale=stale, rules=self.rules)
 
     def near_misses(self, canonical_arn: str) -> tuple[Entry, ...]:
         """Entries for another principal of the same name: another account, partition, path or kind."""

@@ -15,6 +15,7 @@ from iambridge.core.pod_identity.identity import (
 )
 from iambridge.core.pod_identity.mutate import Facts, Mutation, mutate, not_judged
 from iambridge.core.pod_identity.pod import Pod
+from iambridge.core.pod_identity.process import ProcessIdentity, process_identity
 from iambridge.core.pod_identity.settings import ComposeRoleArn, ContainerCredentials, Settings
 
 __all__ = [
@@ -26,10 +27,12 @@ __all__ = [
     "Mutation",
     "ParsedConfigMap",
     "Pod",
+    "ProcessIdentity",
     "Settings",
     "identity_of_annotations",
     "mutate",
     "not_judged",
     "parse_config_map",
     "parse_container_credentials",
+    "process_identity",
 ]

@@ -16,9 +16,11 @@ from iambridge.core.service_account_token.claims import (
 )
 from iambridge.core.service_account_token.issuer import discovery_document, jwks, parse_discovery_document, parse_jwks
 from iambridge.core.service_account_token.keys import SigningKey, VerificationKey
+from iambridge.core.service_account_token.renewal import REFRESH_FRACTION, refresh_time
 from iambridge.core.service_account_token.token import UnverifiedToken, VerifiedClaims, issue, verify
 
 __all__ = [
+    "REFRESH_FRACTION",
     "BoundObject",
     "SigningKey",
     "UnverifiedToken",
@@ -33,5 +35,6 @@ __all__ = [
     "parse_discovery_document",
     "parse_jwks",
     "projected_claims",
+    "refresh_time",
     "verify",
 ]

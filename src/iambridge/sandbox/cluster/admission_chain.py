@@ -158,7 +158,7 @@ class AdmissionChain:
         attributes = operation.attributes()
         self._check_namespace(attributes)
         if operation.kind == "CREATE" and operation.obj is not None and not attributes.subresource:
-            operation.call.warnings += process_node.warnings(attributes.kind[2], operation.obj)
+            operation.call.warnings += process_node.warnings(attributes.kind[2], operation.obj, self._user_id)
         configured = self._configured(_VALIDATING)
         if configured:
             outcome = await self._webhooks.validate(

@@ -117,7 +117,7 @@ def forbidden(user: User, attributes: Attributes, decision: Decision) -> Forbidd
     message = rbac.forbidden_message(user, attributes)
     unrelated = [reason.text for reason in decision.reasons if reason.code == "node-unrelated"]
     if unrelated:
-        message = f"{message}: {unrelated[0]}"
+        message = f"{message}: node: {unrelated[0]}"
     missing = [reason.text for reason in decision.reasons if reason.code == "role-not-found"]
     if missing:
         listed = missing[0] if len(missing) == 1 else f"[{', '.join(missing)}]"

@@ -57,6 +57,9 @@ class NodeAuthorizer:
                 held = any(pod["spec"].get("serviceAccountName") == name for pod in self._of(node, namespace))
             case ("nodes", _) if attributes.verb in {"patch", "update", "delete"}:
                 held, related = name == node, f"node '{node}' is not allowed to modify node '{name}'"
+            case ("nodes", _) if attributes.verb in {"get", "list", "watch"}:
+                what = f"'{name}'" if name else "all nodes"
+                held, related = name == node, f"node '{node}' cannot read {what}, only its own Node object"
             case ("leases", _):
                 # a create carries no name here: the object's own is checked by whoever reads the Lease
                 held = namespace == _LEASES and (name == node or attributes.verb == "create")

@@ -16,31 +16,24 @@ def names_and_images(spec: Item) -> tuple[str, str]:
 
 def cells(pod: Item, now: float) -> list[Any]:
     spec, status = pod["spec"], pod.get("status") or {}
-    statuses: Sequence[Item] = status.get("containerStatuses") or ()
-    total = len(spec.get("containers") or ())
-    ready = sum(bool(each.get("ready")) and "running" in (each.get("state") or {}) for each in statuses)
-    restarts = sum(each.get("restartCount") or 0 for each in statuses)
-    ended: list[str] = [
-        each["lastState"]["terminated"]["finishedAt"]
-        for each in statuses
-        if ((each.get("lastState") or {}).get("terminated") or {}).get("finishedAt")
-    ]
-    shown = str(restarts)
-    if restarts and ended:
-        ago = now - dt.datetime.fromisoformat(max(ended)).timestamp()
-        shown = f"{restarts} ({human_duration(ago)} ago)"
+    main: Sequence[Item] = status.get("containerStatuses") or ()
+    init: Sequence[Item] = status.get("initContainerStatuses") or ()
+    sidecars = _sidecars(spec)
+    beside = [each for each in init if each["name"] in sidecars]
+    total = len(spec.get("containers") or ()) + len(sidecars)
+    ready = sum(bool(each.get("ready")) and "running" in (each.get("state") or {}) for each in (*main, *beside))
+    counted = init if _init_reason(pod) and not _holds(status, "Initialized") else (*main, *beside)
     gates = spec.get("readinessGates") or ()
-    held = {each["type"] for each in status.get("conditions") or () if each.get("status") == "True"}
     return [
         pod["metadata"]["name"],
         f"{ready}/{total}",
         reason(pod),
-        shown,
+        _restarts(counted, now),
         age(pod, now),
         status.get("podIP") or "<none>",
         spec.get("nodeName") or "<none>",
         status.get("nominatedNodeName") or "<none>",
-        f"{sum(gate['conditionType'] in held for gate in gates)}/{len(gates)}" if gates else "<none>",
+        f"{sum(_holds(status, gate['conditionType']) for gate in gates)}/{len(gates)}" if gates else "<none>",
     ]
 
 
@@ -51,16 +44,44 @@ def reason(pod: Item) -> str:
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition.get("reason") == "SchedulingGated":
             word = "SchedulingGated"
-    word = _init_reason(pod) or _container_reason(status, word)
+    starting = _init_reason(pod)
+    if starting:
+        word = starting
+    if not starting or _holds(status, "Initialized"):
+        word = _container_reason(status, word)
     if pod["metadata"].get("deletionTimestamp"):
-        return "Unknown" if status.get("reason") == "NodeLost" else "Terminating"
+        if status.get("reason") == "NodeLost":
+            return "Unknown"
+        if status.get("phase") not in ("Succeeded", "Failed"):
+            return "Terminating"
     return str(word)
+
+
+def _sidecars(spec: Item) -> set[str]:
+    return {each["name"] for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"}
+
+
+def _holds(status: Item, kind: str) -> bool:
+    return any(each["type"] == kind and each.get("status") == "True" for each in status.get("conditions") or ())
+
+
+def _restarts(statuses: Sequence[Item], now: float) -> str:
+    restarts = sum(each.get("restartCount") or 0 for each in statuses)
+    ended: list[str] = [
+        each["lastState"]["terminated"]["finishedAt"]
+        for each in statuses
+        if ((each.get("lastState") or {}).get("terminated") or {}).get("finishedAt")
+    ]
+    if not restarts or not ended:
+        return str(restarts)
+    ago = now - dt.datetime.fromisoformat(max(ended)).timestamp()
+    return f"{restarts} ({human_duration(ago)} ago)"
 
 
 def _init_reason(pod: Item) -> str:
     """`Init:0/1` and the like while an init container has not finished; else empty."""
     spec = pod["spec"]
-    sidecars = {each["name"] for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"}
+    sidecars = _sidecars(spec)
     for index, each in enumerate((pod.get("status") or {}).get("initContainerStatuses") or ()):
         state = each.get("state") or {}
         terminated, waiting = state.get("terminated"), state.get("waiting") or {}
@@ -88,8 +109,7 @@ def _container_reason(status: Item, word: str) -> str:
         elif each.get("ready") and "running" in state:
             running = True
     if word == "Completed" and running:
-        ready = any(each["type"] == "Ready" and each.get("status") == "True" for each in status.get("conditions") or ())
-        return "Running" if ready else "NotReady"
+        return "Running" if _holds(status, "Ready") else "NotReady"
     return word
 
 

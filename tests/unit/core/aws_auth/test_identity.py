@@ -173,3 +173,50 @@ def test_break_glass_takes_one_principal_by_its_exact_arn(arn: str) -> None:
     user = mapped(role("rescue"), break_glass([f"arn:aws:iam::{ACCOUNT}:role/rescue"])).user
     assert user is not None
     assert user.groups == ("system:masters",)
+
+
+PINNED = f"""
+- rolearn: arn:aws:iam::{ACCOUNT}:role/a
+  username: a
+  userid: %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("user_id", "pin", "code"),
+    [
+        ("AROAEXAMPLEEXAMPLE01", True, "user-rendered"),
+        ("AROAEXAMPLEEXAMPLE02", True, "principal-recreated"),
+        ("nonsense", True, "entry-unusable"),
+        ('""', True, "entry-unusable"),
+        ("AROAEXAMPLEEXAMPLE02", False, "user-rendered"),
+    ],
+    ids=["same", "another", "illegible", "empty", "off"],
+)
+def test_a_pinned_entry_is_for_one_principal(user_id: str, *, pin: bool, code: str) -> None:
+    """With pinning on a role that was deleted and made again stays out, and so does everybody if the id is illegible."""
+    mappings = load(read_sections({"mapRoles": PINNED % user_id}), rules=Rules(pin_principal_ids=pin))
+    caller = Caller(f"arn:aws:iam::{ACCOUNT}:role/a", user_id="AROAEXAMPLEEXAMPLE01", session_name="s")
+    found = mapped(caller, mappings)
+    assert found.decision.reasons[-1].code == code
+    assert (found.user is not None) is (code == "user-rendered")
+
+
+@pytest.mark.parametrize(
+    ("arn", "code"),
+    [
+        (f"arn:aws:iam::{ACCOUNT}:role/path/A", "user-rendered"),
+        ("", "user-rendered"),
+        (f"arn:aws:iam::{ACCOUNT}:role/b", "principal-renamed"),
+        ("x", "entry-unusable"),
+    ],
+    ids=["path-and-case", "none", "another", "illegible"],
+)
+def test_by_unique_id_an_arn_must_agree_where_it_is_given(arn: str, code: str) -> None:
+    """A strict dynamic file finds entries by unique id; a renamed principal stays out, an illegible ARN lets nobody in."""
+    text = f"- {{userid: AROAEXAMPLEEXAMPLE01, rolearn: '{arn}', username: a}}"
+    mappings = load(read_sections({"mapRoles": text}), rules=Rules(by_principal_id=True))
+    caller = Caller(f"arn:aws:iam::{ACCOUNT}:role/a", user_id="AROAEXAMPLEEXAMPLE01", session_name="s")
+    assert mapped(caller, mappings).decision.reasons[-1].code == code
+    stranger = Caller(f"arn:aws:iam::{ACCOUNT}:role/a", user_id="AROAEXAMPLEEXAMPLE02", session_name="s")
+    assert mapped(stranger, mappings).decision.reasons[0].code == "not-mapped"

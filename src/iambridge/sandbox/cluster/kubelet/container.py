@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from iambridge.errors import BridgeError, ContainerError, CreateContainerConfigError, KubernetesError, StartError
-from iambridge.sandbox.cluster.kubelet import environment, process
+from iambridge.sandbox.cluster.cancellation import cancel_all
+from iambridge.sandbox.cluster.kubelet import environment, process, readiness
 from iambridge.sandbox.cluster.kubelet.command import argv, image_entry
 from iambridge.sandbox.cluster.kubelet.environment import Object
 from iambridge.sandbox.cluster.kubelet.host import Host
@@ -18,6 +19,8 @@ from iambridge.sandbox.cluster.kubelet.mounts import rewrite
 from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord
 from iambridge.sandbox.cluster.kubelet.pod_volumes import PodVolumes
 from iambridge.sandbox.cluster.kubelet.process import ContainerProcess, Launch
+from iambridge.sandbox.cluster.kubelet.process_user import ProcessUser, rights
+from iambridge.sandbox.cluster.kubelet.reach import Given, this_python
 from iambridge.sandbox.cluster.timestamps import timestamp
 
 _FIRST_BACK_OFF_SECONDS = 10.0
@@ -99,12 +102,14 @@ class Container:
         running = await self._start()
         if running is None:
             return self.record.exit_code or 0
+        probing = asyncio.create_task(self._probe())
         try:
             code = await running.wait()
         except asyncio.CancelledError:
             running.signal(signal.SIGKILL)
             raise
         finally:
+            await cancel_all([probing])
             self._process = None
             self._host.warden.forget(running)
             if self.log is not None:
@@ -112,6 +117,21 @@ class Container:
         self.record.terminate(code, self._now())
         await self._changed()
         return code
+
+    async def _probe(self) -> None:
+        """Keep the record's readiness current while the process runs, if the container has a probe for that."""
+        if not self.record.spec.get("readinessProbe"):
+            return
+
+        async def changed(ready: bool) -> None:  # noqa: FBT001 - the state itself
+            self.record.passing = ready
+            await self._changed()
+
+        async def failed(words: str) -> None:
+            message = f"Readiness probe failed: {words}"
+            await self._host.events.warning(self._pod, "Unhealthy", message, field=self._field)
+
+        await readiness.watch(self.record.spec, self._pod["status"]["podIP"], changed=changed, failed=failed)
 
     async def _start(self) -> ContainerProcess | None:
         """The process, or None when it could not start (the record says so) or the pod ends before it could."""
@@ -162,11 +182,12 @@ class Container:
     async def _launch(self) -> Launch:
         """What to start, as the pod, the node and the image map say."""
         host, spec = self._host, self.record.spec
-        _refuse_root(self._pod, spec)
+        own_rights = rights(self._pod, spec, os.getuid())
         sources = await self._volumes.fetch(environment.named_sources([spec]))
         entry = image_entry(spec.get("image") or "", host.configuration.image_map)
         aws = host.configuration.aws_environment()
-        base = {"PATH": host.configuration.path, **self._directories(), **(entry.environment if entry else {})}
+        places = self._directories(own_rights.user)
+        base = {"PATH": host.configuration.path, **places, **(entry.environment if entry else {})}
         node = {**host.configuration.service_environment(), **aws}
         own = environment.container_environment(self._pod, spec, sources, base=base, node=node)
         command = argv(spec, entry, own.values)
@@ -176,19 +197,27 @@ class Container:
             command = [rewrite(word, mounts) for word in command]
             values = {name: rewrite(value, mounts) for name, value in values.items()}
             await self._tell_rewritten([mount.mount_path for mount in mounts])
-        await self._tell([name for name in own.added if name in aws], spec, entry.argv if entry else ())
-        launch = Launch(command, values, spec.get("workingDir") or base["HOME"], self._directory / "staging")
-        return prepared(host.mode, launch, mounts)
+        await self._tell([name for name in own.added if name in aws], own_rights.user, entry.argv if entry else ())
+        cwd = spec.get("workingDir") or base["HOME"]
+        launch = Launch(command, values, cwd, self._directory / "staging", rights=own_rights)
+        given = [*this_python(), *(Given(path) for path in host.configuration.readable)]
+        given += [Given(Path(place), writable=True) for place in places.values()]
+        return prepared(host.mode, launch, mounts, given)
 
-    def _directories(self) -> dict[str, str]:
+    def _directories(self, user: ProcessUser | None) -> dict[str, str]:
         for name in ("home", "tmp", "staging"):
             (self._directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            if user is not None and name != "staging":
+                os.chown(self._directory / name, user.uid, user.gid)
         return {"HOME": str(self._directory / "home"), "TMPDIR": str(self._directory / "tmp")}
 
-    async def _tell(self, added: list[str], spec: Object, entrypoint: tuple[str, ...]) -> None:
+    async def _tell(self, added: list[str], user: ProcessUser | None, entrypoint: tuple[str, ...]) -> None:
         """Say what stands in for the image. The words are those of the pod, not expanded: a value may be secret."""
+        spec = self.record.spec
         words = [*(spec.get("command") or entrypoint), *(spec.get("args") or ())]
         message = f"Image {spec.get('image', '')} ignored; running {words} as a host process"
+        if user is not None:
+            message += f" of user {user.uid}"
         await self._host.events.normal(self._pod, "ImageIgnored", message, field=self._field)
         if added:
             message = f"The node added {', '.join(sorted(added))} to the environment of container {spec['name']}"
@@ -216,24 +245,3 @@ class Container:
 
     def _now(self) -> str:
         return timestamp(self._host.now())
-
-
-def _refuse_root(pod: Object, spec: Object) -> None:
-    """The process has the kubelet's own user: refuse what the pod says about its user where that is not so.
-
-    Raises:
-        CreateContainerConfigError: in the kubelet's words.
-    """
-    security = {**(pod["spec"].get("securityContext") or {}), **(spec.get("securityContext") or {})}
-    user = security.get("runAsUser")
-    if user is not None and user != os.getuid():
-        raise CreateContainerConfigError(
-            f"the embedded node runs containers as user {os.getuid()}, not as runAsUser {user}",
-            fix=f"leave runAsUser out, or set it to {os.getuid()}",
-        )
-    if security.get("runAsNonRoot") and os.getuid() == 0:
-        raise CreateContainerConfigError(
-            f'container has runAsNonRoot and image will run as root (pod: "{pod["metadata"]["name"]}",'
-            f" container: {spec['name']})",
-            fix="start iambridge as a user other than root",
-        )

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from iambridge.sandbox.cluster.client import SystemClient
@@ -25,7 +26,8 @@ class KubeletConfiguration:
     """`directory` holds the pods' volumes, logs and homes, and must be private to the user.
 
     `environment` is what the node adds to every container that does not set the name itself: endpoint, CA bundle and
-    region. `instance_metadata_endpoint` is the URL of the node's IMDS when it has an instance profile; without one,
+    region. `readable` are the files that these variables name: every pod can read them, whatever its user.
+    `instance_metadata_endpoint` is the URL of the node's IMDS when it has an instance profile; without one,
     SDKs in pods are told that there is none.
     """
 
@@ -34,6 +36,7 @@ class KubeletConfiguration:
     api_port: int
     node_name: str = "iambridge"
     environment: Mapping[str, str] = field(default_factory=dict)
+    readable: tuple[Path, ...] = ()
     image_map: tuple[ImageEntry, ...] = ()
     instance_metadata_endpoint: str = ""
     path: str = field(default_factory=search_path)
@@ -55,7 +58,10 @@ class KubeletConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`now` gives seconds since the epoch, `random` a number in [0, 1) for jitter."""
+    """`now` gives seconds since the epoch, `random` a number in [0, 1) for jitter.
+
+    `pod_network` is where pods have their addresses; None when they share the host's.
+    """
 
     configuration: KubeletConfiguration
     client: SystemClient
@@ -64,3 +70,4 @@ class Host:
     warden: Warden
     now: Callable[[], float]
     random: Callable[[], float]
+    pod_network: IPv4Network | None = None

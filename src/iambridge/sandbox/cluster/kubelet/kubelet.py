@@ -12,11 +12,13 @@ from iambridge.errors import BadRequest, KubernetesError, NotFound
 from iambridge.sandbox.cluster.cancellation import cancel_all
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.events import EventRecorder
-from iambridge.sandbox.cluster.kubelet import logs
+from iambridge.sandbox.cluster.kubelet import logs, pod_addresses
 from iambridge.sandbox.cluster.kubelet.environment import Object
 from iambridge.sandbox.cluster.kubelet.host import Host, KubeletConfiguration
 from iambridge.sandbox.cluster.kubelet.mount_mode import MountMode, probe
 from iambridge.sandbox.cluster.kubelet.node import heartbeat, register
+from iambridge.sandbox.cluster.kubelet.pod_addresses import PodAddresses
+from iambridge.sandbox.cluster.kubelet.pod_status import HOST_ADDRESS
 from iambridge.sandbox.cluster.kubelet.pod_worker import PodWorker
 from iambridge.sandbox.cluster.kubelet.process import Warden, kill_recorded
 from iambridge.sandbox.cluster.reflector import Reflector
@@ -54,6 +56,7 @@ class Kubelet:
         self._deleting: set[asyncio.Task[None]] = set()
         self._background: list[asyncio.Task[None]] = []
         self._host: Host | None = None
+        self._addresses = PodAddresses(None)
         self._reflector = Reflector(client, "pods", self._on_pod)
 
     async def start(self) -> None:
@@ -70,7 +73,10 @@ class Kubelet:
         await warden.start()
         events = EventRecorder(self._client, "kubelet", self._now, host=name)
         jitter = random.SystemRandom().random
-        self._host = Host(self._configuration, self._client, events, mode, warden, self._now, jitter)
+        self._addresses = pod_addresses.claim(str(directory.resolve()))
+        self._host = Host(
+            self._configuration, self._client, events, mode, warden, self._now, jitter, self._addresses.network
+        )
         node = await register(self._host)
         await events.normal(node, "Starting", "Starting kubelet; pods are host processes, this is not a sandbox")
         if mode is MountMode.REWRITE:
@@ -94,6 +100,7 @@ class Kubelet:
         await cancel_all(ending)
         if self._host is not None:
             await self._host.warden.stop()
+        self._addresses.close()
 
     async def logs(self, pod: Object, container: str, options: logs.LogOptions) -> AsyncIterator[bytes]:
         """A container's log, for the API server's `pods/log`.
@@ -136,10 +143,14 @@ class Kubelet:
 
     def _begin(self, uid: str, pod: dict[str, Any]) -> None:
         assert self._host is not None
-        worker = PodWorker(self._host, pod, self._directory(uid))
+        ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        address = HOST_ADDRESS
+        if not ended and not pod["spec"].get("hostNetwork"):
+            address = self._addresses.take(uid, before=(pod.get("status") or {}).get("podIP") or "")
+        worker = PodWorker(self._host, pod, self._directory(uid), address)
         self._workers[uid] = worker
         worker.lost()
-        if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed"):
+        if not ended:
             self._tasks[uid] = asyncio.create_task(self._run(worker), name=f"pod:{pod['metadata']['name']}")
 
     async def _run(self, worker: PodWorker) -> None:
@@ -147,6 +158,8 @@ class Kubelet:
             await worker.run()
         except Exception:  # noqa: BLE001 - one pod must not stop the others
             _log.exception("pod %s: the kubelet failed", worker.pod["metadata"]["name"])
+        finally:
+            self._addresses.give_back(worker.pod["metadata"]["uid"])
 
     def _delete(self, uid: str, pod: dict[str, Any]) -> None:
         if any(task.get_name() == f"delete:{uid}" for task in self._deleting):

@@ -7,6 +7,9 @@ of iambridge. The specification comes as one JSON object on stdin:
     staging     an empty directory of the pod, used when the root directory itself is rebuilt
     argv, env   what to exec, and its whole environment
     cwd         working directory, as the process sees it
+    user        `[uid, gid, [supplementary group, ...]]` to become before exec; null to stay
+    confined    whether to forbid that a set-user-ID program gains rights (no_new_privs)
+    powerless   whether to drop all capabilities for good; only root has any to drop
     parent      process id of the kubelet; with it gone nothing is started
     status      file descriptor for a failure, `{"stage": ..., "error": ...}`; closed unused by a successful exec
 
@@ -15,6 +18,7 @@ start that failed, as container runtimes report it.
 """
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -32,6 +36,9 @@ _MS_PRIVATE = 1 << 18
 _MS_RELATIME = 1 << 21
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITIES = 64
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 _START_FAILED = 128
 # statvfs flags that equal the mount flags of the same name, and must be kept by a remount in a user namespace
@@ -43,11 +50,19 @@ def main() -> None:
     specification = json.loads(sys.stdin.buffer.read())
     status = int(specification["status"])
     os.set_inheritable(status, False)
+    os.umask(0o022)  # mount points are directories that everyone may enter
     stage = "mount"
     try:
         if specification["steps"]:
             _private_namespace()
             _mount_all(specification["steps"], specification["staging"])
+        stage = "user"
+        if specification["powerless"]:
+            _drop_capabilities()
+        if specification["user"]:
+            _become(*specification["user"])
+        if specification["confined"] and sys.platform == "linux":
+            _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         stage = "start"
         _follow_parent(int(specification["parent"]))
         _plain_process()
@@ -67,17 +82,32 @@ def _plain_process() -> None:
     for ignored in ("SIGPIPE", "SIGXFSZ", "SIGINT"):
         signal.signal(getattr(signal, ignored), signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    os.umask(0o022)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
 
 
 def _follow_parent(parent: int) -> None:
-    """Die with the kubelet. After unshare, since a change of credentials clears the setting."""
+    """Die with the kubelet. After unshare and setuid, since a change of credentials clears the setting."""
     if sys.platform == "linux":
         _call("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(_START_FAILED)
+
+
+def _drop_capabilities() -> None:
+    """Empty the bounding set: the exec that follows takes from root whatever is not in it."""
+    for number in range(_CAPABILITIES):
+        if _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0) == -1 and ctypes.get_errno() != errno.EINVAL:
+            raise OSError(ctypes.get_errno(), f"capability {number}: {os.strerror(ctypes.get_errno())}")
+
+
+def _become(uid: int, gid: int, groups: list[int]) -> None:
+    """Take on a user for good. Output stays its own, also for a program that opens /dev/stdout."""
+    for descriptor in (1, 2):
+        os.fchown(descriptor, uid, gid)
+    os.setgroups(groups)
+    os.setgid(gid)
+    os.setuid(uid)
 
 
 def _private_namespace() -> None:

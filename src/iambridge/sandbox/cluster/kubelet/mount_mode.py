@@ -5,13 +5,16 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
-from iambridge.errors import ContainerError
+from iambridge.errors import ContainerError, CreateContainerConfigError
 from iambridge.sandbox.cluster.kubelet.logs import ContainerLog
 from iambridge.sandbox.cluster.kubelet.mounts import Mount, bubblewrap_arguments, plan
 from iambridge.sandbox.cluster.kubelet.process import Launch, start
+from iambridge.sandbox.cluster.kubelet.reach import Given, reach
 
 BUBBLEWRAP = "/usr/bin/bwrap"  # the path that distributions' AppArmor profiles name
 
@@ -34,19 +37,31 @@ async def probe(directory: Path) -> MountMode:
     return MountMode.REWRITE
 
 
-def prepared(mode: MountMode, launch: Launch, mounts: list[Mount]) -> Launch:
+def prepared(mode: MountMode, launch: Launch, mounts: list[Mount], given: Sequence[Given] = ()) -> Launch:
     """`launch` with `mounts` in place. With `REWRITE` it is unchanged: the caller rewrites.
+
+    `given` is what a process of another user must reach beside them.
 
     Raises:
         FailedMount: a mount point that cannot be made.
+        CreateContainerConfigError: this mode cannot give a process another user.
     """
+    user = launch.rights.user
+    if user is not None and user.uid != os.getuid():
+        if mode is not MountMode.NAMESPACE:
+            raise CreateContainerConfigError(
+                f"this machine has no mount namespaces for root, so a process of user {user.uid} could not reach"
+                " its volumes",
+                fix="start iambridge as the user that the pod names, or leave runAsUser and runAsNonRoot out",
+            )
+        return replace(launch, steps=plan(mounts, before=reach(given, user)))
     if mode is MountMode.REWRITE or not mounts:
         return launch
     if mode is MountMode.NAMESPACE:
-        return Launch(launch.argv, launch.environment, launch.cwd, launch.staging, plan(mounts))
+        return replace(launch, steps=plan(mounts))
     flags = bubblewrap_arguments(plan(mounts, whole_root=True))
     argv = [BUBBLEWRAP, *flags, "--chdir", launch.cwd, "--", *launch.argv]
-    return Launch(argv, launch.environment, "/", launch.staging, wrapped=True)
+    return replace(launch, argv=argv, cwd="/", wrapped=True)
 
 
 async def _works(mode: MountMode, directory: Path) -> bool:

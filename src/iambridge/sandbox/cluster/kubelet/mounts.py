@@ -30,19 +30,18 @@ class Mount:
     read_only: bool = False
 
 
-def plan(mounts: Iterable[Mount], *, whole_root: bool = False) -> Steps:
+def plan(mounts: Iterable[Mount], *, whole_root: bool = False, before: Sequence[list[str]] = ()) -> Steps:
     """The steps for `launch.py`, in the order to take them.
 
     A step is `["root", "/"]` (build a new root directory), `["tmpfs", mode, path]`, `["symlink", target, path]`,
     `["keep", source, path]` (skipped when the source is gone) or `["bind", source, "ro"|"rw", path]`.
-    `whole_root` rebuilds the root directory in any case, as bubblewrap needs it.
+    `whole_root` rebuilds the root directory in any case, as bubblewrap needs it. `before` are steps to take once
+    directories are rebuilt and before volumes are in place.
 
     Raises:
         FailedMount: a mount point that cannot be made, by name.
     """
     targets = sorted(((_target(mount), mount) for mount in mounts), key=lambda each: (each[0].count("/"), each[0]))
-    if not targets and not whole_root:
-        return []
     seen: dict[str, Mount] = {}
     rebuilt = {"/"} if whole_root else set()
     for target, mount in targets:
@@ -53,6 +52,7 @@ def plan(mounts: Iterable[Mount], *, whole_root: bool = False) -> Steps:
     steps: Steps = []
     for directory in sorted(rebuilt, key=lambda path: (path.rstrip("/").count("/"), path)):
         steps += _rebuild(directory)
+    steps += before
     for target, mount in targets:
         steps.append(["bind", str(mount.source), "ro" if mount.read_only else "rw", target])
     return steps

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import platform
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from iambridge import __version__
 from iambridge.errors import AlreadyExists, KubernetesError, NotFound
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.kubelet.host import Host
-from iambridge.sandbox.cluster.kubelet.pod_status import ADDRESS
+from iambridge.sandbox.cluster.kubelet.pod_status import HOST_ADDRESS
 from iambridge.sandbox.cluster.timestamps import timestamp
 
 _log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _WARNING = "not a sandbox: pods are processes of this machine with the rights of the user who started iambridge"
 
 
-def node_object(name: str, mount_mode: str) -> dict[str, Any]:
+def node_object(name: str, mount_mode: str, pod_network: IPv4Network | None = None) -> dict[str, Any]:
     """The Node as it is registered: pods here are processes, and it says so wherever a person looks."""
     system, architecture = platform.system().lower(), _ARCHITECTURES.get(platform.machine(), platform.machine())
     return {
@@ -41,7 +42,7 @@ def node_object(name: str, mount_mode: str) -> dict[str, Any]:
             },
             "annotations": {"iambridge.dev/isolation": _WARNING, "iambridge.dev/mount-mode": mount_mode},
         },
-        "spec": {},
+        "spec": {"podCIDR": str(pod_network), "podCIDRs": [str(pod_network)]} if pod_network else {},
     }
 
 
@@ -57,7 +58,10 @@ def node_status(now: str, conditions: list[dict[str, Any]]) -> dict[str, Any]:
         "lastTransitionTime": next((c["lastTransitionTime"] for c in conditions if c.get("type") == "Ready"), now),
     }
     return {
-        "addresses": [{"type": "InternalIP", "address": ADDRESS}, {"type": "Hostname", "address": platform.node()}],
+        "addresses": [
+            {"type": "InternalIP", "address": HOST_ADDRESS},
+            {"type": "Hostname", "address": platform.node()},
+        ],
         "capacity": resources,
         "allocatable": resources,
         "conditions": [ready],
@@ -79,11 +83,12 @@ def node_status(now: str, conditions: list[dict[str, Any]]) -> dict[str, Any]:
 async def register(host: Host) -> dict[str, Any]:
     """Create or renew the Node and its status; returns it."""
     client, name = host.client, host.configuration.node_name
-    wanted = node_object(name, host.mode.value)
+    wanted = node_object(name, host.mode.value, host.pod_network)
     try:
         node: dict[str, Any] = await client.create("nodes", "", wanted)
     except AlreadyExists:
-        change = {"metadata": {key: wanted["metadata"][key] for key in ("labels", "annotations")}}
+        metadata = {key: wanted["metadata"][key] for key in ("labels", "annotations")}
+        change = {"metadata": metadata, "spec": wanted["spec"]}
         node = await client.patch("nodes", "", name, change, kind="merge")
     await _write_status(client, name, node, timestamp(host.now()))
     return node

@@ -7,12 +7,15 @@ from typing import Any
 from iambridge.sandbox.cluster.kubelet.environment import Object
 
 IMAGE_ID = "process://host"
-ADDRESS = "127.0.0.1"
+HOST_ADDRESS = "127.0.0.1"
 
 
 @dataclass(slots=True)
 class ContainerRecord:
-    """One container as the kubelet knows it. `state` and `last_state` are core/v1 ContainerState objects."""
+    """One container as the kubelet knows it. `state` and `last_state` are core/v1 ContainerState objects.
+
+    `passing` is what its readiness probe last said; without such a probe nothing reads it.
+    """
 
     spec: Object
     state: Mapping[str, Any] = field(default_factory=lambda: {"waiting": {"reason": "PodInitializing"}})
@@ -20,6 +23,8 @@ class ContainerRecord:
     restart_count: int = 0
     starts: int = 0
     container_id: str = ""
+    initial: bool = False
+    passing: bool = False
 
     @property
     def name(self) -> str:
@@ -28,11 +33,18 @@ class ContainerRecord:
     @property
     def sidecar(self) -> bool:
         """An init container that runs beside the others. Source: KEP-753."""
-        return self.spec.get("restartPolicy") == "Always"
+        return self.initial and self.spec.get("restartPolicy") == "Always"
 
     @property
     def running(self) -> bool:
         return "running" in self.state
+
+    @property
+    def ready(self) -> bool:
+        """An init container is ready when it has succeeded, any other while it runs and its probe says so."""
+        if self.initial and not self.sidecar:
+            return self.initialized
+        return self.running and (self.passing or not self.spec.get("readinessProbe"))
 
     @property
     def exit_code(self) -> int | None:
@@ -59,11 +71,13 @@ class ContainerRecord:
         self.restart_count = self.starts
         self.starts += 1
         self.container_id = container_id
+        self.passing = False
         self.state = {"running": {"startedAt": now}}
 
     def terminate(self, code: int, now: str, *, reason: str = "", message: str = "") -> None:
         """The run ended with this exit code."""
         started = (self.state.get("running") or {}).get("startedAt", now)
+        self.passing = False
         self.state = {
             "terminated": {
                 "exitCode": code,
@@ -77,37 +91,33 @@ class ContainerRecord:
 
     def status(self) -> dict[str, Any]:
         """As a core/v1 ContainerStatus."""
-        ready = self.running or (
-            "terminated" in self.state and self.state["terminated"]["exitCode"] == 0 and self.initial
-        )
         return {
             "name": self.name,
             "image": self.spec.get("image", ""),
             "imageID": IMAGE_ID if self.starts else "",
             "state": dict(self.state),
             "lastState": dict(self.last_state),
-            "ready": ready,
+            "ready": self.ready,
             "started": self.running,
             "restartCount": self.restart_count,
             **({"containerID": self.container_id} if self.container_id else {}),
         }
 
-    initial: bool = False
-
 
 def phase(restart_policy: str, init: Sequence[ContainerRecord], containers: Sequence[ContainerRecord]) -> str:
-    """Pending, Running, Succeeded or Failed."""
-    if any(record.exit_code not in (None, 0) and not record.sidecar for record in init) and restart_policy == "Never":
+    """Pending, Running, Succeeded or Failed. A sidecar that runs keeps the pod Running; how it ends is no matter."""
+    ordinary = [record for record in init if not record.sidecar]
+    if restart_policy == "Never" and any(record.exit_code not in (None, 0) for record in ordinary):
         return "Failed"
     started = any(record.starts for record in containers)
     if not started and not all(record.initialized for record in init):
         return "Pending"
     if any("waiting" in record.state and "terminated" not in record.last_state for record in containers):
         return "Pending"
-    codes = [record.exit_code for record in containers]
-    if any(record.running for record in containers) or restart_policy == "Always":
+    alive = any(record.running for record in (*init, *containers))
+    if alive or restart_policy == "Always":
         return "Running"
-    if all(code == 0 for code in codes):
+    if all(record.exit_code == 0 for record in containers):
         return "Succeeded"
     return "Failed" if restart_policy == "Never" else "Running"
 
@@ -118,6 +128,7 @@ def pod_status(
     containers: Sequence[ContainerRecord],
     *,
     now: str,
+    address: str = HOST_ADDRESS,
     ended: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The whole status. `ended` overrides phase, reason and message of a pod that the kubelet itself ended."""
@@ -128,10 +139,7 @@ def pod_status(
         "phase": found,
         **ended,
         "qosClass": before.get("qosClass") or "BestEffort",
-        "hostIP": ADDRESS,
-        "hostIPs": [{"ip": ADDRESS}],
-        "podIP": ADDRESS,
-        "podIPs": [{"ip": ADDRESS}],
+        **addresses(address),
         "startTime": before.get("startTime") or now,
         "conditions": _conditions(before.get("conditions") or (), found, init, containers, now),
         "containerStatuses": [record.status() for record in containers],
@@ -141,6 +149,16 @@ def pod_status(
     return status
 
 
+def addresses(address: str) -> dict[str, Any]:
+    """The addresses of a pod and of its host, as PodStatus has them."""
+    return {
+        "hostIP": HOST_ADDRESS,
+        "hostIPs": [{"ip": HOST_ADDRESS}],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+    }
+
+
 def _conditions(
     before: Sequence[Mapping[str, Any]],
     found: str,
@@ -148,12 +166,11 @@ def _conditions(
     containers: Sequence[ContainerRecord],
     now: str,
 ) -> list[dict[str, Any]]:
-    uninitialized = [r.name for r in init if not r.initialized]
-    unready = [r.name for r in containers if not r.running]
-    initialized = _condition(
-        not uninitialized or found == "Succeeded", "ContainersNotInitialized", "incomplete", uninitialized
-    )
-    ready = _condition(not unready and not uninitialized, "ContainersNotReady", "unready", unready)
+    started = any(record.starts for record in containers)  # then init containers are behind the pod for good
+    uninitialized = [] if started else [record.name for record in init if not record.initialized]
+    unready = [record.name for record in (*(r for r in init if r.sidecar), *containers) if not record.ready]
+    initialized = _condition(not uninitialized, "ContainersNotInitialized", "incomplete", uninitialized)
+    ready = _condition(not unready, "ContainersNotReady", "unready", unready)
     if found == "Succeeded":
         initialized = {"status": "True", "reason": "PodCompleted"}
         ready = {"status": "False", "reason": "PodCompleted"}

@@ -2,24 +2,25 @@
 
 import asyncio
 import logging
+import os
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from iambridge.core.service_account_token import refresh_time
 from iambridge.errors import FailedMount, KubernetesError, NotFound
 from iambridge.sandbox.cluster.kubelet import volumes
 from iambridge.sandbox.cluster.kubelet.environment import Object, Sources
 from iambridge.sandbox.cluster.kubelet.host import Host
 from iambridge.sandbox.cluster.kubelet.mounts import Mount
+from iambridge.sandbox.cluster.kubelet.process_user import volume_owner
 
 _log = logging.getLogger(__name__)
 
 _SYNC_SECONDS = 60.0
 _RETRY_SECONDS = 5.0
-_OLDEST_SECONDS = 24 * 3600.0
-_JITTER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +30,6 @@ class HeldToken:
     token: str = field(repr=False)
     expires: float
     refresh: float
-
-
-def refresh_time(issued: float, expires: float, jitter: float) -> float:
-    """When a token is replaced: at 80 % of its life or at 24 hours, less up to 10 seconds. `jitter` is in [0, 1).
-
-    Source: kubernetes pkg/kubelet/token requiresRefresh.
-    """
-    return issued + min(0.8 * (expires - issued), _OLDEST_SECONDS) - jitter * _JITTER_SECONDS
 
 
 class PodVolumes:
@@ -60,13 +53,14 @@ class PodVolumes:
         for projection in volumes.token_projections(self._pod):
             await self._hold_token(projection)
         tokens = {key: held.token for key, held in self._tokens.items()}
+        group = volume_owner(self._pod)[1] if os.getuid() == 0 else None
         for volume in self._pod["spec"].get("volumes") or ():
             directory = self._directory / volume["name"]
             content = volumes.files(self._pod, volume, sources, tokens)
             if content is None:
-                _make(directory)
+                _make(directory, group)
             else:
-                volumes.write(directory, content, dated=self._dated)
+                volumes.write(directory, volumes.owned(content, group), dated=self._dated)
 
     async def keep_current(self) -> None:
         """Renew tokens in time and follow ConfigMaps and Secrets, until cancelled. What fails keeps its old content."""
@@ -159,5 +153,11 @@ class PodVolumes:
         return f"{datetime.fromtimestamp(self._host.now()).astimezone():%Y_%m_%d_%H_%M_%S}.{secrets.token_hex(4)}"
 
 
-def _make(directory: Path) -> None:
-    directory.mkdir(mode=0o777, parents=True, exist_ok=True)
+def _make(directory: Path, group: int | None) -> None:
+    """An emptyDir: anyone in the pod may write it, and with fsGroup what is made in it belongs to that group."""
+    if directory.exists():
+        return
+    directory.mkdir(parents=True)
+    if group is not None:
+        os.chown(directory, -1, group)
+    directory.chmod(0o777 if group is None else 0o2777)

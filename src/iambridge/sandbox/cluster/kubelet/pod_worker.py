@@ -12,7 +12,7 @@ from iambridge.errors import Conflict, FailedMount, KubernetesError, NotFound
 from iambridge.sandbox.cluster.kubelet.container import Container
 from iambridge.sandbox.cluster.kubelet.environment import Object
 from iambridge.sandbox.cluster.kubelet.host import Host
-from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord, pod_status
+from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord, addresses, pod_status
 from iambridge.sandbox.cluster.kubelet.pod_volumes import PodVolumes
 from iambridge.sandbox.cluster.timestamps import timestamp
 
@@ -21,16 +21,19 @@ _log = logging.getLogger(__name__)
 _FIRST_RETRY_SECONDS = 0.5
 _LONGEST_RETRY_SECONDS = 30.0
 _DEFAULT_GRACE_SECONDS = 30
+_LEAST_SIDECAR_GRACE_SECONDS = 2.0
 
 
 class PodWorker:
-    """Owns `directory` and everything that runs for the pod."""
+    """Owns `directory` and everything that runs for the pod, which has `address`."""
 
-    def __init__(self, host: Host, pod: Object, directory: Path) -> None:
+    def __init__(self, host: Host, pod: Object, directory: Path, address: str) -> None:
         self._host = host
-        self.pod = pod
+        self._address = address
+        # the downward API gives containers their pod's addresses, which the stored status does not have yet
+        self.pod = {**pod, "status": {**(pod.get("status") or {}), **addresses(address)}}
         self._directory = directory
-        self._volumes = PodVolumes(host, pod, directory / "volumes")
+        self._volumes = PodVolumes(host, self.pod, directory / "volumes")
         self.init = self._containers("initContainers")
         self.main = self._containers("containers")
         self._ended: dict[str, str] = {}
@@ -64,11 +67,17 @@ class PodWorker:
                     await work
 
     async def stop(self, grace: float) -> None:
-        """End every container: the main ones together, then the sidecars in reverse order."""
+        """End every container within `grace` seconds: the main ones together, then the sidecars in reverse order.
+
+        Sidecars have what the others left of the grace, and two seconds at least, as a kubelet gives them.
+        """
         self._stopping.set()
-        await asyncio.gather(*(container.stop(grace) for container in self.main))
-        for container in reversed(self.init):
-            await container.stop(grace)
+        began = self._host.now()
+        ordinary = [container for container in self.init if not container.record.sidecar]
+        await asyncio.gather(*(container.stop(grace) for container in (*self.main, *ordinary)))
+        for container in self._sidecars_last_first():
+            left = grace - (self._host.now() - began)
+            await container.stop(max(left, min(grace, _LEAST_SIDECAR_GRACE_SECONDS)))
 
     def lost(self) -> None:
         """An earlier kubelet had started this pod, and its processes are gone: go on from what the status says."""
@@ -97,6 +106,7 @@ class PodWorker:
                 [container.record for container in self.init],
                 [container.record for container in self.main],
                 now=self._now(),
+                address=self._address,
                 ended=self._ended,
             )
             if status == self._published:
@@ -129,8 +139,9 @@ class PodWorker:
                 policy = self.pod["spec"].get("restartPolicy") or "Always"
                 tasks = [self._start(container, policy) for container in self.main if self._wanted(container, policy)]
                 await asyncio.gather(*tasks)
-            for container in reversed(self.init):
-                await container.stop(self._grace())
+            if not self._stopping.is_set():  # else `stop` ends them, with the grace that it was given
+                for container in self._sidecars_last_first():
+                    await container.stop(self._grace())
             await asyncio.gather(*self._running)
             await self.publish()
         finally:
@@ -148,7 +159,7 @@ class PodWorker:
                 await self._volumes.prepare()
             except (FailedMount, KubernetesError) as error:
                 await self._host.events.warning(self.pod, "FailedMount", error.message)
-                for container in self.main:
+                for container in self.init or self.main:
                     container.record.wait("ContainerCreating", error.message)
                 await self.publish()
             else:
@@ -186,13 +197,17 @@ class PodWorker:
         code = container.record.exit_code
         return code is None or policy == "Always" or (policy == "OnFailure" and code != 0)
 
+    def _sidecars_last_first(self) -> list[Container]:
+        return [container for container in reversed(self.init) if container.record.sidecar]
+
     def _containers(self, key: str) -> list[Container]:
         initial = key == "initContainers"
+        reason = "PodInitializing" if self.pod["spec"].get("initContainers") else "ContainerCreating"
         return [
             Container(
                 self._host,
                 self.pod,
-                ContainerRecord(spec, initial=initial),
+                ContainerRecord(spec, {"waiting": {"reason": reason}}, initial=initial),
                 volumes=self._volumes,
                 directory=self._directory / "containers" / spec["name"],
                 changed=self.publish,

@@ -13,6 +13,7 @@ from pathlib import Path
 from iambridge.errors import CreateContainerError, FailedMount, StartError
 from iambridge.sandbox.cluster.kubelet.logs import ContainerLog
 from iambridge.sandbox.cluster.kubelet.mounts import Steps
+from iambridge.sandbox.cluster.kubelet.process_user import Rights
 from iambridge.sandbox.cluster.kubelet.warden import kill_group, start_time
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
@@ -33,6 +34,7 @@ class Launch:
     staging: Path
     steps: Steps = field(default_factory=list)
     wrapped: bool = False
+    rights: Rights = field(default_factory=Rights)
 
 
 class ContainerProcess:
@@ -115,12 +117,16 @@ async def start(launch: Launch, *, log: ContainerLog, record: Path) -> Container
         for descriptor in (send, out[1], err[1]):
             os.close(descriptor)
     _write_record(record, process.pid)
+    rights, user = launch.rights, launch.rights.user
     specification = {
         "argv": list(launch.argv),
         "env": dict(launch.environment),
         "cwd": launch.cwd,
         "staging": str(launch.staging),
         "steps": launch.steps,
+        "user": [user.uid, user.gid, user.groups] if user else None,
+        "confined": rights.confined,
+        "powerless": rights.powerless,
         "parent": os.getpid(),
         "status": send,
     }
@@ -219,6 +225,11 @@ def _refusal(failure: Mapping[str, str], launch: Launch) -> FailedMount | StartE
     if failure["stage"] == "mount":
         return FailedMount(
             f"cannot mount the container's volumes: {failure['error']}", fix="see the node's annotations"
+        )
+    if failure["stage"] == "user":
+        return StartError(
+            f"failed to start: cannot become {launch.rights.user}: {failure['error']}",
+            fix="leave runAsUser, runAsGroup and fsGroup out: this machine does not let iambridge change its user",
         )
     if failure["stage"] == "chdir":
         return StartError(

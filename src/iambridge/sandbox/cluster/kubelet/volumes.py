@@ -5,14 +5,16 @@ directory, `..data` points to it, and every name in the volume is a symlink thro
 """
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from iambridge.errors import CreateContainerConfigError, FailedMount
 from iambridge.sandbox.cluster.kubelet.environment import Object, Sources, decoded, field_value
+from iambridge.sandbox.cluster.kubelet.process_user import volume_owner
 
 _SUPPORTED = ("configMap", "secret", "downwardAPI", "emptyDir", "projected")
 _DATA = "..data"
@@ -21,8 +23,12 @@ _Found = tuple[str, Mapping[str, Object]]
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """`user` and `group` own it, where they are not the kubelet's own."""
+
     content: bytes
     mode: int
+    user: int | None = None
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,13 @@ def named_sources(pod: Object) -> tuple[set[str], set[str]]:
     return config_maps, secrets
 
 
+def owned(content: Mapping[str, File], group: int | None) -> dict[str, File]:
+    """The files as fsGroup makes them: of that group, and readable by it. Source: volume.SetVolumeOwnership."""
+    if group is None:
+        return dict(content)
+    return {path: replace(file, mode=file.mode | 0o440, group=group) for path, file in content.items()}
+
+
 def files(
     pod: Object, volume: Object, sources: Sources, tokens: Mapping[tuple[str, int], str]
 ) -> dict[str, File] | None:
@@ -128,7 +141,10 @@ def files(
         token = source.get("serviceAccountToken")
         if token is not None:
             key = (token.get("audience") or "", int(token.get("expirationSeconds") or 3600))
-            result[token["path"]] = File(tokens[key].encode(), _token_mode(pod, mode))
+            user, group = volume_owner(pod)
+            # private when one user or a group is to own it, KEP-1205
+            private = user is not None or group is not None
+            result[token["path"]] = File(tokens[key].encode(), 0o600 if private else mode, user)
     return result
 
 
@@ -148,6 +164,8 @@ def write(directory: Path, content: Mapping[str, File], *, dated: Callable[[], s
         target = new / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.content)
+        if (file.user, file.group) != (None, None) and os.getuid() == 0:
+            os.chown(target, -1 if file.user is None else file.user, -1 if file.group is None else file.group)
         target.chmod(file.mode)
     temporary = directory / "..data_tmp"
     temporary.unlink(missing_ok=True)
@@ -193,14 +211,6 @@ def _holds(directory: Path, content: Mapping[str, File]) -> bool:
 def _mode(source: Object) -> int:
     mode = source.get("defaultMode")
     return 0o644 if mode is None else int(mode)
-
-
-def _token_mode(pod: Object, default: int) -> int:
-    """Source: the file permission rules of kubernetes KEP-1205: private when one user or a group owns the file."""
-    security = pod["spec"].get("securityContext") or {}
-    if security.get("fsGroup") is not None or security.get("runAsUser") is not None:
-        return 0o600
-    return default
 
 
 def _keys(pod: Object, volume: str, reference: Object, found: _Found, mode: int) -> dict[str, File]:

@@ -49,12 +49,10 @@ def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldE
                 field_error.forbidden(f"{place}.privileged", "this node runs pods as unprivileged host processes")
             )
         user = context.get("runAsUser")
-        if user is not None and user != kubelet_uid:
+        if user is not None and kubelet_uid not in (0, user):
             words = f"this node runs every process as its own user, {kubelet_uid}"
             errors.append(field_error.forbidden(f"{place}.runAsUser", words))
-        if context.get("runAsNonRoot") and kubelet_uid == 0:
-            words = "this node's kubelet runs as root, and so would the container"
-            errors.append(field_error.forbidden(f"{place}.runAsNonRoot", words))
+    errors += _unknown_readiness(field, spec)
     for index, volume in enumerate(spec.get("volumes") or ()):
         errors += [
             field_error.forbidden(f"{field}.volumes[{index}].{name}", "this node has no such volumes")
@@ -66,7 +64,17 @@ def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldE
     return errors
 
 
-def warnings(kind: str, obj: Mapping[str, Any]) -> list[str]:
+def _unknown_readiness(field: str, spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    """A readiness probe that is not run would leave the container ready for ever, or never."""
+    for key in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(key) or ()):
+            for name in ("exec", "grpc"):
+                if (container.get("readinessProbe") or {}).get(name) is not None:
+                    place = f"{field}.{key}[{index}].readinessProbe.{name}"
+                    yield field_error.forbidden(place, "this node has readiness probes by httpGet and tcpSocket only")
+
+
+def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
     """Fields that are stored and not honoured, one warning for each."""
     found = _pod_spec(kind, obj)
     if found is None:
@@ -75,7 +83,6 @@ def warnings(kind: str, obj: Mapping[str, Any]) -> list[str]:
     out = [
         f"{field}.{name}: not honoured: pods run as host processes on this node"
         for name in (
-            "hostNetwork",
             "hostPID",
             "hostIPC",
             "dnsConfig",
@@ -94,16 +101,21 @@ def warnings(kind: str, obj: Mapping[str, Any]) -> list[str]:
             out += [f"{place}.{name}: not run by this node" for name in skipped]
     for place, context in _contexts(field, spec):
         out += [
-            f"{place}.{name}: not honoured: pods run as host processes on this node"
-            for name in (
-                "runAsGroup",
-                "capabilities",
-                "readOnlyRootFilesystem",
-                "seccompProfile",
-                "appArmorProfile",
-                "seLinuxOptions",
-                "fsGroup",
-            )
-            if context.get(name)
+            f"{place}.{name}: not enforced: pods run as host processes on this node"
+            for name in _not_enforced(context, kubelet_uid)
         ]
     return out
+
+
+def _not_enforced(context: Mapping[str, Any], kubelet_uid: int) -> Iterator[str]:
+    """Fields of a securityContext. A node that is not root has no other group to give and no capability to drop."""
+    if kubelet_uid != 0:
+        yield from (name for name in ("runAsGroup", "fsGroup", "supplementalGroups") if context.get(name) is not None)
+    capabilities = context.get("capabilities") or {}
+    if capabilities.get("add"):
+        yield "capabilities.add"
+    if capabilities.get("drop") and kubelet_uid == 0 and (capabilities["drop"] != ["ALL"] or capabilities.get("add")):
+        yield "capabilities.drop"
+    for name in ("readOnlyRootFilesystem", "seccompProfile", "appArmorProfile", "seLinuxOptions", "procMount"):
+        if context.get(name):
+            yield name

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ import pytest
 
 from iambridge.sandbox.cluster.kubelet import launch
 from iambridge.sandbox.cluster.kubelet.mounts import Mount, Steps, plan
+from iambridge.sandbox.cluster.kubelet.process_user import ProcessUser
+from iambridge.sandbox.cluster.kubelet.reach import Given, reach
 
 if sys.platform != "linux":
     pytest.skip("mount namespaces are Linux's", allow_module_level=True)
@@ -47,7 +50,9 @@ class Launcher:
             for path in (place, *place.rglob("*")):
                 os.chown(path, user, user)
 
-    def run(self, steps: Steps, *argv: str, environment: dict[str, str] | None = None, cwd: str = "/") -> Ended:
+    def run(
+        self, steps: Steps, *argv: str, environment: dict[str, str] | None = None, cwd: str = "/", **rights: object
+    ) -> Ended:
         receive, send = os.pipe()
         specification = {
             "steps": steps,
@@ -57,6 +62,10 @@ class Launcher:
             "cwd": cwd,
             "parent": os.getpid(),
             "status": send,
+            "user": None,
+            "confined": False,
+            "powerless": False,
+            **rights,
         }
         process = subprocess.Popen(
             [self.python, "-I", "-S", str(self.script)],
@@ -76,17 +85,31 @@ class Launcher:
         return Mount("aws-iam-token", path, self.place / "token", read_only=True)
 
 
-@pytest.fixture(params=USERS, ids=lambda user: f"uid-{user}")
-def launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
-    if request.param != os.getuid() and not Path("/usr/bin/python3").exists():
-        pytest.skip("no python3 that an unprivileged user can start")
+@contextmanager
+def launching(user: int) -> Iterator[Launcher]:
     with tempfile.TemporaryDirectory(prefix="ib-launch-") as place:
         Path(place).chmod(0o755)
-        launcher = Launcher(request.param, Path(place))
+        launcher = Launcher(user, Path(place))
         trial = launcher.sh([launcher.token()], "true")
         if trial.status.get("stage") == "mount":
             pytest.skip(f"this machine forbids private mounts: {trial.status['error']}")
         yield launcher
+
+
+@pytest.fixture(params=USERS, ids=lambda user: f"uid-{user}")
+def launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
+    if request.param != os.getuid() and not Path("/usr/bin/python3").exists():
+        pytest.skip("no python3 that an unprivileged user can start")
+    with launching(request.param) as found:
+        yield found
+
+
+@pytest.fixture
+def root() -> Iterator[Launcher]:
+    if os.getuid() != 0:
+        pytest.skip("only root may take on another user, and has capabilities to drop")
+    with launching(0) as found:
+        yield found
 
 
 def test_volume_is_at_its_exact_path(launcher: Launcher) -> None:
@@ -179,7 +202,7 @@ def test_signals_and_stdin_are_a_fresh_process_s(launcher: Launcher) -> None:
 @pytest.mark.parametrize(
     ("argv", "cwd", "stage"),
     [
-        (["/nonexistent/program"], "/", "exec"),
+        (["/no/such/program"], "/", "exec"),
         (["no-such-program"], "/", "exec"),
         (["true"], "/no/such/place", "chdir"),
     ],
@@ -207,6 +230,9 @@ def test_process_dies_with_its_parent(launcher: Launcher) -> None:
         "env": {"PATH": os.defpath},
         "cwd": "/",
         "status": 2,
+        "user": None,
+        "confined": False,
+        "powerless": False,
     }
     program = (
         "import json, os, subprocess, sys\n"
@@ -228,3 +254,43 @@ def test_process_dies_with_its_parent(launcher: Launcher) -> None:
     while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline, f"{child} outlived its parent"
         time.sleep(0.01)
+
+
+def test_a_set_user_id_program_gains_nothing_when_forbidden(launcher: Launcher) -> None:
+    """allowPrivilegeEscalation: false is the kernel's no_new_privs, kept over exec."""
+    ended = launcher.run([], "grep", "NoNewPrivs", "/proc/self/status", confined=True)
+    assert ended.output.split() == ["NoNewPrivs:", "1"]
+
+
+def test_a_root_that_drops_all_capabilities_has_none(root: Launcher) -> None:
+    """capabilities.drop ALL leaves uid 0 without a right that its files do not give it."""
+    ended = root.run([], "grep", "-E", "Cap(Eff|Prm|Bnd)", "/proc/self/status", powerless=True)
+    assert [int(line.split()[1], 16) for line in ended.output.splitlines()] == [0, 0, 0]
+
+
+def test_root_becomes_the_pod_s_user_for_good(root: Launcher) -> None:
+    """The process has the ids it was given, no capability, still its volumes, and /dev/stdout is its own."""
+    script = f"cat {TOKEN_PATH}/token; echo; id -u; id -g; id -G; grep CapEff /proc/self/status; echo out > /dev/stdout"
+    ended = root.run(plan([root.token()]), "/bin/sh", "-c", script, user=[4321, 4322, [4323]])
+    token, user, group, groups, capabilities, out = ended.output.splitlines()
+    assert (token, user, group, groups, out) == ("the token", "4321", "4322", "4322 4323", "out")
+    assert int(capabilities.split()[1], 16) == 0
+
+
+def test_what_is_given_is_reached_in_a_closed_directory_and_nothing_else(root: Launcher) -> None:
+    """A directory that only root may enter holds, for a pod's user, what it needs at its own path and no more."""
+    closed = root.place / "closed"
+    (closed / "deep/home").mkdir(parents=True)
+    (closed / "key").write_text("secret")
+    (closed / "ca.crt").write_text("certificate")
+    closed.chmod(0o700)
+    os.chown(closed / "deep/home", 4321, 4321)
+    given = reach([Given(closed / "deep/home", writable=True), Given(closed / "ca.crt")], ProcessUser(4321, 4321))
+    steps = plan([Mount("data", "/iambridge-unit-test", root.place / "data")], before=given)
+    script = f"cat {closed}/ca.crt; echo kept > {closed}/deep/home/file; cat {closed}/key; echo >> {closed}/ca.crt"
+    ended = root.run(steps, "/bin/sh", "-c", script, user=[4321, 4321, []])
+    assert ended.output.startswith("certificate")
+    assert "key: No such file" in ended.output
+    assert "ca.crt: Read-only file system" in ended.output or "ca.crt: Permission denied" in ended.output
+    assert (closed / "deep/home/file").read_text() == "kept\n"
+    assert reach([Given(root.place / "data")], ProcessUser(4321, 4321)) == []

@@ -8,7 +8,7 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 def record(code: int | None = None, *, starts: int = 1, **spec: Any) -> ContainerRecord:
-    found = ContainerRecord({"name": "main", **spec})
+    found = ContainerRecord({"name": "main", **spec}, initial="restartPolicy" in spec)
     for _ in range(starts):
         found.run(NOW, "process://1")
     if code is not None:
@@ -41,6 +41,13 @@ def test_init_containers_hold_the_pod_pending() -> None:
     assert phase("Never", [record(1)], waiting) == "Failed"
     assert record(restartPolicy="Always").initialized
     assert not record().initialized
+
+
+def test_a_sidecar_keeps_the_pod_running_and_does_not_decide() -> None:
+    """While a sidecar runs the pod is Running, though all else has succeeded; how it ends is no matter."""
+    assert phase("Never", [record(restartPolicy="Always")], [record(0)]) == "Running"
+    assert phase("Never", [record(137, restartPolicy="Always")], [record(0)]) == "Succeeded"
+    assert phase("Never", [record(0, restartPolicy="Always")], [record(1)]) == "Failed"
 
 
 def test_restart_keeps_the_last_state() -> None:

@@ -26,7 +26,7 @@ SOURCES = Sources(
 def pod(*volumes: dict[str, Any], **security: int) -> dict[str, Any]:
     return {
         "metadata": {"name": "p", "namespace": "n", "labels": {"app": "a"}},
-        "spec": {"volumes": list(volumes), "securityContext": security},
+        "spec": {"volumes": list(volumes), "securityContext": security, "containers": [{"name": "c"}]},
     }
 
 
@@ -64,7 +64,7 @@ def test_token_mode(security: dict[str, int], mode: int) -> None:
     """A token is for its owner alone when the pod names an owner or a group, else as the volume says (KEP-1205)."""
     volume = {"name": "v", "projected": {"sources": [TOKEN]}}
     found = files(pod(volume, **security), volume, SOURCES, {("sts.amazonaws.com", 86400): "jwt"})
-    assert found == {"token": File(b"jwt", mode)}
+    assert found == {"token": File(b"jwt", mode, security.get("runAsUser"))}
 
 
 def test_missing_object_is_named() -> None:

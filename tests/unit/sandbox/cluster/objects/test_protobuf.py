@@ -150,3 +150,9 @@ def test_an_unknown_kind_is_named() -> None:
     head = record(1, b"v9") + record(2, b"Thing")
     with pytest.raises(BadRequest, match='no kind "Thing" is registered for version "v9"'):
         protobuf.decode(protobuf.MAGIC + record(1, head))
+
+
+def test_a_scale_is_read() -> None:
+    """`kubectl scale` writes an autoscaling/v1 Scale to the /scale of a workload."""
+    scale = {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": {"name": "d"}, "spec": {"replicas": 3}}
+    assert protobuf.decode(envelope(scale)) == {**scale, "status": {"replicas": 0}}

@@ -5,6 +5,7 @@ from typing import Any
 
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
+from iambridge.sandbox.cluster.objects.kinds.probe_validation import validate_probes
 
 _RESTART = ("Always", "OnFailure", "Never")
 _PULL = ("Always", "IfNotPresent", "Never")
@@ -19,6 +20,7 @@ _FIELD_PATHS = (
     "status.podIP",
     "status.podIPs",
 )
+_SIDECAR_ONLY = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 _TOKEN_SECONDS = (600, 1 << 32)
 
 
@@ -30,7 +32,9 @@ def validate_spec(spec: Mapping[str, Any], field: str) -> list[FieldError]:
     seen: set[str] = set()
     for key in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(key) or ()):
-            errors += _container(container, f"{field}.{key}[{index}]", volumes, seen)
+            here = f"{field}.{key}[{index}]"
+            errors += _container(container, here, volumes, seen)
+            errors += _restart_policy(container, here, initial=key == "initContainers")
     if spec.get("restartPolicy") not in _RESTART:
         errors.append(field_error.not_supported(f"{field}.restartPolicy", spec.get("restartPolicy", ""), _RESTART))
     if "activeDeadlineSeconds" in spec and not 1 <= spec["activeDeadlineSeconds"] <= 2**31 - 1:
@@ -113,7 +117,23 @@ def _container(container: Mapping[str, Any], field: str, volumes: set[str], seen
         errors.append(
             field_error.not_supported(f"{field}.imagePullPolicy", container.get("imagePullPolicy", ""), _PULL)
         )
-    return errors + _environment(container, field) + _mounts(container, field, volumes) + _ports(container, field)
+    errors += _environment(container, field) + _mounts(container, field, volumes) + _ports(container, field)
+    return errors + validate_probes(container, field)
+
+
+def _restart_policy(container: Mapping[str, Any], field: str, *, initial: bool) -> list[FieldError]:
+    """What only a sidecar may have. Source: validateInitContainers."""
+    policy = container.get("restartPolicy")
+    if not initial:
+        words = "may not be set for non-init containers"
+        return [field_error.forbidden(f"{field}.restartPolicy", words)] if policy is not None else []
+    if policy == "Always":
+        return []
+    words = "may not be set for init containers without restartPolicy=Always"
+    errors = [field_error.forbidden(f"{field}.{name}", words) for name in _SIDECAR_ONLY if container.get(name)]
+    if policy is not None:
+        errors.append(field_error.not_supported(f"{field}.restartPolicy", policy, ("Always",)))
+    return errors
 
 
 def _environment(container: Mapping[str, Any], field: str) -> list[FieldError]:

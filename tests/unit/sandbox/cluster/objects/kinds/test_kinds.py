@@ -227,8 +227,29 @@ def test_a_process_node_refuses_what_it_cannot_be() -> None:
     ]
     assert process_node.refusals("Job", job(), 1000) == []
     assert process_node.refusals("Pod", pod(securityContext={"runAsUser": 1000, "runAsNonRoot": True}), 1000) == []
-    assert process_node.warnings("Pod", pod(hostNetwork=True)) == [
-        "spec.hostNetwork: not honoured: pods run as host processes on this node"
+    assert process_node.warnings("Pod", pod(hostPID=True), 1000) == [
+        "spec.hostPID: not honoured: pods run as host processes on this node"
+    ]
+
+
+def test_a_root_node_has_every_user_to_give() -> None:
+    """A kubelet that is root refuses no user and no runAsNonRoot, and says which fields it does not enforce."""
+    hardened = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsGroup": 5,
+        "runAsNonRoot": True,
+        "runAsUser": 4321,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    one = pod(containers=[{"name": "c", "securityContext": hardened}])
+    assert process_node.refusals("Pod", one, 0) == []
+    field, words = "spec.containers[0].securityContext", "not enforced: pods run as host processes on this node"
+    unenforced = ["readOnlyRootFilesystem", "seccompProfile"]
+    assert process_node.warnings("Pod", one, 0) == [f"{field}.{name}: {words}" for name in unenforced]
+    assert process_node.warnings("Pod", one, 4321) == [
+        f"{field}.{name}: {words}" for name in ["runAsGroup", *unenforced]
     ]
 
 

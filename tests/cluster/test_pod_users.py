@@ -1,0 +1,126 @@
+"""Which user a pod's process is, on a kubelet that is root and on one that is not."""
+
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import _KUBECTLS, Kubectl
+from .sandbox_process import SandboxProcess
+from .test_workloads import _main, events, eventually, phase, pod, running
+
+pytestmark = [
+    pytest.mark.embedded_only,
+    pytest.mark.skipif(os.getuid() != 0, reason="only a kubelet that is root can give a pod another user"),
+]
+HARDENED = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "capabilities": {"drop": ["ALL"]},
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+EKS = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    started = SandboxProcess(tmp_path_factory.mktemp("users") / "data")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
+    tool.ok("create", "namespace", namespace)
+    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
+    yield tool.within(namespace)
+    tool.ok("delete", "namespace", namespace, "--wait=false")
+
+
+def test_a_hardened_pod_is_nobody_and_has_all_it_needs(node: Kubectl) -> None:
+    """runAsNonRoot under a root kubelet: an unprivileged user with token, home and CA bundle, and none of root's files."""
+    script = (
+        "id -u; id -g; grep -E 'CapEff|NoNewPrivs' /proc/self/status; head -c 2 " + TOKEN + "; echo;"
+        " echo kept > $HOME/file && echo kept > $TMPDIR/file && cat $HOME/file; head -n 1 $AWS_CA_BUNDLE;"
+        ' cat "${AWS_CA_BUNDLE%.crt}.key"; ls /root 2>&1; echo out > /dev/stdout'
+    )
+    made = node.run("apply", "-f", "-", stdin=pod("hardened", script, container={"securityContext": HARDENED}))
+    assert made.code == 0
+    field = "spec.containers[0].securityContext"
+    for name in ("readOnlyRootFilesystem", "seccompProfile"):
+        assert f"{field}.{name}: not enforced" in made.error
+    assert "allowPrivilegeEscalation" not in made.error
+    assert "capabilities" not in made.error
+    phase(node, "hardened", "Succeeded")
+    said = node.ok("logs", "hardened").splitlines()
+    assert said[:2] == ["65532", "65532"]
+    assert int(said[2].split()[1], 16) == 0
+    assert said[3].split() == ["NoNewPrivs:", "1"]
+    assert said[4:7] == ["ey", "kept", "-----BEGIN CERTIFICATE-----"]
+    assert "No such file" in said[7]
+    assert said[-1] == "out"
+    assert any("as a host process of user 65532" in each for each in events(node, "ImageIgnored"))
+
+
+def test_this_python_and_its_packages_run_for_another_user(node: Kubectl) -> None:
+    """Wherever root keeps this interpreter, a pod of another user can import what is installed with it, and use TLS."""
+    program = "import iambridge, boto3, os; print(os.getuid(), boto3.client('sts').meta.endpoint_url.startswith('https://127'))"
+    container = {"command": [sys.executable, "-c", program], "securityContext": {"runAsUser": 4321}}
+    node.ok("apply", "-f", "-", stdin=pod("python", "", container=container))
+    phase(node, "python", "Succeeded")
+    assert node.ok("logs", "python") == "4321 True\n"
+
+
+@pytest.mark.parametrize(
+    ("security", "expected"),
+    [
+        ({"runAsUser": 4321}, "600 4321 0"),
+        ({"runAsUser": 4321, "fsGroup": 4444}, "640 4321 4444"),
+        ({"runAsNonRoot": True}, "644 0 0"),
+        ({}, "644 0 0"),
+    ],
+)
+def test_a_token_is_readable_by_its_pod_as_on_a_real_node(
+    node: Kubectl, security: dict[str, object], expected: str
+) -> None:
+    """The projected token's mode and owner follow KEP-1205, and the process can read it."""
+    source = {"serviceAccountToken": {"audience": "sts.amazonaws.com", "path": "token"}}
+    volumes = [{"name": "aws-iam-token", "projected": {"sources": [source]}}, {"name": "scratch", "emptyDir": {}}]
+    mounts = [{"name": "aws-iam-token", "mountPath": EKS}, {"name": "scratch", "mountPath": "/scratch"}]
+    script = f"stat -L -c '%a %u %g' {EKS}/token; head -c 2 {EKS}/token; touch /scratch/mine && stat -c ' %u %g' /scratch/mine"
+    one = pod("reads", script, container={"volumeMounts": mounts}, volumes=volumes, securityContext=security)
+    node.ok("apply", "-f", "-", stdin=one)
+    phase(node, "reads", "Succeeded")
+    mode, rest = node.ok("logs", "reads").splitlines()
+    assert mode == expected
+    token, user, group = rest.split()
+    assert token == "ey"
+    assert user == str(security.get("runAsUser", 65532 if security else 0))
+    assert group == str(security.get("fsGroup", user))
+
+
+def test_root_under_a_non_root_policy_waits_with_the_kubelet_s_words(node: Kubectl) -> None:
+    """runAsUser 0 with runAsNonRoot never runs: CreateContainerConfigError."""
+    security = {"runAsUser": 0, "runAsNonRoot": True}
+    node.ok("apply", "-f", "-", stdin=pod("torn", "true", securityContext=security))
+    eventually(lambda: "CreateContainerConfigError" in json.dumps(_main(node, "torn")))
+    assert "container's runAsUser breaks non-root policy" in _main(node, "torn")["state"]["waiting"]["message"]
+
+
+def test_another_user_s_processes_end_with_their_pod(node: Kubectl) -> None:
+    """Deletion reaches a process that has given up the kubelet's user."""
+    marker = f"3{uuid.uuid4().int % 10**9}"
+    script = f": {marker}; trap '' TERM; echo up; while :; do sleep 0.1; done"
+    node.ok("apply", "-f", "-", stdin=pod("stays", script, securityContext={"runAsUser": 4321}))
+    eventually(lambda: node.run("logs", "stays").out == "up\n")
+    assert running(marker)
+    node.ok("delete", "pod", "stays", "--grace-period=1", "--timeout=20s")
+    eventually(lambda: running(marker) == [])
