@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import shutil
 import signal
 import sys
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from iambridge.sandbox.cluster.kubelet.command import ImageEntry
     from iambridge.sandbox.data_dir import DataDir
+
+_GC_THRESHOLDS = (5000, 20, 20)
 
 _EXAMPLE = """examples:
   iambridge up                                keep state in the default data directory
@@ -81,6 +84,10 @@ def _serve(data_dir: "DataDir", arguments: argparse.Namespace, image_map: "tuple
         try:
             await sandbox.start()
             print(sandbox.banner(), flush=True)
+            # what is loaded stays: collections need not walk it, nor come with every second request
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*_GC_THRESHOLDS)
             print("iambridge is ready", flush=True)
             await stop.wait()
             print("iambridge is draining", file=sys.stderr, flush=True)
