@@ -14,7 +14,7 @@ from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.codec import Body
 from iambridge.sandbox.cluster.deletion import DeleteOptions
-from iambridge.sandbox.cluster.listing import Page, Selection, page
+from iambridge.sandbox.cluster.listing import Page, Selection, check_not_future, page
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.paths import RequestInfo
 from iambridge.sandbox.cluster.registry import Patch, Registry, Target, decoded
@@ -113,15 +113,16 @@ class Api:
                 details=metadata.details(resource, info.name),
             )
         if resource.namespaced and not info.namespace and info.verb not in {"list", "watch"}:
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         verbs = subresource.verbs if subresource else resource.verbs
         if info.verb not in verbs:
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         return Asked(info, resource, subresource)
 
     # Reading.
 
-    def get(self, asked: Asked) -> Stored:
+    def get(self, asked: Asked, query: Mapping[str, str] | None = None) -> Stored:
+        check_not_future(self.registry.store, query or {})
         stored = self.registry.stored(asked.target._replace(subresource=""))
         if asked.subresource is not None and asked.subresource.name == "scale":
             return stored._replace(raw=msgspec.json.encode(scale.scale_of(decoded(stored))))

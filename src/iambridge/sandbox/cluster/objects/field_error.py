@@ -32,6 +32,10 @@ def _shown(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def quoted(text: str) -> str:
+    return _shown(text)
+
+
 def required(field: str, detail: str = "") -> FieldError:
     return FieldError("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", field)
 
@@ -58,7 +62,7 @@ def not_found(field: str, value: Any) -> FieldError:
 
 
 def not_supported(field: str, value: Any, supported: Sequence[str]) -> FieldError:
-    names = ", ".join(f'"{name}"' for name in sorted(supported))
+    names = ", ".join(f'"{name}"' for name in supported)
     return FieldError("FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {names}", field)
 
 
