@@ -132,7 +132,7 @@ class _Walk:
         if form == "struct":
             return self.struct(value, kind, path)
         if form == "SchemaOr":
-            return self.struct(value, kind.item, path) if isinstance(value, Mapping) else value
+            return self._schema_or(value, kind, path)
         if form in {"list", "Items"}:
             if not isinstance(value, list):
                 raise self._wrong(value, kind)
@@ -142,6 +142,15 @@ class _Walk:
                 raise self._wrong(value, kind)
             return {key: self._element(one, kind.item, _join(path, key)) for key, one in value.items()}
         return self._leaf(value, kind)
+
+    def _schema_or(self, value: Any, kind: Type, path: str) -> Any:
+        """A schema, or what may stand in its place. Go's decoder for it is not strict: unknown fields go untold."""
+        if not isinstance(value, Mapping):
+            return value
+        told = list(self.unknown)
+        found = self.struct(value, kind.item, path)
+        self.unknown = told
+        return found
 
     def _element(self, value: Any, kind: Type, path: str) -> Any:
         return zero(kind) if value is None else self.value(value, kind, path)
