@@ -261,3 +261,26 @@ def test_rbac_holds_for_custom_kinds(widgets: Widgets) -> None:
         assert "cannot delete" in kubectl.fails("delete", widgets.resource, "one", user)
     finally:
         kubectl.ok("delete", "clusterrole", role["metadata"]["name"])  # type: ignore[index]  # a literal above
+
+
+def test_scale(widgets: Widgets) -> None:
+    """`kubectl scale` reads and writes the fields that the definition names."""
+    kubectl = widgets.kubectl
+    kubectl.ok("create", "-f", "-", stdin=widgets.widget("one", {"size": 1, "replicas": 1}))
+    status = '{"status": {"replicas": 1, "selector": "app=one"}}'
+    kubectl.ok("patch", widgets.resource, "one", "--subresource=status", "--type=merge", "-p", status)
+    kubectl.ok("scale", f"{widgets.resource}/one", "--replicas=3")
+    assert widgets.spec("one")["replicas"] == 3
+    found = kubectl.json("get", widgets.resource, "one", "--subresource=scale")
+    assert (found["kind"], found["apiVersion"]) == ("Scale", "autoscaling/v1")
+    assert found["spec"] == {"replicas": 3}
+    assert found["status"] == {"replicas": 1, "selector": "app=one"}
+    assert (
+        "expected replicas 7"
+        in kubectl.fails("scale", f"{widgets.resource}/one", "--current-replicas=7", "--replicas=1").lower()
+    )
+    kubectl.ok("create", "-f", "-", stdin=widgets.widget("none", {"size": 1}))
+    path = f"/apis/{widgets.group}/v1/namespaces/{kubectl.namespace}/widgets/none/scale"
+    assert 'the spec replicas field ".spec.replicas" does not exist' in kubectl.fails("get", "--raw", path)
+    kubectl.ok("scale", f"{widgets.resource}/one", "--replicas=0")
+    assert widgets.spec("one")["replicas"] == 0

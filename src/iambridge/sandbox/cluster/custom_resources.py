@@ -15,7 +15,7 @@ from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects.custom import naming
 from iambridge.sandbox.cluster.objects.custom.version import CustomVersion, versions_of
-from iambridge.sandbox.cluster.resources import DEFINITIONS, STATUS, Resource, Resources
+from iambridge.sandbox.cluster.resources import DEFINITIONS, SCALE, STATUS, Resource, Resources
 from iambridge.sandbox.cluster.store import Event, Store, Stored
 from iambridge.sandbox.cluster.timestamps import timestamp
 
@@ -190,7 +190,7 @@ class _Served:
                 namespaced=version.namespaced,
                 short_names=tuple(names.get("shortNames") or ()),
                 categories=tuple(names.get("categories") or ()),
-                subresources=(STATUS,) if version.status else (),
+                subresources=(*([SCALE] if version.scale else ()), *([STATUS] if version.status else ())),
                 update_blind=False,
                 singular_name=names.get("singular") or "",
                 list_name=names.get("listKind") or "",

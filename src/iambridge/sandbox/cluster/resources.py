@@ -26,6 +26,7 @@ class Subresource:
 
 
 STATUS = Subresource("status", _STATUS_VERBS)
+SCALE = Subresource("scale", _STATUS_VERBS, "Scale", "autoscaling", "v1")
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 
 
