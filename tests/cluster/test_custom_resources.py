@@ -275,10 +275,8 @@ def test_scale(widgets: Widgets) -> None:
     assert (found["kind"], found["apiVersion"]) == ("Scale", "autoscaling/v1")
     assert found["spec"] == {"replicas": 3}
     assert found["status"] == {"replicas": 1, "selector": "app=one"}
-    assert (
-        "expected replicas 7"
-        in kubectl.fails("scale", f"{widgets.resource}/one", "--current-replicas=7", "--replicas=1").lower()
-    )
+    said = kubectl.fails("scale", f"{widgets.resource}/one", "--current-replicas=7", "--replicas=1")
+    assert "xpected replicas to be 7, was 3" in said
     kubectl.ok("create", "-f", "-", stdin=widgets.widget("none", {"size": 1}))
     path = f"/apis/{widgets.group}/v1/namespaces/{kubectl.namespace}/widgets/none/scale"
     assert 'the spec replicas field ".spec.replicas" does not exist' in kubectl.fails("get", "--raw", path)
