@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -31,7 +31,8 @@ class CustomVersion:
     """`stored` is the version that objects are stored at; `since` the resourceVersion at which this was so first.
 
     `scale` are the paths of the scale subresource by their names in the definition, empty without one. `selectable`
-    are the fields that a field selector may name. `warning` is told to whoever uses a deprecated version.
+    are the fields that a field selector may name. `warning` is told to whoever uses a deprecated version. `served` are
+    the names of all versions of the kind that are served, the preferred one first.
     """
 
     group: str
@@ -46,6 +47,7 @@ class CustomVersion:
     columns: tuple[Mapping[str, Any], ...] = ()
     selectable: tuple[str, ...] = ()
     warning: str = ""
+    served: tuple[str, ...] = ()
 
     @property
     def api_version(self) -> str:
@@ -91,7 +93,8 @@ def versions_of(definition: Mapping[str, Any], since: int) -> tuple[CustomVersio
     stored = next(one["name"] for one in spec["versions"] if one.get("storage"))
     served = [one for one in spec["versions"] if one.get("served")]
     served.sort(key=lambda one: priority(one["name"]))
-    return tuple(_version(one, spec, names["kind"], stored, since) for one in served)
+    found = (_version(one, spec, names["kind"], stored, since) for one in served)
+    return tuple(replace(one, served=tuple(each["name"] for each in served)) for one in found)
 
 
 def _version(said: Mapping[str, Any], spec: Mapping[str, Any], kind: str, stored: str, since: int) -> CustomVersion:
