@@ -23,6 +23,7 @@ from iambridge.adapters.aws_auth_copy import MappingsCopy
 from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
 from iambridge.adapters.dynamic_file import DynamicFileMappings
 from iambridge.adapters.ec2_names import Ec2InstanceNames
+from iambridge.adapters.identity_mappings import IdentityMappingObjects
 from iambridge.adapters.kubernetes import KubernetesClient
 from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.adapters.sts_client import StsClient
@@ -177,6 +178,10 @@ async def _backends(
                 file = arguments.state_dir / "aws-auth.json"
                 copy = MappingsCopy(file, max_age=arguments.aws_auth_copy_max_age, now=time.time)
             found[name] = ConfigMapMappings(client, now=time.time, rules=_rules(arguments), copy=copy)
+        elif name == "CRD":
+            client = _client(arguments)
+            stack.push_async_callback(client.close)
+            found[name] = IdentityMappingObjects(client, now=time.time, rules=_rules(arguments, session_arns=True))
         elif name == "DynamicFile":
             dynamic = DynamicFileMappings(
                 configuration.dynamic_file_path,

@@ -87,6 +87,7 @@ class ClusterSide:
         self._control_plane = ControlPlane(
             self._cluster.client, resources=self._cluster.served, certificate=authority.pem.decode(), now=time.time
         )
+        self._cluster.on_served_change(self._control_plane.refresh)
         configuration = _node(data_dir, ca_file, image_map)
         node_client = self._cluster.client(*kubelet_identity(configuration.node_name))
         self._kubelet = Kubelet(configuration, node_client, now=time.time, mode=mount_mode)

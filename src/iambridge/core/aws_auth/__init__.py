@@ -19,6 +19,7 @@ from iambridge.core.aws_auth.identity import (
     instance_wanted,
     map_identity,
 )
+from iambridge.core.aws_auth.identity_mappings import IdentityMapping, load_objects
 from iambridge.core.aws_auth.lint import Bound, smells
 from iambridge.core.aws_auth.load import SECTIONS, load, load_whole
 from iambridge.core.aws_auth.mappings import Mappings, Match
@@ -35,6 +36,7 @@ __all__ = [
     "Entry",
     "Fault",
     "Identity",
+    "IdentityMapping",
     "Kind",
     "Located",
     "Mapped",
@@ -52,6 +54,7 @@ __all__ = [
     "in_masters",
     "instance_wanted",
     "load",
+    "load_objects",
     "load_whole",
     "map_identity",
     "plan",

@@ -82,13 +82,19 @@ def api_resources(resources: Resources, group_name: str, version_name: str) -> d
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found}
 
 
+def _verbs(resource: Resource) -> list[str]:
+    """A custom kind whose definition is being deleted takes nothing new."""
+    verbs = resource.verbs
+    return [verb for verb in verbs if not (resource.terminating and verb in {"create", "patch", "update"})]
+
+
 def _legacy(resource: Resource) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": resource.plural,
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": list(resource.verbs),
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
@@ -135,7 +141,7 @@ def _aggregated(resource: Resource) -> dict[str, Any]:
         "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
-        "verbs": list(resource.verbs),
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from iambridge.errors import AlreadyExists, BadRequest, Conflict, NotFound
+from iambridge.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound
 from iambridge.sandbox.cluster.resources import Resource
 
 _ALPHANUMERIC = "bcdfghjklmnpqrstvwxz2456789"
@@ -29,6 +29,10 @@ def not_found(resource: Resource, name: str) -> NotFound:
 
 def already_exists(resource: Resource, name: str) -> AlreadyExists:
     return AlreadyExists(f'{resource.name} "{name}" already exists', details=details(resource, name))
+
+
+def forbidden(resource: Resource, name: str, why: str) -> Forbidden:
+    return Forbidden(f'{resource.name} "{name}" is forbidden: {why}', details=details(resource, name))
 
 
 def conflict(resource: Resource, name: str, why: str = "") -> Conflict:
@@ -113,7 +117,7 @@ def ordered(obj: Mapping[str, Any], resource: Resource, version: int) -> Object:
     rest = {key: value for key, value in obj.items() if key not in {"kind", "apiVersion", "metadata"}}
     return {
         "kind": resource.kind,
-        "apiVersion": resource.api_version,
+        "apiVersion": resource.stored_api_version,
         "metadata": dict(sorted(metadata.items())),
         **rest,
     }

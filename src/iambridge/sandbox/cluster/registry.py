@@ -17,7 +17,7 @@ from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import finished
-from iambridge.sandbox.cluster.kinds import Kinds
+from iambridge.sandbox.cluster.kinds import Kinds, read
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import apply as server_side
 from iambridge.sandbox.cluster.objects import field_error, json_patch, merge_patch, strategic_merge
@@ -86,7 +86,7 @@ class Registry:
         Raises:
             NotFound: it is not there.
         """
-        return decoded(self.stored(target))
+        return read(target.resource, self.stored(target))
 
     def stored(self, target: Target) -> Stored:
         found = self.store.get(target.key)
@@ -123,6 +123,9 @@ class Registry:
         strategy = self.kinds.strategy(resource)
         metadata.name_it(obj)
         target = target._replace(name=obj["metadata"].get("name", ""))
+        if resource.terminating:
+            why = "create not allowed while custom resource definition is terminating"
+            raise metadata.forbidden(resource, target.name, why)
         now = timestamp(self.now())
         kind = self.kinds.type(resource)
         obj = strategy.default(obj)
@@ -140,12 +143,15 @@ class Registry:
         if self.store.get(target.key) is not None:
             raise metadata.already_exists(resource, target.name)
         if call.dry_run:
-            return metadata.ordered(obj, resource, 0) | {"metadata": obj["metadata"]}
+            return metadata.ordered(obj, resource, 0) | {
+                "apiVersion": resource.api_version,
+                "metadata": obj["metadata"],
+            }
         try:
             written = await self.store.write(target.key, 0, "ADDED", _encoder(obj, resource))
         except Conflict:
             raise metadata.already_exists(resource, target.name) from None
-        return decoded(written)
+        return read(resource, written)
 
     # Update and patch.
 
@@ -244,7 +250,7 @@ class Registry:
         """
         for attempt in range(_ATTEMPTS):
             stored = self.stored(target)
-            live = decoded(stored)
+            live = read(target.resource, stored)
             new = await compute(copy.deepcopy(live))
             wanted = new["metadata"].get("resourceVersion", "")
             if wanted not in {"", live["metadata"]["resourceVersion"]}:
@@ -294,19 +300,20 @@ class Registry:
             written = await self.store.write(target.key, stored.version, kind, _encoder(new, resource))
         except Conflict:
             raise Conflict("the object has been modified") from None
-        return decoded(written)
+        return read(resource, written)
 
     async def change_internally(self, call: Call, target: Target, compute: Change) -> Object:
         """Read, compute and write what the server itself decides: no admission and no validation of the kind."""
         for attempt in range(_ATTEMPTS):
             stored = self.stored(target)
-            live = decoded(stored)
+            live = read(target.resource, stored)
             new = await compute(copy.deepcopy(live))
             if call.dry_run or metadata.same(new, live):
                 return new
             kind = "DELETED" if finished(target.resource, new) else "MODIFIED"
             try:
-                return decoded(await self.store.write(target.key, stored.version, kind, _encoder(new, target.resource)))
+                encode = _encoder(new, target.resource)
+                return read(target.resource, await self.store.write(target.key, stored.version, kind, encode))
             except Conflict as error:
                 if error.details or attempt == _ATTEMPTS - 1:
                     raise

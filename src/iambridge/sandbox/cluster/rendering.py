@@ -23,7 +23,7 @@ def list_body(resource: Resource, page: Page, accepted: Accepted, query: Mapping
     value: dict[str, Any]
     if accepted.kind == "Table":
         value = tables.table(
-            columns_of(resource.name),
+            columns_of(resource),
             items,
             metadata=page.metadata(),
             now=now,
@@ -111,7 +111,7 @@ def _converted(
         value = tables.partial(item, accepted.version)
     else:
         value = tables.table(
-            columns_of(resource.name),
+            columns_of(resource),
             [] if bookmark else [item],
             metadata={"resourceVersion": str(event.version)},
             now=now,

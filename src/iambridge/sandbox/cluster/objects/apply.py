@@ -1,7 +1,7 @@
 """Server-side apply and the tracking of who manages which field.
 
 Source: sigs.k8s.io/structured-merge-diff merge/update.go and apimachinery pkg/util/managedfields/internal, one function
-for each of its managers. Every kind here is served in one version, so nothing is converted between versions.
+for each of its managers. Versions of a custom kind differ in nothing but their name, so nothing is converted.
 """
 
 import copy
@@ -162,8 +162,12 @@ def _user_managed(entries: list[Any] | None) -> _Managed:
 
 
 def _zero(kind: Type) -> dict[str, Any]:
-    empty: dict[str, Any] = zero(kind)
+    empty: dict[str, Any] = {"metadata": {}} if kind.custom else zero(kind)
     return empty
+
+
+def _conformed(obj: dict[str, Any], kind: Type) -> dict[str, Any]:
+    return obj if kind.custom else conform(obj, kind).object
 
 
 def _update(  # noqa: PLR0917  # one row of facts for each manager of the original
@@ -289,7 +293,7 @@ class _Applying:
         result = _without_nulls(merged, self.live)
         mine = replace(mine, fields=fields - _NEVER_OWNED)
         # what conforming would drop again is no change, and moves no timestamp
-        if last is None or conform(result, self.kind).object != conform(self.live, self.kind).object:
+        if last is None or _conformed(result, self.kind) != _conformed(self.live, self.kind):
             mine = replace(mine, time=self.now)
         after[self.owner] = mine
         return result, {owner: entry for owner, entry in after.items() if entry.fields}

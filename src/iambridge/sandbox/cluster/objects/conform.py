@@ -15,7 +15,7 @@ from typing import Any
 
 from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster.objects import quantity
-from iambridge.sandbox.cluster.objects.types import Field, Type
+from iambridge.sandbox.cluster.objects.types import Field, Type, type_of
 
 _BOUNDS = {"int32": 2**31, "int64": 2**63, "int": 2**63, "uint8": 2**8}
 _PYTHON_TYPES: dict[str, Any] = {
@@ -28,7 +28,7 @@ _PYTHON_TYPES: dict[str, Any] = {
 _LAYOUT = "2006-01-02T15:04:05Z07:00"
 _MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
-_NULL = {"list", "map", "bytes", "Time", "MicroTime", "RawExtension", "JSON", "Items", "FieldsV1"}
+_NULL = {"list", "map", "bytes", "Time", "MicroTime", "RawExtension", "JSON", "SchemaOr", "Items", "FieldsV1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,24 @@ def conform(obj: Mapping[str, Any], type: Type) -> Conformed:  # noqa: A002  # t
     except _WrongType as error:
         raise _unhandled(obj.get("apiVersion"), obj.get("kind") or type.struct_name, str(error)) from None
     return Conformed(value, tuple(walk.unknown))
+
+
+def conformed_metadata(
+    metadata: Any, path: str, api_version: object = "", kind: object = ""
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """ObjectMeta on its own, as custom resources hold it at `path`; and the paths of its unknown fields.
+
+    Raises:
+        BadRequest: a value has the wrong JSON type.
+    """
+    walk = _Walk()
+    try:
+        found = walk.struct(metadata, type_of("v1", "ConfigMap").fields["metadata"].type, path)
+    except _WrongType as error:
+        raise _unhandled(api_version, kind, str(error)) from None
+    if found.get("creationTimestamp", "") is None:
+        del found["creationTimestamp"]
+    return found, tuple(fault.removeprefix('unknown field "').removesuffix('"') for fault in walk.unknown)
 
 
 def strict_error(api_version: str, kind: str, faults: Sequence[str]) -> BadRequest:
@@ -113,6 +131,8 @@ class _Walk:
         form = kind.form
         if form == "struct":
             return self.struct(value, kind, path)
+        if form == "SchemaOr":
+            return self._schema_or(value, kind, path)
         if form in {"list", "Items"}:
             if not isinstance(value, list):
                 raise self._wrong(value, kind)
@@ -122,6 +142,15 @@ class _Walk:
                 raise self._wrong(value, kind)
             return {key: self._element(one, kind.item, _join(path, key)) for key, one in value.items()}
         return self._leaf(value, kind)
+
+    def _schema_or(self, value: Any, kind: Type, path: str) -> Any:
+        """A schema, or what may stand in its place. Go's decoder for it is not strict: unknown fields go untold."""
+        if not isinstance(value, Mapping):
+            return value
+        told = list(self.unknown)
+        found = self.struct(value, kind.item, path)
+        self.unknown = told
+        return found
 
     def _element(self, value: Any, kind: Type, path: str) -> Any:
         return zero(kind) if value is None else self.value(value, kind, path)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from iambridge.sandbox.cluster.objects.field_set import FieldSet, Path, under
-from iambridge.sandbox.cluster.objects.types import ANY, Type
+from iambridge.sandbox.cluster.objects.types import ANY, DEDUCED, Type
 
 _ABSENT: Any = object()
 _KEY_DEFAULTS = {"protocol": "TCP"}
@@ -24,6 +24,8 @@ def _granular(kind: Type, value: Any) -> str:
     """How to walk a value: map, list, or empty for a leaf (scalars, atomic lists and maps, values of no type)."""
     if kind.topology == "atomic" and kind.form != "JSON":
         return ""
+    if kind.form == "Deduced":
+        return "map" if isinstance(value, Mapping) else ""
     if kind.form in {"struct", "map"} and isinstance(value, Mapping | None):
         return "map"
     return "list" if kind.form == "list" and isinstance(value, list | None) else ""
@@ -32,8 +34,10 @@ def _granular(kind: Type, value: Any) -> str:
 def _below(kind: Type, name: str) -> Type:
     if kind.form == "struct":
         found = kind.fields.get(name)
-        return found.type if found is not None else ANY
-    return kind.item
+        if found is not None:
+            return found.type
+        return DEDUCED if kind.open else ANY
+    return kind if kind.form == "Deduced" else kind.item
 
 
 def element(item: Any, kind: Type, where: str = "") -> str:
@@ -72,9 +76,9 @@ def check(value: Any, kind: Type, where: str = "") -> list[str]:
             return [f"{where}: expected map, got &{{{value}}}"]
         faults = []
         for name, below in (value or {}).items():
-            if name not in kind.fields:
+            if name not in kind.fields and not kind.open:
                 faults.append(f"{where}.{name}: field not declared in schema")
-            else:
+            elif name in kind.fields:
                 faults += check(below, kind.fields[name].type, f"{where}.{name}")
         return faults
     if kind.form == "map":
