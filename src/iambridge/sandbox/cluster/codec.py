@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from iambridge.errors import (
-    BadRequest,
     KubernetesError,
     NotAcceptable,
     RequestEntityTooLarge,
@@ -227,16 +226,9 @@ def success(name: str = "", group: str = "", kind: str = "", uid: str = "", code
     return result
 
 
-def boolean(text: str, parameter: str) -> bool:
-    """A query parameter by Go's ParseBool; empty is false.
+def boolean(query: Mapping[str, str], parameter: str) -> bool:
+    """A query parameter as kube-apiserver reads it: absent, `0` and `false` are false, and whatever else is true.
 
-    Raises:
-        BadRequest: neither true nor false.
+    Source: apimachinery pkg/runtime/conversion.go.
     """
-    if text in {"1", "t", "T", "TRUE", "true", "True"}:
-        return True
-    if text in {"", "0", "f", "F", "FALSE", "false", "False"}:
-        return False
-    raise BadRequest(
-        f'invalid value for query parameter {parameter}: strconv.ParseBool: parsing "{text}": invalid syntax'
-    )
+    return parameter in query and query[parameter].lower() not in {"0", "false"}

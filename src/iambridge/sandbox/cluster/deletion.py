@@ -56,7 +56,7 @@ class DeleteOptions:
             uid, version = conditions.get("uid") or "", conditions.get("resourceVersion") or ""
         else:
             grace, policy = whole_number(query, "gracePeriodSeconds"), query.get("propagationPolicy", "")
-            orphan = boolean(query["orphanDependents"], "orphanDependents") if "orphanDependents" in query else None
+            orphan = boolean(query, "orphanDependents") if "orphanDependents" in query else None
             dry_run = [query["dryRun"]] if query.get("dryRun") else []
             uid = version = ""
         return cls(grace, _policy(policy, orphan), uid, version, _dry(dry_run))

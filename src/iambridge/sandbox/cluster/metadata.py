@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from iambridge.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound
+from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.resources import Resource
 
 _ALPHANUMERIC = "bcdfghjklmnpqrstvwxz2456789"
@@ -90,11 +91,24 @@ def name_it(obj: Object) -> None:
 
 def begin(obj: Object, now: str) -> None:
     """What a new object's metadata gets from the server, whatever the caller wrote there."""
+    forget(obj)
     metadata = obj["metadata"]
-    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
-        metadata.pop(name, None)
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = now
+
+
+def forget(obj: Object) -> None:
+    """Drop from a new object's metadata what a caller may not say."""
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        obj["metadata"].pop(name, None)
+
+
+def keep_uid(resource: Resource, name: str, new: Object, live: Mapping[str, Any]) -> None:
+    """Raises Invalid when a patch changed the uid."""
+    uid = new["metadata"].get("uid")
+    if uid and uid != live["metadata"].get("uid"):
+        fault = field_error.bad_value("metadata.uid", uid, "field is immutable")
+        raise field_error.invalid(resource.group, resource.kind, name, [fault])
 
 
 _SERVERS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName")

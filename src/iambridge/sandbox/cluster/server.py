@@ -145,7 +145,7 @@ class ApiServer:
         code: int = 200,
         headers: codec.Headers = (),
     ) -> Response:
-        pretty = codec.boolean(query.get("pretty", ""), "pretty")
+        pretty = codec.boolean(query, "pretty")
         same_kind = value.get("kind") == asked.resource.kind
         is_scale = asked.subresource is not None and asked.subresource.name == "scale" and value.get("kind") == "Scale"
         if accepted.kind == "Table" and (same_kind or is_scale):

@@ -47,13 +47,13 @@ class WatchOptions:
         """Raises BadRequest or Invalid for parameters that make no sense."""
         initial = query.get("sendInitialEvents", "")
         match = query.get("resourceVersionMatch", "")
-        bookmarks = boolean(query.get("allowWatchBookmarks", ""), "allowWatchBookmarks")
+        bookmarks = boolean(query, "allowWatchBookmarks")
         version = version_number(query.get("resourceVersion", ""))
         seconds = whole_number(query, "timeoutSeconds")
         errors = _match_errors(initial, match, query.get("continue", ""))
         if errors:
             raise field_error.invalid("meta.k8s.io", "ListOptions", "", errors)
-        wants = boolean(initial, "sendInitialEvents")
+        wants = boolean(query, "sendInitialEvents")
         since = None if wants or (not version and initial == "") else (version or None)
         if initial and not wants and not version:
             since = 0

@@ -231,7 +231,7 @@ def apply(
     """
     if (applied.get("metadata") or {}).get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
-    _refuse_untyped(applied, type)
+    refuse_untyped(applied, type)
     old, entries = _split(live)
     before = old if live is not None else _zero(type)
     api_version = str(applied.get("apiVersion", ""))
@@ -255,12 +255,14 @@ def apply(
     return _join(merged, _capped(managed))
 
 
-def _refuse_untyped(applied: Mapping[str, Any], kind: Type) -> None:
+def refuse_untyped(applied: Mapping[str, Any], kind: Type) -> None:
+    """Raises BadRequest for an object with a field or a value that the type does not declare."""
     faults = typed_value.check(applied, kind)
     if faults:
-        meta = applied.get("metadata") or {}
-        name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
-        subject = f"({name}; {applied.get('apiVersion')}, Kind={applied.get('kind')})"
+        meta = applied.get("metadata")
+        meta = meta if isinstance(meta, Mapping) else {}
+        name, version = f"{meta.get('namespace', '')}/{meta.get('name', '')}", str(applied.get("apiVersion"))
+        subject = f"({name}; {version if '/' in version else f'/{version}'}, Kind={applied.get('kind')})"
         why = faults[0] if len(faults) == 1 else "errors:\n" + "\n".join(f"  {fault}" for fault in faults)
         raise BadRequest(f"failed to create typed patch object {subject}: {why}")
 

@@ -78,7 +78,7 @@ def strict_error(api_version: str, kind: str, faults: Sequence[str]) -> BadReque
 
 def _unhandled(api_version: object, kind: object, why: str) -> BadRequest:
     version = str(api_version or "").rpartition("/")[2]
-    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}', why=why)
 
 
 class _WrongType(ValueError):  # caught in this module, never an answer
@@ -103,28 +103,30 @@ class _Walk:
         self._struct = ""
         self._names: list[str] = []
 
-    def _wrong(self, value: Any, kind: Type) -> _WrongType:
+    def _wrong(self, value: Any, kind: Type, shown: str = "") -> _WrongType:
         if not self._names:
-            return _WrongType(f"json: cannot unmarshal {_json_name(value)} into Go value of type {kind.go}")
+            return _WrongType(f"json: cannot unmarshal {_json_name(value)}{shown} into Go value of type {kind.go}")
         where = f"{self._struct}.{'.'.join(self._names)}"
-        return _WrongType(f"json: cannot unmarshal {_json_name(value)} into Go struct field {where} of type {kind.go}")
+        found = f"{_json_name(value)}{shown}"
+        return _WrongType(f"json: cannot unmarshal {found} into Go struct field {where} of type {kind.go}")
 
     def struct(self, value: Any, kind: Type, path: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise self._wrong(value, kind)
-        fields = kind.fields
-        for name in value:
-            if name not in fields:
+        fields, found = kind.fields, dict[str, Any]()
+        for name, inner in value.items():
+            field = fields.get(name)
+            if field is None:
                 self.unknown.append(f'unknown field "{_join(path, name)}"')
+            elif inner is not None:
+                before, self._struct = self._struct, kind.struct_name
+                self._names.append(name)
+                found[name] = self.value(inner, field.type, _join(path, name))
+                self._names.pop()
+                self._struct = before
         out: dict[str, Any] = {}
         for name, field in fields.items():
-            before, self._struct = self._struct, kind.struct_name
-            self._names.append(name)
-            inner = value.get(name)
-            found = None if inner is None else self.value(inner, field.type, _join(path, name))
-            self._names.pop()
-            self._struct = before
-            _keep(out, field, found)
+            _keep(out, field, found.get(name))
         return out
 
     def value(self, value: Any, kind: Type, path: str) -> Any:
@@ -174,6 +176,8 @@ class _Walk:
     def _integer(self, value: Any, kind: Type) -> int:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(value, kind)
+        if isinstance(value, int) and not -_BOUNDS[kind.form] <= value < _BOUNDS[kind.form]:
+            raise self._wrong(value, kind, f" {value}")
         if value != int(value) or not -_BOUNDS[kind.form] <= value < _BOUNDS[kind.form]:
             raise self._wrong(float(value) if isinstance(value, float) else value, kind)
         return int(value)
