@@ -1,11 +1,13 @@
 """STS beside moto_server, and beside what no server of ours can go below: one machine, one loader, rounds in turn.
 
-    python benchmarks/sts.py [--rounds 3] [--seconds 2]
+    python benchmarks/sts.py [--rounds 3] [--seconds 1.5] [--sessions 100000]
 
 `iambridge up --aws-only` answers AssumeRoleWithWebIdentity and GetCallerIdentity over TLS, with its decision log;
 moto_server answers the same requests over plain HTTP, and verifies nothing. The floor is a constant answer by the same
-server over TLS to the same request, plus one bare RS256 verification. CPU is user and system time of the server's
-process tree, from /proc; the server has the last core, the loader the first.
+server over TLS to the same request, with one bare RS256 verification before it where a token is to be verified. CPU is
+user and system time of the server's process tree, from /proc; the server has the last core, the loader the first.
+
+With --sessions N, GetCallerIdentity of a role session is measured twice more: with 10 sessions issued, and with N.
 """
 
 import argparse
@@ -15,6 +17,8 @@ import datetime as dt
 import json
 import os
 import signal
+import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -36,9 +40,11 @@ from iambridge.core.service_account_token import (
     BoundObject,
     SigningKey,
     UnverifiedToken,
+    VerificationKey,
     discovery_document,
     issue,
     jwks,
+    parse_jwks,
     projected_claims,
 )
 from iambridge.sandbox.client_environment import client_environment
@@ -210,19 +216,21 @@ def verification(issuer: Issuer, token: str) -> float:
     return (time.process_time() - began) / VERIFICATIONS * 1e6
 
 
-async def hello(port: int, certificate: Path, key: Path) -> None:
-    """The floor's server: a constant answer of an STS answer's size."""
+async def hello(listener: Listener, token: UnverifiedToken, public: VerificationKey) -> None:
+    """The floor's server: a constant answer of an STS answer's size, to a token once its signature is proved."""
     answer = Response(200, (("content-type", "text/xml"), ("x-amzn-requestid", "0" * 36)), b"x" * 1800)
 
-    async def app(_: Request) -> Response:
+    async def app(request: Request) -> Response:
+        if request.body.startswith(b"Action=AssumeRole"):
+            assert public.proves("RS256", token.signing_input, token.signature)
         return answer
 
-    await RunningServer(app, Listener("127.0.0.1", port, certificate, key)).start()
+    await RunningServer(app, listener).start()
     print("ready", flush=True)
     await asyncio.Event().wait()
 
 
-def run(directory: Path, rounds: int, seconds: float) -> None:
+def run(directory: Path, rounds: int, seconds: float, sessions: int) -> None:
     issuer = Issuer(directory)
     token = issuer.token()
     ports, leaf = (free_port(), free_port()), issuer.leaf
@@ -230,7 +238,11 @@ def run(directory: Path, rounds: int, seconds: float) -> None:
     data_dir = directory / "data"
     ours = [sys.executable, "-m", "iambridge", "up", "--aws-only", "--data-dir", str(data_dir)]
     moto = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(ports[0])]
-    floor = [sys.executable, str(HERE / "sts.py"), "--hello", str(ports[1]), str(leaf.certificate), str(leaf.key)]
+    keys_file, token_file = directory / "jwks", directory / "token"
+    keys_file.write_text(json.dumps(jwks([issuer.key.public])))
+    token_file.write_text(token)
+    files = [str(file) for file in (leaf.certificate, leaf.key, keys_file, token_file)]
+    floor = [sys.executable, str(HERE / "sts.py"), "--hello", str(ports[1]), *files]
     with (
         started(ours, logs["iambridge"]) as our_process,
         started(moto, logs["moto"]) as moto_process,
@@ -256,19 +268,50 @@ def run(directory: Path, rounds: int, seconds: float) -> None:
                     if number:  # the first round warms up
                         measured.setdefault((name, call), []).append(found)
         report(measured, verification(issuer, token))
+        if sessions:
+            report_sessions(directory, served["iambridge"], token, keys, sessions)
+
+
+def report_sessions(directory: Path, server: Server, token: str, keys: sigv4.Credentials, many: int) -> None:
+    """A session's GetCallerIdentity with few and with many sessions issued."""
+    assume, _ = requests(directory, "issue", server.port, token, keys)
+    issued, found = 0, {}
+    for wanted in (10, many):
+        while issued < wanted:
+            seconds = 0.2 if wanted == 10 else 5.0
+            issued += round(server.microseconds(assume, seconds)[1] * seconds)
+        session = _assumed(server.port, assume)
+        _, caller = requests(directory, "session", server.port, token, session)
+        server.microseconds(caller, 0.5)
+        found[wanted] = statistics.median(server.microseconds(caller, 1.5)[0] for _ in range(3))
+    print(f"\nGetCallerIdentity of a role session: {found[10]:.0f} us with at least 10 sessions issued, "
+          f"{found[many]:.0f} us with {issued}: {found[many] / found[10]:.2f}x")  # fmt: skip
+
+
+def _assumed(port: int, assume: Path) -> sigv4.Credentials:
+    """The credentials of one answer."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), 20) as raw, context.wrap_socket(raw) as connection:
+        connection.sendall(assume.read_bytes())
+        answer = b""
+        while b"</AssumeRoleWithWebIdentityResponse>" not in answer:
+            answer += connection.recv(65536)
+    values = [answer.partition(f"<{name}>".encode())[2].partition(b"<")[0].decode()
+              for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")]  # fmt: skip
+    return sigv4.Credentials(*values)
 
 
 def report(measured: dict[tuple[str, str], list[tuple[float, float]]], verify: float) -> None:
     """Medians over the rounds."""
     cpu = {key: statistics.median(one for one, _ in found) for key, found in measured.items()}
     rate = {key: statistics.median(one for _, one in found) for key, found in measured.items()}
-    print(f"one bare RS256 verification: {verify:.0f} us\n")
-    print(f"{'':28}{'iambridge':>12}{'moto_server':>13}{'hello':>9}{'floor':>9}{'moto/ours':>11}{'ours/floor':>12}")
+    print(f"one bare RS256 verification on an idle core: {verify:.0f} us\n")
+    print(f"{'':28}{'iambridge':>12}{'moto_server':>13}{'floor':>9}{'moto/ours':>11}{'ours/floor':>12}")
     for call in ("AssumeRoleWithWebIdentity", "GetCallerIdentity"):
-        ours, moto, hello_cpu = (cpu[name, call] for name in ("iambridge", "moto_server", "hello"))
         # the signature of GetCallerIdentity is an HMAC: its floor is the hello alone
-        floor = hello_cpu + (verify if call.startswith("Assume") else 0)
-        times = f"{ours:>9.0f} us{moto:>10.0f} us{hello_cpu:>6.0f} us{floor:>6.0f} us"
+        ours, moto, floor = (cpu[name, call] for name in ("iambridge", "moto_server", "hello"))
+        times = f"{ours:>9.0f} us{moto:>10.0f} us{floor:>6.0f} us"
         print(f"{call:28}{times}{moto / ours:>10.1f}x{ours / floor:>11.2f}x")
         print(f"{'  requests a second':28}{rate['iambridge', call]:>9.0f}   {rate['moto_server', call]:>10.0f}")
 
@@ -277,16 +320,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="of load on each server for each call and round")
-    parser.add_argument("--hello", nargs=3, metavar=("PORT", "CERTIFICATE", "KEY"), help=argparse.SUPPRESS)
+    parser.add_argument("--sessions", type=int, default=100_000, help="how many to issue for the last line; 0: none")
+    parser.add_argument("--hello", nargs=5, metavar="FILE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.hello:
         import uvloop  # noqa: PLC0415 - the floor's process alone
 
-        port, certificate, key = arguments.hello
-        uvloop.run(hello(int(port), Path(certificate), Path(key)))
+        port, *files = arguments.hello
+        certificate, key, keys, token = map(Path, files)
+        listener = Listener("127.0.0.1", int(port), certificate, key)
+        uvloop.run(hello(listener, UnverifiedToken.parse(token.read_text()), parse_jwks(keys.read_bytes())[0]))
         return
     with tempfile.TemporaryDirectory(prefix="iambridge-bench-") as directory:
-        run(Path(directory), arguments.rounds, arguments.seconds)
+        run(Path(directory), arguments.rounds, arguments.seconds, arguments.sessions)
 
 
 if __name__ == "__main__":

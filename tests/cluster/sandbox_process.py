@@ -12,13 +12,16 @@ _READY = "iambridge is ready"
 
 
 class SandboxProcess:
-    """Starts `iambridge up` on `data_dir` with `environment` added to its own; ready when the constructor returns."""
+    """Starts `iambridge up` on `data_dir` with `environment` added to its own; ready when the constructor returns.
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    `words` are further arguments.
+    """
+
+    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None, *words: str) -> None:
         self.data_dir = data_dir
         self.kubeconfig = data_dir / "kubeconfig"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "iambridge", "up", "--data-dir", str(data_dir)],
+            [sys.executable, "-m", "iambridge", "up", "--data-dir", str(data_dir), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -10,7 +10,7 @@ import msgspec
 from iambridge.core.decision import Decision, Reason
 
 LINGER_SECONDS = 0.02
-"""How long a server's lines may wait to be written together: a write for each costs more than deciding does."""
+"""How long a server's lines may wait to be written together: a write for each gives the interpreter away."""
 
 _MAX_WAITING = 512
 _ENCODER = msgspec.json.Encoder()
@@ -19,32 +19,20 @@ _ENCODER = msgspec.json.Encoder()
 class JsonLinesDecisionLog:
     """Writes to `stream`; `now` gives seconds since the epoch.
 
-    With `linger`, in seconds, the lines of a running event loop are written together, at most so much later or 512
-    lines at once: that much is lost when the process is killed (SIGKILL), nothing when `flush` is called at its end.
-    Without, or without a running loop, every line is written at once.
+    With `linger`, in seconds, the lines of a running event loop are written together, at most so much later or 512 at
+    once: that much is lost when the process is killed (SIGKILL), nothing when `flush` is called at its end. Without, or
+    without a running loop, every line is written at once.
     """
 
     def __init__(self, stream: IO[str], now: Callable[[], float], *, linger: float = 0.0) -> None:
         self._stream = stream
         self._now = now
         self._linger = linger
-        self._waiting: list[bytes] = []
+        self._waiting: list[str] = []
 
     def record(self, decision: Decision, *, request_id: str, **request: str) -> None:
-        line: dict[str, Any] = {
-            "time": round(self._now(), 3),
-            "requestId": request_id,
-            "hop": decision.hop,
-            "outcome": decision.outcome.value,
-            **request,
-            "reasons": [_reason(reason) for reason in decision.reasons],
-        }
-        if decision.fix:
-            line["fix"] = decision.fix
-        text = _ENCODER.encode(line)  # a third of the standard library's time, which every answer would pay
-        if not text.isascii():
-            text = json.dumps(line, separators=(",", ":"), ensure_ascii=True).encode()
-        self._waiting.append(text)
+        # as text at once: a decision that waits would be one more thing for the collector to walk
+        self._waiting.append(_line(self._now(), decision, request_id, request))
         if len(self._waiting) == 1 and self._linger:
             try:
                 asyncio.get_running_loop().call_later(self._linger, self.flush)
@@ -56,9 +44,27 @@ class JsonLinesDecisionLog:
     def flush(self) -> None:
         """Write what waits."""
         if self._waiting:
-            lines, self._waiting = self._waiting, []
-            self._stream.write(b"\n".join([*lines, b""]).decode())
+            waiting, self._waiting = self._waiting, []
+            self._stream.write("".join(waiting))
             self._stream.flush()
+
+
+def _line(moment: float, decision: Decision, request_id: str, request: dict[str, str]) -> str:
+    line: dict[str, Any] = {
+        "time": round(moment, 3),
+        "requestId": request_id,
+        "hop": decision.hop,
+        "outcome": decision.outcome._value_,
+        **request,
+        "reasons": [_reason(reason) for reason in decision.reasons],
+    }
+    if decision.fix:
+        line["fix"] = decision.fix
+    try:
+        text = _ENCODER.encode(line).decode("ascii")
+    except UnicodeError:  # not ASCII, or a lone surrogate from a client's escapes
+        text = json.dumps(line, separators=(",", ":"), ensure_ascii=True)
+    return text + "\n"
 
 
 def _reason(reason: Reason) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from pathlib import Path
 import uvloop
 
 from iambridge.adapters import kubeconfig
-from iambridge.adapters.authenticator_state import serving_certificate, write_webhook_kubeconfig
+from iambridge.adapters.authenticator_state import ServedCertificate, StateDirectory, write_webhook_kubeconfig
 from iambridge.adapters.aws_auth_config_map import ConfigMapMappings
+from iambridge.adapters.aws_auth_copy import MappingsCopy
 from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
 from iambridge.adapters.dynamic_file import DynamicFileMappings
 from iambridge.adapters.ec2_names import Ec2InstanceNames
@@ -135,27 +136,31 @@ async def _serve(arguments: argparse.Namespace, configuration: Configuration) ->
             stack.push_async_callback(instances.close)
         server = _authenticator(arguments, configuration, backends=found, sts=sts, instances=instances, metrics=metrics)
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iambridge-authenticator-")))
-        leaf, authority = serving_certificate(
-            arguments.state_dir, directory, hosts=(arguments.hostname, arguments.address), now=_utc()
-        )
+        state = StateDirectory(arguments.state_dir, hosts=(arguments.hostname, arguments.address), now=_utc)
+        certificate = ServedCertificate(state, directory)
         if not arguments.kubeconfig_pregenerated:
             url = f"https://{arguments.hostname}:{arguments.port}/authenticate"
-            write_webhook_kubeconfig(arguments.generate_kubeconfig, url=url, authority=authority)
+            write_webhook_kubeconfig(arguments.generate_kubeconfig, url=url, authority=state.pinned)
+        leaf = certificate.leaf
         listening = RunningServer(
             server.app, Listener(arguments.address, arguments.port, leaf.certificate, leaf.key, max_body=_MAX_BODY)
         )
         await listening.start()
         stack.push_async_callback(listening.stop)
-        watching = asyncio.create_task(found.run())
+        watching = asyncio.create_task(_follow(found, certificate, listening))
         stack.callback(watching.cancel)
-        watching.add_done_callback(
-            lambda _: stop.set()
-        )  # a watcher that ends is a bug: better no server than a stale one
+        watching.add_done_callback(lambda _: stop.set())  # one that ends is a bug: better no server than a stale one
         print(f"authenticator is listening on {arguments.address}:{arguments.port}", file=sys.stderr, flush=True)
         await stop.wait()
         if watching.done():
             watching.result()
     return 0
+
+
+async def _follow(found: Backends, certificate: ServedCertificate, listening: RunningServer) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(found.run())
+        group.create_task(certificate.run(listening.reload))
 
 
 async def _backends(
@@ -167,17 +172,21 @@ async def _backends(
         if name == "EKSConfigMap":
             client = _client(arguments)
             stack.push_async_callback(client.close)
-            found[name] = ConfigMapMappings(client, now=time.time, rules=_rules(arguments))
+            copy = None
+            if arguments.aws_auth_copy_max_age > 0:
+                file = arguments.state_dir / "aws-auth.json"
+                copy = MappingsCopy(file, max_age=arguments.aws_auth_copy_max_age, now=time.time)
+            found[name] = ConfigMapMappings(client, now=time.time, rules=_rules(arguments), copy=copy)
         elif name == "DynamicFile":
-            file = DynamicFileMappings(
+            dynamic = DynamicFileMappings(
                 configuration.dynamic_file_path,
                 rules=_rules(arguments, session_arns=True, by_principal_id=configuration.dynamic_file_user_id_strict),
                 now=time.time,
                 failed=metrics.dynamic_file_failures.add,
                 latency=lambda seconds: metrics.dynamic_latency.observe(seconds, "dynamic_file"),
             )
-            file.load()
-            found[name] = file
+            dynamic.load()
+            found[name] = dynamic
         else:
             found[name] = Fixed(configuration.mappings)
     metrics.dynamic_file_enabled.set(float("DynamicFile" in found))
@@ -199,7 +208,7 @@ def _authenticator(
     def tell(reason: str, message: str) -> None:
         _log.warning("%s: %s", reason, message)
         if isinstance(config_map, ConfigMapMappings):
-            config_map.tell(reason, message)
+            config_map.events.tell(reason, message)
 
     return IamAuthenticator(
         AuthenticatorSettings(arguments.cluster_id, host_rules(arguments), configuration.scrubbed_accounts),

@@ -120,6 +120,9 @@ def _own(group: argparse._ArgumentGroup) -> None:
         help="an exact IAM user or role that is always system:masters; each use is an Event")  # fmt: skip
     add("--match-role-path", type=boolean, nargs="?", const=True, default=True, metavar="BOOL",
         help="role ARNs with a path match (default); false: they never do, as in the original")  # fmt: skip
+    add("--aws-auth-copy-max-age", type=duration, default=3600.0, metavar="DURATION",
+        help="how long the copy of aws-auth in the state dir may stand in for one that cannot be had or read at a start"
+        " (default: 1h; 0: keep none)")  # fmt: skip
     add("--pin-principal-ids", type=boolean, nargs="?", const=True, default=False, metavar="BOOL",
         help="an entry's `userid` (AROA..., AIDA...) must be the caller's: a role made again stays out")  # fmt: skip
     add(

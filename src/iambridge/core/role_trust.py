@@ -7,6 +7,7 @@ Sources: AWS STS API Reference, AssumeRoleWithWebIdentity; IAM User Guide, "Avai
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy import PolicyDocument, Principal, PrincipalKind, evaluate_trust
@@ -179,7 +180,7 @@ def judge_web_identity(
         return Decision(
             WEB_IDENTITY, Outcome.IMPLICIT_DENY, (reason,), f"create the role `{role_arn}`, or correct the ARN"
         )
-    principal = Principal(arn=provider.arn, account=provider.arn.split(":")[4], kind=PrincipalKind.FEDERATED)
+    principal = _federated(provider.arn)
     asked: Context = {
         **context,
         **web_identity_keys(claims, provider, audience),
@@ -193,15 +194,24 @@ def judge_web_identity(
         actions.append("sts:TagSession")
     if tags.source_identity:
         actions.append("sts:SetSourceIdentity")
-    reasons = [Reason("role-found", f"the role is `{role.arn}`", where="IAM", held=True)]
+    judged: list[Decision] = []
+
+    def tell() -> tuple[tuple[Reason, ...], str]:
+        found = Reason("role-found", f"the role is `{role_arn}`", where="IAM", held=True)
+        reasons = (found, *(reason for decision in judged for reason in decision.reasons))
+        return reasons, "" if judged[-1].allowed else judged[-1].fix or _fix(provider, claims, audience)
+
     for action in actions:
-        decision = evaluate_trust(role.trust, action=action, principal=principal, context=asked)
-        reasons += decision.reasons
-        if not decision.allowed:
-            return Decision(
-                WEB_IDENTITY, decision.outcome, tuple(reasons), decision.fix or _fix(provider, claims, audience)
-            )
-    return Decision(WEB_IDENTITY, Outcome.ALLOWED, tuple(reasons))
+        judged.append(evaluate_trust(role.trust, action=action, principal=principal, context=asked))
+        if not judged[-1].allowed:
+            break
+    return Decision.deferred(WEB_IDENTITY, judged[-1].outcome, tell)
+
+
+@lru_cache(maxsize=256)
+def _federated(provider_arn: str) -> Principal:
+    """The one who asks, who is nobody but a provider's caller yet."""
+    return Principal(arn=provider_arn, account=provider_arn.split(":")[4], kind=PrincipalKind.FEDERATED)
 
 
 def tag_keys(tags: SessionTags) -> Context:

@@ -21,6 +21,7 @@ from iambridge.sandbox.data_dir import SIGNING_KEY, DataDir
 from iambridge.wire.http import App
 
 if TYPE_CHECKING:
+    from iambridge.sandbox.cluster.kubelet.command import ImageEntry
     from iambridge.sandbox.cluster_side import ClusterSide
 
 _LOOPBACK = "127.0.0.1"
@@ -31,11 +32,15 @@ _SCRIPT_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`token_webhook_cache_ttl` is in seconds. `init_dir` holds executables to run at every start."""
+    """`token_webhook_cache_ttl` is in seconds. `init_dir` holds executables to run at every start.
+
+    `image_map` says which commands stand for which images of pods.
+    """
 
     token_webhook_cache_ttl: float = 1.0
     aws_only: bool = False
     init_dir: Path | None = None
+    image_map: tuple["ImageEntry", ...] = ()
 
 
 class Sandbox:
@@ -74,6 +79,7 @@ class Sandbox:
                 aws=self._aws,
                 log=log,
                 token_webhook_cache_ttl=self._options.token_webhook_cache_ttl,
+                image_map=self._options.image_map,
             )
             for app, port in self._cluster.apps():
                 await self._serve(app, port, leaf)

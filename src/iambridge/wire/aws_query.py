@@ -44,7 +44,7 @@ def parse_form(query: str, body: bytes) -> dict[str, str]:
         if not part:
             continue
         name, _, value = part.partition("=")
-        if escaped or "+" in part:
+        if (escaped and "%" in part) or "+" in part:
             try:
                 name, value = _decoded(name), _decoded(value)
             except UnicodeDecodeError as error:

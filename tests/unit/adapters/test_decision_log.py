@@ -57,6 +57,8 @@ def test_without_a_running_loop_nothing_waits() -> None:
 
 def test_a_line_is_ascii_whatever_was_decided() -> None:
     stream = io.StringIO()
-    JsonLinesDecisionLog(stream, lambda: 0.0).record(_decision("café \u2028"), request_id="1")
-    assert stream.getvalue().isascii()
-    assert json.loads(stream.getvalue())["reasons"][0]["text"] == "café \u2028"
+    for text in ("café \u2028", "a lone \udce9 of a client's escapes"):
+        JsonLinesDecisionLog(stream, lambda: 0.0).record(_decision(text), request_id="1")
+        line = stream.getvalue().splitlines()[-1]
+        assert line.isascii()
+        assert json.loads(line)["reasons"][0]["text"] == text

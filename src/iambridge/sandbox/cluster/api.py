@@ -4,15 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from iambridge.core.rbac import User
 from iambridge.errors import BadRequest, MethodNotAllowed, NotFound
-from iambridge.sandbox.cluster import metadata, removal, virtual_kinds
+from iambridge.sandbox.cluster import metadata, removal, scale, virtual_kinds
 from iambridge.sandbox.cluster.authentication import Authentication
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.codec import Body
 from iambridge.sandbox.cluster.deletion import DeleteOptions
-from iambridge.sandbox.cluster.listing import Page, Selection, page
+from iambridge.sandbox.cluster.listing import Page, Selection, check_not_future, page
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.paths import RequestInfo
 from iambridge.sandbox.cluster.registry import Patch, Registry, Target, decoded
@@ -111,16 +113,20 @@ class Api:
                 details=metadata.details(resource, info.name),
             )
         if resource.namespaced and not info.namespace and info.verb not in {"list", "watch"}:
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         verbs = subresource.verbs if subresource else resource.verbs
         if info.verb not in verbs:
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         return Asked(info, resource, subresource)
 
     # Reading.
 
-    def get(self, asked: Asked) -> Stored:
-        return self.registry.stored(asked.target._replace(subresource=""))
+    def get(self, asked: Asked, query: Mapping[str, str] | None = None) -> Stored:
+        check_not_future(self.registry.store, query or {})
+        stored = self.registry.stored(asked.target._replace(subresource=""))
+        if asked.subresource is not None and asked.subresource.name == "scale":
+            return stored._replace(raw=msgspec.json.encode(scale.scale_of(decoded(stored))))
+        return stored
 
     def list(self, asked: Asked, query: Mapping[str, str]) -> Page:
         selection = Selection.of(query, asked.resource)
@@ -148,8 +154,11 @@ class Api:
             case "update":
                 return await self._update(asked, call, body.value)
             case "patch":
+                patch = Patch(body.patch, body.value)
+                if asked.subresource is not None and asked.subresource.name == "scale":
+                    return Answer(await scale.change(self.registry, call, asked.target, patch))
                 self._check_escalating_patch(asked)
-                written = await self.registry.patch(call, asked.target, Patch(body.patch, body.value))
+                written = await self.registry.patch(call, asked.target, patch)
                 return Answer(written.object, 201 if written.created else 200)
             case "delete":
                 options = DeleteOptions.of(body.value, query)
@@ -183,6 +192,8 @@ class Api:
     async def _update(self, asked: Asked, call: Call, body: Object) -> Answer:
         if asked.subresource is not None and asked.subresource.name == "finalize":
             return Answer(await self._subresources.finalize(call, asked.target, body))
+        if asked.subresource is not None and asked.subresource.name == "scale":
+            return Answer(await scale.change(self.registry, call, asked.target, body))
         written = await self.registry.update(call, asked.target, body)
         return Answer(written.object, 201 if written.created else 200)
 

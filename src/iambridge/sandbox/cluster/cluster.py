@@ -27,6 +27,7 @@ from iambridge.sandbox.cluster.registry import Registry, decoded
 from iambridge.sandbox.cluster.resources import Resources
 from iambridge.sandbox.cluster.server import ApiServer
 from iambridge.sandbox.cluster.service_account_authentication import Lookup, authenticate_service_account
+from iambridge.sandbox.cluster.service_endpoints import ServiceEndpoints
 from iambridge.sandbox.cluster.store import Key, Store
 from iambridge.sandbox.cluster.subresources import Subresources
 from iambridge.sandbox.cluster.token_request import TokenRequests
@@ -60,7 +61,7 @@ class Cluster:
         self.resources = Resources()
         self.store = Store(directory)
         kinds = Kinds()
-        self._admission = AdmissionChain(self.store, kinds, _no_services)
+        self._admission = AdmissionChain(self.store, kinds, ServiceEndpoints(self.store).resolve)
         self._authorizer = Authorizer(self.store)
         registry = Registry(self.store, kinds, self._admission, self._authorizer, now)
         audiences = (issuer_url,)
@@ -134,7 +135,3 @@ class IssuedTokens:
         return authenticate_service_account(
             token, audiences, issuer=self._issuer, keys=self._keys, lookup=self._lookup, now=self._now()
         )
-
-
-def _no_services(namespace: str, name: str, port: int) -> None:
-    del namespace, name, port

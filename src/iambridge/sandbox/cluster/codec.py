@@ -77,9 +77,11 @@ def negotiate(accept: str, *, kinds: Sequence[tuple[str, str, str]] = ()) -> Acc
         media = {JSON: JSON, YAML: YAML, "*/*": JSON, "application/*": JSON}.get(clause.media)
         if media is not None:
             return Accepted(media, kind, group, version)
+    streams = f"{JSON};stream=watch, {PROTOBUF};stream=watch"
     raise NotAcceptable(
-        f"only the following media types are accepted: {_ACCEPTED}",
+        f"406: Not Acceptable\n\nAvailable representations: {_ACCEPTED}, {streams}",
         fix="accept application/json besides; protobuf answers are not given",
+        details={},
     )
 
 
@@ -137,12 +139,10 @@ def decode_patch(content_type: str, body: bytes) -> Body:
     kind = PATCHES.get(media)
     if kind is None:
         known = ", ".join(sorted(PATCHES))
-        raise UnsupportedMediaType(
-            f"the body of the request was in an unknown format - accepted media types include: {known}"
-        )
+        raise UnsupportedMediaType("415: Unsupported Media Type", fix=f"send one of {known}", details={})
     if kind == "apply":
-        return Body(*documents.yaml_object(body), kind)
-    return Body(*documents.json_value(body), kind)
+        return Body(*documents.apply_patch(body), kind)
+    return Body(*documents.json_patch(body, kind), kind)
 
 
 def _bound(body: bytes) -> None:
@@ -179,7 +179,7 @@ def status_of(error: KubernetesError) -> dict[str, Any]:
     }
     if reason:
         result["reason"] = reason
-    if error.details:
+    if error.has_details:
         result["details"] = dict(error.details)
     return result | {"code": code}
 

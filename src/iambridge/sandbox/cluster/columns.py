@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iambridge.sandbox.cluster import pod_columns
+from iambridge.sandbox.cluster import pod_columns, service_columns, workload_columns
 from iambridge.sandbox.cluster.durations import age, human_duration
 
 Item = Mapping[str, Any]
@@ -183,7 +183,7 @@ def _job(item: Item, now: float) -> Cells:
         _job_duration(status, now),
         age(item, now),
         *pod_columns.names_and_images(template),
-        label_selector(spec.get("selector")),
+        workload_columns.label_selector(spec.get("selector")),
     ]
 
 
@@ -214,25 +214,7 @@ def _job_duration(status: Item, now: float) -> str:
     return human_duration((dt.datetime.fromisoformat(end).timestamp() if end else now) - start)
 
 
-def label_selector(selector: Item | None) -> str:
-    """Source: metav1.FormatLabelSelector."""
-    if selector is None:
-        return "<none>"
-    words = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
-    for each in selector.get("matchExpressions") or ():
-        values = ",".join(sorted(each.get("values") or ()))
-        match each["operator"]:
-            case "In":
-                words.append(f"{each['key']} in ({values})")
-            case "NotIn":
-                words.append(f"{each['key']} notin ({values})")
-            case "Exists":
-                words.append(each["key"])
-            case _:
-                words.append(f"!{each['key']}")
-    return ",".join(words) or "<none>"
-
-
+_TEMPLATE = _wide("Containers", "Images", "Selector")
 _EVENT_COLUMNS = (
     Column("Last Seen"),
     Column("Type"),
@@ -258,8 +240,9 @@ _JOB_COLUMNS = (
     Column("Completions"),
     Column("Duration"),
     AGE,
-    *_wide("Containers", "Images", "Selector"),
+    *_TEMPLATE,
 )
+_DAEMON_COUNTS = ("Desired", "Current", "Ready", "Up-to-date", "Available")
 _CREATED = Columns((NAME, Column("Created At")), _created_at)
 _BINDINGS = Columns((NAME, Column("Role"), AGE, *_wide("Users", "Groups", "ServiceAccounts")), _binding)
 _DEFAULT = Columns((NAME, AGE), _named)
@@ -281,8 +264,26 @@ _COLUMNS: dict[str, Columns] = {
         pod_columns.cells,
     ),
     "secrets": Columns((NAME, Column("Type"), Column("Data"), AGE), _secret),
+    "services": Columns(
+        (NAME, Column("Type"), *map(Column, ("Cluster-IP", "External-IP", "Port(s)")), AGE, *_wide("Selector")),
+        service_columns.cells,
+    ),
     "serviceaccounts": Columns((NAME, Column("Secrets"), AGE), _service_account),
     "jobs.batch": Columns(_JOB_COLUMNS, _job),
+    "deployments.apps": Columns(
+        (NAME, Column("Ready"), Column("Up-to-date"), Column("Available"), AGE, *_TEMPLATE), workload_columns.deployment
+    ),
+    "replicasets.apps": Columns(
+        (NAME, *(Column(name, "integer") for name in ("Desired", "Current", "Ready")), AGE, *_TEMPLATE),
+        workload_columns.replica_set,
+    ),
+    "daemonsets.apps": Columns(
+        (NAME, *(Column(name, "integer") for name in _DAEMON_COUNTS), Column("Node Selector"), AGE, *_TEMPLATE),
+        workload_columns.daemon_set,
+    ),
+    "controllerrevisions.apps": Columns(
+        (NAME, Column("Controller"), Column("Revision"), AGE), workload_columns.controller_revision
+    ),
     "leases.coordination.k8s.io": Columns((NAME, Column("Holder"), AGE), _lease),
     "roles.rbac.authorization.k8s.io": _CREATED,
     "clusterroles.rbac.authorization.k8s.io": _CREATED,
@@ -291,6 +292,9 @@ _COLUMNS: dict[str, Columns] = {
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": Columns((NAME, Column("Webhooks"), AGE), _webhooks),
     "validatingwebhookconfigurations.admissionregistration.k8s.io": Columns((NAME, Column("Webhooks"), AGE), _webhooks),
 }
+
+
+SCALE = Columns((NAME, Column("Desired", "integer"), Column("Available", "integer"), AGE), workload_columns.scale)
 
 
 def columns_of(resource: str) -> Columns:

@@ -17,7 +17,7 @@ from iambridge.sandbox.cluster.resources import Resource
 from iambridge.sandbox.cluster.timestamps import timestamp
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
-_POLICIES = ("Background", "Foreground", "Orphan")
+_POLICIES = ("Foreground", "Background", "Orphan")
 _KEPT_PODS = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set"
     " propagationPolicy=Orphan to suppress this warning"

@@ -58,6 +58,16 @@ class Written(NamedTuple):
 Change = Callable[[Object], Awaitable[Object]]
 
 
+class View(NamedTuple):
+    """What a subresource shows of an object, and how a change of that is put back: admission judges what is shown."""
+
+    show: Callable[[Object], Object]
+    put: Callable[[Object, Object], Object]
+
+
+_WHOLE = View(lambda obj: obj, lambda _, shown: shown)
+
+
 class Registry:
     """`now` gives seconds since the epoch."""
 
@@ -225,7 +235,9 @@ class Registry:
             raise metadata.not_found(target.resource, target.name)
         return await self._create(call, target, obj, tracked=True)
 
-    async def change(self, call: Call, target: Target, compute: Change, *, tracked: bool = False) -> Object:
+    async def change(
+        self, call: Call, target: Target, compute: Change, *, tracked: bool = False, view: View = _WHOLE
+    ) -> Object:
         """Read, compute, admit, validate and write, again when somebody else wrote meanwhile.
 
         `tracked`: compute has already brought the managedFields up to date.
@@ -238,14 +250,14 @@ class Registry:
             if wanted not in {"", live["metadata"]["resourceVersion"]}:
                 raise metadata.conflict(target.resource, target.name)
             try:
-                return await self._replace(call, target, stored, live, new, tracked=tracked)
+                return await self._replace(call, target, stored, live, new, tracked=tracked, view=view)
             except Conflict as error:
                 if error.details or attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 
     async def _replace(
-        self, call: Call, target: Target, stored: Stored, live: Object, new: Object, *, tracked: bool
+        self, call: Call, target: Target, stored: Stored, live: Object, new: Object, *, tracked: bool, view: View
     ) -> Object:
         resource, subresource = target.resource, target.subresource
         strategy = self.kinds.strategy(resource)
@@ -262,11 +274,11 @@ class Registry:
                 subresource=subresource,
                 reset=strategy.reset(subresource),
             )
-        operation = Operation("UPDATE", call, target, new, live)
-        new = self.conformed(None, resource, await self.admission.mutate(operation))
+        operation = Operation("UPDATE", call, target, view.show(new), view.show(live))
+        new = self.conformed(None, resource, view.put(new, await self.admission.mutate(operation)))
         metadata.carry_over(new, live)
         new = strategy.default(strategy.prepare_update(new, live, subresource))
-        operation = operation._replace(obj=new)
+        operation = operation._replace(obj=view.show(new))
         faults = strategy.validate_update(new, live, subresource) + self.admission.faults(operation)
         self._refuse_invalid(target, faults)
         if not subresource:

@@ -24,6 +24,7 @@ class Subresource:
 
 
 STATUS = Subresource("status", _STATUS_VERBS)
+SCALE = Subresource("scale", _STATUS_VERBS, "Scale", "autoscaling", "v1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,17 @@ _CORE = (
     Resource(
         "",
         "v1",
+        "Service",
+        "services",
+        short_names=("svc",),
+        categories=("all",),
+        subresources=(STATUS,),
+        update_creates=True,
+        returns_deleted=True,
+    ),
+    Resource(
+        "",
+        "v1",
         "ServiceAccount",
         "serviceaccounts",
         short_names=("sa",),
@@ -140,9 +152,22 @@ _RBAC_KINDS = tuple(
     for kind in ("ClusterRoleBinding", "ClusterRole", "RoleBinding", "Role")
 )
 
+_APPS = (
+    Resource("apps", "v1", "ControllerRevision", "controllerrevisions"),
+    *(
+        Resource("apps", "v1", kind, f"{kind.lower()}s", short_names=(short,), categories=("all",), subresources=extra)
+        for kind, short, extra in (
+            ("DaemonSet", "ds", (STATUS,)),
+            ("Deployment", "deploy", (SCALE, STATUS)),
+            ("ReplicaSet", "rs", (SCALE, STATUS)),
+        )
+    ),
+)
+
 BUILT_IN: tuple[Resource, ...] = (
     *_CORE,
     *_WEBHOOKS,
+    *_APPS,
     *_REVIEWS,
     Resource("batch", "v1", "Job", "jobs", categories=("all",), subresources=(STATUS,)),
     Resource("coordination.k8s.io", "v1", "Lease", "leases", update_creates=True, update_blind=False),

@@ -29,7 +29,9 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "nodes": ("spec.unschedulable",),
     "namespaces": ("status.phase",),
     "secrets": ("type",),
+    "services": ("spec.clusterIP", "spec.type"),
     "jobs.batch": ("status.successful",),
+    "replicasets.apps": ("status.replicas",),
     "events": (
         "involvedObject.kind",
         "involvedObject.namespace",
@@ -44,6 +46,9 @@ _FIELDS: dict[str, tuple[str, ...]] = {
         "type",
     ),
 }
+
+
+_COUNTS = {"status.successful": "succeeded", "status.replicas": "replicas"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,6 @@ def field(item: Mapping[str, Any], path: str) -> str:
         value = value.get(name) if isinstance(value, Mapping) else None
     if path in {"spec.unschedulable", "spec.hostNetwork"}:
         return "true" if value else "false"
-    if path == "status.successful":
-        return str((item.get("status") or {}).get("succeeded") or 0)
+    if path in _COUNTS:
+        return str((item.get("status") or {}).get(_COUNTS[path]) or 0)
     return "" if value is None else str(value)

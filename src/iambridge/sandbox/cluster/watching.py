@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from iambridge.errors import BadRequest, Expired, Invalid
+from iambridge.errors import Expired
 from iambridge.sandbox.cluster.call import whole_number
 from iambridge.sandbox.cluster.codec import boolean
 from iambridge.sandbox.cluster.listing import Selection, check_not_future, version_number
+from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.resources import Resource
 from iambridge.sandbox.cluster.store import Event, Store, Subscription
 
@@ -48,20 +49,9 @@ class WatchOptions:
         bookmarks = boolean(query.get("allowWatchBookmarks", ""), "allowWatchBookmarks")
         version = version_number(query.get("resourceVersion", ""))
         seconds = whole_number(query, "timeoutSeconds")
-        if initial and match != "NotOlderThan":
-            words = (
-                "resourceVersionMatch is required when sendInitialEvents is set"
-                if not match
-                else ('Unsupported value: "Exact": supported values: "NotOlderThan"')
-            )
-            raise _invalid("resourceVersionMatch", f"Forbidden: {words}" if not match else words)
-        if match and not initial:
-            raise _invalid(
-                "resourceVersionMatch",
-                "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            )
-        if query.get("continue"):
-            raise BadRequest("continue is not supported for watch")
+        errors = _match_errors(initial, match, query.get("continue", ""))
+        if errors:
+            raise field_error.invalid("meta.k8s.io", "ListOptions", "", errors)
         wants = boolean(initial, "sendInitialEvents")
         since = None if wants or (not version and initial == "") else (version or None)
         if initial and not wants and not version:
@@ -70,12 +60,20 @@ class WatchOptions:
         return cls(since, bookmarks, wants and bookmarks, lasts)
 
 
-def _invalid(field: str, words: str) -> Invalid:
-    cause = {"reason": "FieldValueForbidden", "message": words, "field": field}
-    return Invalid(
-        f'ListOptions.meta.k8s.io "" is invalid: {field}: {words}',
-        details={"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]},
-    )
+def _match_errors(initial: str, match: str, token: str) -> list[field_error.FieldError]:
+    place, errors = "resourceVersionMatch", []
+    if initial:
+        if match != "NotOlderThan":
+            words = f"sendInitialEvents requires setting {place} to NotOlderThan"
+            errors.append(field_error.forbidden(place, words))
+        if match not in {"", "NotOlderThan"}:
+            errors.append(field_error.not_supported(place, match, ("NotOlderThan",)))
+    elif match:
+        words = f"{place} is forbidden for watch unless sendInitialEvents is provided"
+        errors.append(field_error.forbidden(place, words))
+    if token:
+        errors.append(field_error.forbidden(place, f"{place} is forbidden when continue is provided"))
+    return errors
 
 
 class Watch:

@@ -15,6 +15,7 @@ from iambridge.servers.sts.parameters import RoleRequest
 from iambridge.wire.aws_query import Result
 
 _ROOT_SECONDS = 3600
+_ROLE_SESSION = PrincipalKind.ROLE_SESSION.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Issuer:
             access_key_id=key_id,
             secret_access_key=secret,
             account=role.account,
-            kind=PrincipalKind.ROLE_SESSION.value,
+            kind=_ROLE_SESSION,
             principal_arn=arn,
             entity_arn=role.arn,
             entity_id=role.role_id,

@@ -6,6 +6,7 @@ Source: botocore's STS service model (constraints); the texts are those of AWS's
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from iambridge.core.arn import Arn
 from iambridge.core.iam_policy import PolicyDocument, PolicyKind
@@ -103,19 +104,25 @@ def role_request(parameters: Mapping[str, str], faults: Faults) -> RoleRequest:
     policy = faults.text("Policy", low=1, high=_MAX_POLICY_CHARACTERS, required=False)
     arns = tuple(member.get("arn", "") for member in members(parameters, "PolicyArns"))
     faults.raise_all()
+    account = _account_of_role(role_arn)
+    if len(arns) > _MAX_SESSION_POLICIES or not all(arns):
+        raise ValidationError("PolicyArns takes at most 10 policy ARNs")
+    if policy:
+        PolicyDocument.parse(policy, kind=PolicyKind.SESSION)
+    if arns and len(policy) + sum(map(len, arns)) > _MAX_POLICY_CHARACTERS:
+        raise PackedPolicyTooLarge("Packed policy consumes more than 100% of allotted space.")
+    return RoleRequest(role_arn, account, session_name, duration, policy, arns)
+
+
+@lru_cache(maxsize=1024)
+def _account_of_role(role_arn: str) -> str:
     try:
         arn = Arn.parse(role_arn)
     except ValueError:
         raise ValidationError(f"{role_arn[:128]} is invalid") from None
     if arn.service != "iam" or arn.region or not arn.resource.startswith("role/") or len(arn.account) != 12:
         raise ValidationError("Request ARN is invalid")
-    if len(arns) > _MAX_SESSION_POLICIES or not all(arns):
-        raise ValidationError("PolicyArns takes at most 10 policy ARNs")
-    if policy:
-        PolicyDocument.parse(policy, kind=PolicyKind.SESSION)
-    if len(policy) + sum(map(len, arns)) > _MAX_POLICY_CHARACTERS:
-        raise PackedPolicyTooLarge("Packed policy consumes more than 100% of allotted space.")
-    return RoleRequest(role_arn, arn.account, session_name, duration, policy, arns)
+    return arn.account
 
 
 def requested_tags(parameters: Mapping[str, str], faults: Faults) -> SessionTags:

@@ -90,7 +90,11 @@ async def assume_role_with_web_identity(
         **made,
         "Provider": proved.provider.arn,
     }
-    return result, Decision(decision.hop, decision.outcome, _held(proved) + decision.reasons)
+
+    def tell() -> tuple[tuple[Reason, ...], str]:
+        return _held(proved) + decision.reasons, decision.fix
+
+    return result, Decision.deferred(decision.hop, decision.outcome, tell)
 
 
 async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys, now: dt.datetime) -> _Proved:

@@ -40,7 +40,7 @@ class _CallingFailed(Exception):  # noqa: RUF100, N818  # judged by failurePolic
 
 
 class WebhookAdmission:
-    """Calls the webhooks of a cluster. `resolve_service` maps (namespace, name, port) to an address, or None."""
+    """Calls the webhooks of a cluster. `resolve_service` maps (namespace, name, port) to addresses to try in turn."""
 
     def __init__(self, resolve_service: ServiceResolver, new_uid: Callable[[], str]) -> None:
         self._caller = WebhookCaller(resolve_service)

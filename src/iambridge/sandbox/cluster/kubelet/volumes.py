@@ -16,7 +16,7 @@ from iambridge.errors import CreateContainerConfigError, FailedMount
 from iambridge.sandbox.cluster.kubelet.environment import Object, Sources, decoded, field_value
 from iambridge.sandbox.cluster.kubelet.process_user import volume_owner
 
-_SUPPORTED = ("configMap", "secret", "downwardAPI", "emptyDir", "projected")
+_SUPPORTED = ("configMap", "secret", "downwardAPI", "emptyDir", "projected", "hostPath")
 _DATA = "..data"
 _Found = tuple[str, Mapping[str, Object]]
 
@@ -59,12 +59,6 @@ def refuse_unsupported(pod: Object) -> None:
             raise FailedMount(
                 f"volume {volume['name']!r} has type {unknown[0]}, which the embedded node does not support",
                 fix=f"use {', '.join(_SUPPORTED)}",
-            )
-        medium = (volume.get("emptyDir") or {}).get("medium")
-        if medium:
-            raise FailedMount(
-                f"volume {volume['name']!r}: the embedded node does not support emptyDir medium {medium}",
-                fix="leave medium out; the directory is then on disk",
             )
         for source in (volume.get("projected") or {}).get("sources") or ():
             for kind in source:
@@ -114,7 +108,7 @@ def owned(content: Mapping[str, File], group: int | None) -> dict[str, File]:
 def files(
     pod: Object, volume: Object, sources: Sources, tokens: Mapping[tuple[str, int], str]
 ) -> dict[str, File] | None:
-    """The files of a volume by their path in it; None for an emptyDir, which has none of its own.
+    """The files of a volume by their path in it; None for emptyDir and hostPath, which are as they are.
 
     Raises:
         FailedMount: an object or key that the volume needs is not there.

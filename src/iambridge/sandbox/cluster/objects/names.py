@@ -4,6 +4,7 @@ import re
 
 _DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
+_DNS_1035_LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = rf"({_QUALIFIED})?"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
@@ -15,6 +16,11 @@ _SUBDOMAIN_WORDS = (
 _LABEL_WORDS = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
     f"an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_DNS_LABEL}')"
+)
+_1035_WORDS = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+    f"'{_DNS_1035_LABEL}')"
 )
 _QUALIFIED_WORDS = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
@@ -43,6 +49,12 @@ def dns_subdomain(name: str) -> list[str]:
 def dns_label(name: str) -> list[str]:
     faults = [_too_long(63)] if len(name) > 63 else []
     return faults + ([] if re.fullmatch(_DNS_LABEL, name) else [_LABEL_WORDS])
+
+
+def dns_1035_label(name: str) -> list[str]:
+    """A Service's name, which becomes a host name."""
+    faults = [_too_long(63)] if len(name) > 63 else []
+    return faults + ([] if re.fullmatch(_DNS_1035_LABEL, name) else [_1035_WORDS])
 
 
 def path_segment(name: str) -> list[str]:

@@ -33,7 +33,11 @@ def validate(obj: Mapping[str, Any], *, namespaced: bool, name: Callable[[str], 
     elif meta.get("namespace"):
         errors.append(field_error.forbidden("metadata.namespace", "not allowed on this type"))
     return (
-        errors + labels(meta.get("labels"), "metadata.labels") + _annotations(meta) + _owners(meta) + _finalizers(meta)
+        errors
+        + labels(meta.get("labels"), "metadata.labels")
+        + annotations(meta.get("annotations"))
+        + _owners(meta)
+        + _finalizers(meta)
     )
 
 
@@ -45,9 +49,8 @@ def labels(found: Mapping[str, str] | None, field: str) -> list[FieldError]:
     return errors
 
 
-def _annotations(meta: Mapping[str, Any]) -> list[FieldError]:
-    found = meta.get("annotations") or {}
-    field = "metadata.annotations"
+def annotations(found: Mapping[str, str] | None, field: str = "metadata.annotations") -> list[FieldError]:
+    found = found or {}
     errors = [field_error.bad_value(field, key, fault) for key in found for fault in names.qualified(key.lower())]
     if sum(len(key) + len(value) for key, value in found.items()) > _ANNOTATIONS_LIMIT:
         errors.append(field_error.too_long(field, _ANNOTATIONS_LIMIT))
@@ -94,7 +97,7 @@ def validate_update(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
     return (
         errors
         + labels(after.get("labels"), "metadata.labels")
-        + _annotations(after)
+        + annotations(after.get("annotations"))
         + _owners(after)
         + _finalizers(after)
     )

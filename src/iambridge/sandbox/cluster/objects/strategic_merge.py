@@ -17,14 +17,12 @@ _ORDER = "$setElementOrder/"
 _DELETE_FROM = "$deleteFromPrimitiveList/"
 
 
-def apply(document: dict[str, Any], patch: Any, type: Type) -> dict[str, Any]:  # noqa: A002  # the field's own word
+def apply(document: dict[str, Any], patch: dict[str, Any], type: Type) -> dict[str, Any]:  # noqa: A002  # the field's own word
     """`document` with `patch` merged in by the rules of `type`; neither is changed.
 
     Raises:
         BadRequest: a directive that is unknown or misplaced, or a list item without its merge key.
     """
-    if not isinstance(patch, dict):
-        raise BadRequest("invalid JSON document")
     return _merge_map(copy.deepcopy(document), copy.deepcopy(patch), type)
 
 

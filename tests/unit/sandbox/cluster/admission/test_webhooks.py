@@ -14,6 +14,7 @@ from iambridge.adapters.serving import Listener, RunningServer, free_port
 from iambridge.core.rbac import User
 from iambridge.errors import BadRequest, Forbidden, InternalError, NotFound, WebhookRejected
 from iambridge.sandbox.cluster.admission import AdmissionAttributes, WebhookAdmission, namespace_lifecycle
+from iambridge.sandbox.cluster.admission.call import ServiceUnresolved
 from iambridge.wire.http import Request, Response
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n", "labels": {"a": "b"}}}
@@ -69,13 +70,18 @@ class Webhook:
         }
         return {"metadata": {"name": name}, "webhooks": [webhook]}
 
+    def resolve(self, *service: str | int) -> list[tuple[str, int]]:
+        """Nobody listens at the first address; the call goes on to the second."""
+        if service != ("kube-system", "hook", 443):
+            raise ServiceUnresolved(f'no endpoints available for service "{service[1]}"')
+        return [("127.0.0.1", free_port()), ("127.0.0.1", self.port)]
+
     @asynccontextmanager
     async def running(self, host: str = "hook.kube-system.svc") -> AsyncIterator[WebhookAdmission]:
         leaf = self.authority.leaf("hook", hosts=(host,))
         server = RunningServer(self.app, Listener("127.0.0.1", self.port, leaf.certificate, leaf.key))
         await server.start()
-        target = {("kube-system", "hook", 443): ("127.0.0.1", self.port)}
-        admission = WebhookAdmission(lambda *service: target.get(service), lambda: "uid-1")
+        admission = WebhookAdmission(self.resolve, lambda: "uid-1")
         try:
             yield admission
         finally:
@@ -188,7 +194,10 @@ def test_an_unresolved_service_and_a_dry_run_with_side_effects(tmp_path: Path) -
     hook = Webhook(tmp_path, lambda _: {"allowed": True})
 
     async def scene() -> None:
-        admission = WebhookAdmission(lambda *_: None, lambda: "u")
+        def nobody(namespace: str, name: str, port: int) -> list[tuple[str, int]]:
+            raise ServiceUnresolved(f'no endpoints available for service "{name}"')
+
+        admission = WebhookAdmission(nobody, lambda: "u")
         try:
             with pytest.raises(InternalError, match="no endpoints available for service"):
                 await admission.mutate(attributes(), [hook.configuration()], {}, same)

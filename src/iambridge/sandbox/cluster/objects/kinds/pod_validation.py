@@ -5,6 +5,7 @@ from typing import Any
 
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
+from iambridge.sandbox.cluster.objects.kinds.placement_validation import validate_placement
 from iambridge.sandbox.cluster.objects.kinds.probe_validation import validate_probes
 
 _RESTART = ("Always", "OnFailure", "Never")
@@ -19,6 +20,16 @@ _FIELD_PATHS = (
     "status.hostIPs",
     "status.podIP",
     "status.podIPs",
+)
+_HOST_PATH_TYPES = (
+    "",
+    "BlockDevice",
+    "CharDevice",
+    "Directory",
+    "DirectoryOrCreate",
+    "File",
+    "FileOrCreate",
+    "Socket",
 )
 _SIDECAR_ONLY = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
 _TOKEN_SECONDS = (600, 1 << 32)
@@ -43,7 +54,7 @@ def validate_spec(spec: Mapping[str, Any], field: str) -> list[FieldError]:
     for name, rule in (("serviceAccountName", names.dns_subdomain), ("nodeName", names.dns_subdomain)):
         if spec.get(name):
             errors += [field_error.bad_value(f"{field}.{name}", spec[name], fault) for fault in rule(spec[name])]
-    return errors
+    return errors + validate_placement(spec, field)
 
 
 def _volumes(volumes: Any, field: str) -> tuple[set[str], list[FieldError]]:
@@ -72,11 +83,22 @@ def _volume_source(volume: Mapping[str, Any], field: str) -> list[FieldError]:
         errors.append(field_error.required(f"{field}.secret.secretName"))
     if volume.get("configMap") is not None and not volume["configMap"].get("name"):
         errors.append(field_error.required(f"{field}.configMap.name"))
-    if volume.get("hostPath") is not None and not volume["hostPath"].get("path"):
-        errors.append(field_error.required(f"{field}.hostPath.path"))
+    if volume.get("hostPath") is not None:
+        errors += _host_path(volume["hostPath"], f"{field}.hostPath")
     for index, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
         if source.get("serviceAccountToken") is not None:
             errors += _token(source["serviceAccountToken"], f"{field}.projected.sources[{index}].serviceAccountToken")
+    return errors
+
+
+def _host_path(source: Mapping[str, Any], field: str) -> list[FieldError]:
+    errors = []
+    if not source.get("path"):
+        errors.append(field_error.required(f"{field}.path"))
+    elif ".." in source["path"].split("/"):
+        errors.append(field_error.bad_value(f"{field}.path", source["path"], "must not contain '..'"))
+    if source.get("type", "") not in _HOST_PATH_TYPES:
+        errors.append(field_error.not_supported(f"{field}.type", source["type"], _HOST_PATH_TYPES))
     return errors
 
 

@@ -117,7 +117,9 @@ class JobStrategy(Strategy):
         if pod.get("restartPolicy") not in {"OnFailure", "Never"}:
             field, value = "spec.template.spec.restartPolicy", pod.get("restartPolicy", "")
             errors = [error for error in errors if error.field != field]
-            errors.append(field_error.not_supported(field, value, ("OnFailure", "Never")))
+            words = 'valid values: "OnFailure", "Never"'
+            wrong = field_error.not_supported(field, value, ("OnFailure", "Never"))
+            errors.append(field_error.required(field, words) if value in {"", "Always"} else wrong)
         if spec.get("completionMode") == "Indexed" and "completions" not in spec:
             errors.append(field_error.required("spec.completions", "when completion mode is Indexed"))
         return errors + self._selector(spec, template)
