@@ -20,8 +20,11 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[Installed]:
     found = Installed(tmp_path)
-    yield found
-    found.close()
+    try:
+        found.install()
+        yield found
+    finally:
+        found.close()
 
 
 def test_two_replicas_install_themselves_and_rotate(installed: Installed) -> None:

@@ -23,8 +23,11 @@ SERVER_NAME = f"{NAME}.{NAMESPACE}.svc"
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[Installed]:
     found = Installed(tmp_path)
-    yield found
-    found.close()
+    try:
+        found.install()
+        yield found
+    finally:
+        found.close()
 
 
 def ready(replica: WebhookProcess) -> bool:

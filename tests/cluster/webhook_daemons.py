@@ -22,7 +22,7 @@ from .conftest import _KUBECTLS, EmbeddedServer, Kubectl
 NAMESPACE, NAME = "iambridge", "iambridge-webhook"
 CONFIGURATION = f"mutatingwebhookconfiguration/{NAME}"
 ROLE = "arn:aws:iam::111122223333:role/app"
-_NOT_SERVED_YET = {"Deployment", "Service"}
+_NEEDS_A_NODE = {"Deployment", "Service"}
 IAMBRIDGE = str(Path(sys.executable).with_name("iambridge"))
 
 
@@ -89,12 +89,15 @@ class Installed:
         self.directory = directory
         self.server = EmbeddedServer(directory)
         self.kubectl = Kubectl(_KUBECTLS[-1], self.server.kubeconfig, directory)
-        items = [document for document in manifests() if document["kind"] not in _NOT_SERVED_YET]
+        self.kubeconfig = directory / "webhook-kubeconfig"
+        self.replicas: list[WebhookProcess] = []
+
+    def install(self) -> None:
+        items = [document for document in manifests() if document["kind"] not in _NEEDS_A_NODE]
         within = self.kubectl.within(NAMESPACE)
         within.ok("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
         token = self.kubectl.within(NAMESPACE).ok("create", "token", NAME).strip()
-        self.kubeconfig = daemon_kubeconfig(directory / "webhook-kubeconfig", self.server.kubeconfig, token)
-        self.replicas: list[WebhookProcess] = []
+        daemon_kubeconfig(self.kubeconfig, self.server.kubeconfig, token)
         self.kubectl.ok("create", "serviceaccount", "app")
         self.kubectl.ok("annotate", "serviceaccount", "app", f"eks.amazonaws.com/role-arn={ROLE}")
 
