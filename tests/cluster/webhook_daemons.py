@@ -1,7 +1,10 @@
 """The webhook's daemons as processes, on an API server, under the rights that `deploy/webhook` gives and no others."""
 
+import base64
 import json
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -14,7 +17,12 @@ import yaml
 
 from iambridge.adapters.serving import free_port
 
+from .conftest import _KUBECTLS, EmbeddedServer, Kubectl
+
 NAMESPACE, NAME = "iambridge", "iambridge-webhook"
+CONFIGURATION = f"mutatingwebhookconfiguration/{NAME}"
+ROLE = "arn:aws:iam::111122223333:role/app"
+_NEEDS_A_NODE = {"Deployment", "Service"}
 IAMBRIDGE = str(Path(sys.executable).with_name("iambridge"))
 
 
@@ -72,3 +80,78 @@ def daemon_kubeconfig(path: Path, admin: Path, token: str) -> Path:
     config["contexts"][0]["context"]["user"] = "webhook"
     path.write_text(json.dumps(config))
     return path
+
+
+class Installed:
+    """An embedded API server with the manifests in it, and the daemons that a test starts."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.server = EmbeddedServer(directory)
+        self.kubectl = Kubectl(_KUBECTLS[-1], self.server.kubeconfig, directory)
+        self.kubeconfig = directory / "webhook-kubeconfig"
+        self.replicas: list[WebhookProcess] = []
+
+    def install(self) -> None:
+        items = [document for document in manifests() if document["kind"] not in _NEEDS_A_NODE]
+        within = self.kubectl.within(NAMESPACE)
+        within.ok("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        token = self.kubectl.within(NAMESPACE).ok("create", "token", NAME).strip()
+        daemon_kubeconfig(self.kubeconfig, self.server.kubeconfig, token)
+        self.kubectl.ok("create", "serviceaccount", "app")
+        self.kubectl.ok("annotate", "serviceaccount", "app", f"eks.amazonaws.com/role-arn={ROLE}")
+
+    def replica(self, *flags: str, port: int = 0) -> WebhookProcess:
+        started = WebhookProcess(self.directory, self.kubeconfig, "--self-managed-tls", *flags, port=port)
+        self.replicas.append(started)
+        return started
+
+    def point_at(self, replica: WebhookProcess) -> None:
+        """Services are another test's matter: here the API server calls a port of this machine."""
+        client = {"url": f"https://127.0.0.1:{replica.port}/mutate"}
+        patch = [{"op": "replace", "path": "/webhooks/0/clientConfig", "value": client}]
+        self.kubectl.ok("patch", CONFIGURATION, "--type=json", "-p", json.dumps(patch))
+
+    def bundle(self) -> bytes:
+        found = self.kubectl.json("get", CONFIGURATION)
+        return base64.b64decode(found["webhooks"][0]["clientConfig"].get("caBundle", ""))
+
+    def secret(self) -> dict[str, bytes]:
+        found = self.kubectl.within(NAMESPACE).json("get", "secret", NAME)
+        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
+
+    def take_out(self, *keys: str) -> None:
+        patch = json.dumps({"data": dict.fromkeys(keys)})
+        self.kubectl.within(NAMESPACE).ok("patch", "secret", NAME, "--type=merge", "-p", patch)
+
+    def served(self, replica: WebhookProcess) -> str:
+        """The certificate on the port, when the live caBundle verifies it for its name; else empty."""
+        bundle = self.bundle()
+        try:
+            context = ssl.create_default_context(cadata=bundle.decode()) if bundle else ssl.create_default_context()
+            with (
+                socket.create_connection(("127.0.0.1", replica.port), timeout=5) as raw,
+                context.wrap_socket(raw, server_hostname=f"{NAME}.{NAMESPACE}.svc") as secured,
+            ):
+                return ssl.DER_cert_to_PEM_cert(secured.getpeercert(binary_form=True) or b"")
+        except (OSError, ssl.SSLError):
+            return ""
+
+    def mutates(self) -> bool:
+        pod = {
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "probe-", "namespace": "default"},
+            "spec": {"serviceAccountName": "app", "containers": [{"name": "c", "image": "i", "command": ["true"]}]},
+        }  # fmt: skip
+        made = self.kubectl.run("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod))
+        return "AWS_ROLE_ARN" in made.out
+
+    def outage(self, seconds: float) -> None:
+        """The API server is killed, and comes back on the same port with the same state."""
+        self.server.kill()
+        time.sleep(seconds)
+        self.server = EmbeddedServer(self.directory)
+
+    def close(self) -> None:
+        for replica in self.replicas:
+            replica.stop()
+        self.server.stop()

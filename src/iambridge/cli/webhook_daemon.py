@@ -18,7 +18,7 @@ import msgspec
 import uvloop
 
 from iambridge.adapters import kubeconfig
-from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
+from iambridge.adapters.decision_log import LINGER_SECONDS, JsonLinesDecisionLog, NoDecisionLog
 from iambridge.adapters.eks_webhook import has_eks_webhook
 from iambridge.adapters.instance_identity import instance_identity, partition_of
 from iambridge.adapters.kubernetes import KubernetesClient
@@ -116,7 +116,8 @@ async def _serve(arguments: argparse.Namespace, minimum_tls: str) -> int:
                 return "shutting down"
             return certificate.not_ready or ("" if beside.is_set() else "not known whether EKS's webhook is here")
 
-        log = JsonLinesDecisionLog(sys.stdout, time.time) if arguments.decision_log else NoDecisionLog()
+        log = _decision_log(arguments)
+        stack.callback(log.flush)
         webhook = PodIdentityWebhook(
             facts,
             settings_of(arguments, compose),
@@ -177,6 +178,14 @@ async def _refuse_beside_eks(arguments: argparse.Namespace, client: KubernetesCl
         refuse_beside_eks(arguments)
         logging.getLogger(__name__).warning("EKS's own pod identity webhook is here too (--beside-eks)")
     beside.set()
+
+
+def _decision_log(arguments: argparse.Namespace) -> JsonLinesDecisionLog | NoDecisionLog:
+    return (
+        JsonLinesDecisionLog(sys.stdout, time.time, linger=LINGER_SECONDS)
+        if arguments.decision_log
+        else NoDecisionLog()
+    )
 
 
 def _facts_of(
