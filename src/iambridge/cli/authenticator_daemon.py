@@ -30,6 +30,7 @@ from iambridge.adapters.sts_client import StsClient
 from iambridge.cli.authenticator_aws import host_rules, instance_names, sts_client
 from iambridge.cli.authenticator_backends import Backend, Backends, Fixed
 from iambridge.cli.authenticator_configuration import Configuration, read_configuration
+from iambridge.cli.serve_authenticator import STATE_DIR, default_kubeconfig
 from iambridge.cli.serve_authenticator import backends as backend_names
 from iambridge.core.aws_auth import Rules, break_glass
 from iambridge.errors import InputError
@@ -83,9 +84,9 @@ def _merge(arguments: argparse.Namespace, configuration: Configuration) -> None:
         arguments.ec2_describeInstances_qps = _number(server, "ec2describeinstancesqps", "15")
     if arguments.ec2_describeInstances_burst is None:
         arguments.ec2_describeInstances_burst = int(_number(server, "ec2describeinstancesburst", "5"))
-    arguments.state_dir = arguments.state_dir or Path(server.get("statedir", "/var/aws-iam-authenticator"))
+    arguments.state_dir = arguments.state_dir or Path(server.get("statedir", STATE_DIR))
     arguments.generate_kubeconfig = arguments.generate_kubeconfig or Path(
-        server.get("generatekubeconfig", arguments.state_dir / "kubeconfig.yaml")
+        server.get("generatekubeconfig", default_kubeconfig(arguments.state_dir))
     )
     arguments.backend_mode = backend_names(arguments.backend_mode or list(configuration.backend_mode))
     if arguments.kubeconfig is None and server.get("kubeconfig"):

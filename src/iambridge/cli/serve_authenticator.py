@@ -11,6 +11,9 @@ ALIASES = {"ConfigMap": "EKSConfigMap", "File": "MountedFile"}
 _ALWAYS_ON = ("SSORoleMatch", "IAMIdentityMappingCRD")
 _KLOG = ("v", "vmodule", "logtostderr", "alsologtostderr", "stderrthreshold")
 
+STATE_DIR = "/var/aws-iam-authenticator"
+_KUBECONFIG = "/etc/kubernetes/aws-iam-authenticator/kubeconfig.yaml"
+
 _EXAMPLE = """example:
   iambridge serve authenticator --cluster-id demo --backend-mode EKSConfigMap --state-dir /var/aws-iam-authenticator
 
@@ -44,7 +47,7 @@ def _original(group: argparse._ArgumentGroup) -> None:
         "--generate-kubeconfig",
         type=Path,
         metavar="FILE",
-        help="webhook kubeconfig to write (default: in the state dir)",
+        help="webhook kubeconfig to write (default: in a --state-dir of one's own, else below /etc/kubernetes)",
     )
     add(
         "--kubeconfig-pregenerated",
@@ -143,6 +146,11 @@ def _own(group: argparse._ArgumentGroup) -> None:
         metavar="BOOL",
         help="decisions on stdout (default)",
     )
+
+
+def default_kubeconfig(state_dir: Path) -> Path:
+    """Where the original puts it; but all in one place for a state directory of one's own."""
+    return Path(_KUBECONFIG) if state_dir == Path(STATE_DIR) else state_dir / "kubeconfig.yaml"
 
 
 def backends(named: list[str]) -> tuple[str, ...]:
