@@ -1,4 +1,4 @@
-"""EKS's four reading operations on a TLS socket: each request's signature is proven by botocore before it is answered.
+"""EKS's operations on access on a TLS socket: each request's signature is proven by botocore before it is answered.
 
 The paths and shapes are those of botocore's service model, and the AWS CLI reads the answers in a test here.
 """
@@ -36,8 +36,8 @@ class Entry:
 class EksServer:
     """`entries` by ARN. `denied` operations are answered AccessDeniedException; `throttled` counts answers of 429."""
 
-    def __init__(self, directory: Path, mode: str, entries: Mapping[str, Entry]) -> None:
-        self.mode, self.entries = mode, entries
+    def __init__(self, directory: Path, mode: str, entries: dict[str, Entry]) -> None:
+        self.mode, self.entries = mode, dict(entries)
         self.denied: set[str] = set()
         self.throttled = 0
         self.operations: list[str] = []
@@ -67,6 +67,7 @@ class EksServer:
     async def _start(self) -> str:
         app = web.Application()
         app.router.add_get("/{rest:.*}", self._answer)
+        app.router.add_post("/{rest:.*}", self._write)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
@@ -94,6 +95,32 @@ class EksServer:
         return web.json_response(
             self._document(operation, unquote(path[3]) if len(path) > 3 else "", request.query.get("nextToken", ""))
         )
+
+    async def _write(self, request: web.Request) -> web.Response:
+        """CreateAccessEntry and AssociateAccessPolicy, with the refusals that the user guide gives."""
+        body = await request.read()
+        if not _proven(request, body):
+            return _error(403, "InvalidSignatureException", "The request signature does not match.")
+        asked = json.loads(body)
+        path = request.raw_path.split("/")[1:]
+        if len(path) == 3:
+            arn, username, groups = asked["principalArn"], asked.get("username", ""), asked.get("kubernetesGroups", [])
+            reserved = next((one for one in groups if one.startswith("system:")), "")
+            if arn in self.entries:
+                return _error(409, "ResourceInUseException", "The specified access entry resource is already in use.")
+            if reserved:
+                return _error(
+                    400,
+                    "InvalidParameterException",
+                    f"The kubernetes group name {reserved} is invalid, it cannot start with system:",
+                )
+            if username.startswith(("system:", "eks:", "aws:", "amazon:", "iam:")):
+                return _error(400, "InvalidParameterException", f"The username {username} is invalid")
+            self.entries[arn] = Entry(username or f"default:{arn}", groups, {}, asked.get("type", "STANDARD"))
+            return web.json_response(self._document("DescribeAccessEntry", arn, ""))
+        entry, scope = self.entries[unquote(path[3])], asked["accessScope"]
+        entry.policies = {**entry.policies, asked["policyArn"].removeprefix(_POLICIES): scope.get("namespaces", [])}
+        return web.json_response({"clusterName": "demo", "principalArn": unquote(path[3])})
 
     def _document(self, operation: str, arn: str, token: str) -> dict[str, Any]:
         if operation == "DescribeCluster":
@@ -131,11 +158,13 @@ def _error(status: int, code: str, message: str) -> web.Response:
     )  # fmt: skip
 
 
-def _proven(request: web.Request) -> bool:
+def _proven(request: web.Request, body: bytes = b"") -> bool:
     given = request.headers.get("authorization", "")
     signed = given.partition("SignedHeaders=")[2].partition(",")[0].split(";")
     headers = {name: request.headers[name] for name in signed if name in request.headers}
-    asked = AWSRequest("GET", f"https://{request.headers['host']}{request.raw_path}", headers=headers)
+    asked = AWSRequest(
+        request.method, f"https://{request.headers['host']}{request.raw_path}", headers=headers, data=body
+    )
     asked.context["timestamp"] = request.headers.get("x-amz-date", "")
     oracle = SigV4Auth(Credentials(KEY, SECRET), "eks", REGION)
     expected = oracle.signature(oracle.string_to_sign(asked, oracle.canonical_request(asked)), asked)

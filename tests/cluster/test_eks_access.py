@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from .conftest import _KUBECTLS as KUBECTLS
 from .conftest import Kubectl
 from .eks_server import EksServer, Entry
 
@@ -62,6 +64,16 @@ class Toolbox:
         path = self.directory / "aws-auth.yaml"
         path.write_text(text)
         return str(path)
+
+
+@pytest.fixture
+def kubectl(kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
+    """One kubectl is enough where it is not what is tested."""
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    tool = Kubectl(KUBECTLS[0], kubeconfig, tmp_path)
+    tool.ok("create", "namespace", namespace)
+    yield tool.within(namespace)
+    tool.ok("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture
@@ -174,7 +186,7 @@ def test_the_clis_files_say_the_same(toolbox: Toolbox) -> None:
     saved = toolbox.directory / "saved.json"
     aws = [str(Path(sys.executable).with_name("aws")), "eks", "--output", "json"]
     commands = [["describe-cluster", "--name", "demo"], ["list-access-entries", "--cluster-name", "demo"]]
-    for arn in ENTRIES:
+    for arn in toolbox.eks.entries:
         named = ["--cluster-name", "demo", "--principal-arn", arn]
         commands += [["describe-access-entry", *named], ["list-associated-access-policies", *named]]
     with saved.open("w") as stream:
@@ -186,3 +198,54 @@ def test_the_clis_files_say_the_same(toolbox: Toolbox) -> None:
     filed = toolbox.run("who-can", "list", "pods", "-n", "shop", "--json", "--access-entries", str(saved))
     assert (filed.returncode, filed.stdout) == (live.returncode, live.stdout)
     assert toolbox.eks.operations == []
+
+
+def test_a_migration_leaves_everybody_what_he_had(toolbox: Toolbox, kubectl: Kubectl) -> None:
+    """aws-auth made access entries by the AWS CLI, from the shell lines of convert: who can what stays the same."""
+    text = f"""
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: aws-auth, namespace: kube-system}}
+data:
+  mapRoles: |
+    - rolearn: {A}:role/ops
+      username: ops
+      groups: [system:masters]
+    - rolearn: {A}:role/dev
+      username: "dev:{{{{SessionName}}}}"
+      groups: [devs, "it's {{{{AccountID}}}}"]
+    - rolearn: {A}:role/node
+      username: system:node:{{{{EC2PrivateDNSName}}}}
+      groups: [system:bootstrappers, system:nodes]
+  mapUsers: |
+    - userarn: {A}:user/team/alice
+      username: alice
+"""
+    kubectl.ok("create", "rolebinding", "devs", "--clusterrole=edit", "--group=devs")
+    kubectl.ok("create", "rolebinding", "alice", "--clusterrole=view", "--user=alice")
+    kubectl.ok("create", "rolebinding", "bob", "--clusterrole=admin", "--user=dev:bob")
+    kubectl.within("kube-system").ok("apply", "-f", "-", stdin=text)
+    toolbox.eks.entries.clear()
+    asked = [("list", "pods"), ("create", "pods"), ("create", "rolebindings"), ("delete", "nodes")]
+
+    def everybody() -> list[list[tuple[str, str]]]:
+        words = [("who-can", verb, resource, "-n", kubectl.namespace, "--json") for verb, resource in asked]
+        return [sorted(principals(toolbox.run(*one))) for one in words]
+
+    toolbox.eks.mode = "CONFIG_MAP"
+    before = everybody()
+    words = ["aws-auth", "convert", toolbox.file(text), "--to", "access-entries", "--cluster-name", "demo"]
+    script = subprocess.run(
+        [sys.executable, "-m", "iambridge", *words], capture_output=True, text=True, check=True, timeout=60
+    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**toolbox.eks.environment, "PATH": path, "HOME": str(toolbox.directory)}
+    done = subprocess.run(
+        ["sh"], input=script.stdout, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    toolbox.eks.mode = "API"
+    assert everybody() == before
+    assert [len(found) for found in before] == [3, 2, 2, 1]
+    assert toolbox.eks.entries[f"{A}:role/dev"].groups == ["devs", "it's 111122223333"]
+    assert toolbox.eks.entries[f"{A}:role/node"].type == "EC2_LINUX"

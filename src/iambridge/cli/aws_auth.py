@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from iambridge.cli import aws_auth_edit, eks_access
+from iambridge.cli import aws_auth_convert, aws_auth_edit, eks_access
 from iambridge.cli.aws_auth_cluster import ClusterView, beside, bound_of, cluster_of, is_admin_of
 from iambridge.cli.aws_auth_plan import fault_document, fault_line, plan_document, print_plan
 from iambridge.core.arn import canonical_arn
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--caller", default="", metavar="ARN", help="who must not be locked out, as sts shows it")
     change.add_argument("--force", action="store_true", help="exit 0 though somebody is locked out")
     aws_auth_edit.add_arguments(actions)
+    aws_auth_convert.add_arguments(actions)
     for sub in (lint, change):
         sub.add_argument("--kubeconfig", type=Path, help="the cluster to read the ConfigMap and bindings from")
         sub.add_argument("--context", help="the kubeconfig's context")
@@ -50,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.action in aws_auth_edit.ACTIONS:
         return aws_auth_edit.run(arguments)
+    if arguments.action == "convert":
+        return aws_auth_convert.run(arguments)
     return _lint(arguments) if arguments.action == "lint" else _plan(arguments)
 
 
