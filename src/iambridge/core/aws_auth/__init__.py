@@ -23,14 +23,16 @@ from iambridge.core.aws_auth.identity_mappings import IdentityMapping, load_obje
 from iambridge.core.aws_auth.lint import Bound, smells
 from iambridge.core.aws_auth.load import SECTIONS, load, load_whole
 from iambridge.core.aws_auth.mappings import Mappings, Match
-from iambridge.core.aws_auth.plan import Change, Plan, in_masters, plan
+from iambridge.core.aws_auth.plan import NOTHING_BESIDE, Beside, Change, Plan, in_masters, plan
 from iambridge.core.aws_auth.rules import Rules
 from iambridge.core.aws_auth.templates import PLACEHOLDERS
 
 __all__ = [
+    "NOTHING_BESIDE",
     "PLACEHOLDERS",
     "PRINCIPAL_RECREATED",
     "SECTIONS",
+    "Beside",
     "Bound",
     "Change",
     "Entry",
