@@ -9,7 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from iambridge.adapters.aws_credentials import assume_role
 from iambridge.core import sigv4
 
-ANSWER = b"<R><AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken></R>"
+ANSWER = (
+    b"<R><AccessKeyId>ASIAEXAMPLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken></R>"
+)
 
 
 @contextmanager
