@@ -143,7 +143,8 @@ def signature(key: bytes, text: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "surrogateescape")
+    raw = text.replace("+", " ").encode("utf-8", "surrogateescape")
+    return unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
 
 
 def _encoded(text: str, safe: str = "") -> str:
