@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from iambridge.errors import BadRequest, InternalError
-from iambridge.sandbox.cluster import metadata
+from iambridge.sandbox.cluster import body_checks, metadata
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import field_error, json_patch, merge_patch, strategic_merge
 from iambridge.sandbox.cluster.objects.kinds.custom_resource import ABSENT, at
 from iambridge.sandbox.cluster.objects.types import type_of
-from iambridge.sandbox.cluster.registry import Patch, Registry, Target, View
+from iambridge.sandbox.cluster.registry import Patch, Registry, Target, View, unfit
 from iambridge.sandbox.cluster.resources import SCALE, Resource
 from iambridge.sandbox.cluster.subresources import body_of
 
@@ -105,14 +105,14 @@ async def change(registry: Registry, call: Call, target: Target, wanted: Object 
 
     async def changed(live: Object) -> Object:
         shown = view.show(live)
-        new = body_of(call, SCALE, _patched(shown, wanted) if isinstance(wanted, Patch) else wanted)
+        new = _patched(call, shown, wanted) if isinstance(wanted, Patch) else body_of(call, SCALE, wanted)
         _check(target, new, shown)
         return view.put(live, new)
 
     return view.show(await registry.change(call, target, changed, view=view))
 
 
-def _patched(shown: Object, patch: Patch) -> Object:
+def _patched(call: Call, shown: Object, patch: Patch) -> Object:
     match patch.kind:
         case "json":
             found: Object = json_patch.apply(shown, patch.body)
@@ -120,16 +120,17 @@ def _patched(shown: Object, patch: Patch) -> Object:
             found = merge_patch.apply(shown, patch.body)
         case _:
             found = strategic_merge.apply(shown, patch.body, type_of("autoscaling/v1", "Scale"))
-    return found
+    try:
+        return body_of(call, SCALE, found)
+    except BadRequest as error:
+        raise unfit(patch, found, error) from None
 
 
 def _check(target: Target, new: Object, shown: Object) -> None:
-    """The name, the uid and the size that a new Scale gives."""
-    meta = new.get("metadata") or {}
-    if meta.get("name") != target.name:
-        raise BadRequest(
-            f"the name of the object ({meta.get('name', '')}) does not match the name on the URL ({target.name})"
-        )
+    """The place, the uid and the size that a new Scale gives."""
+    meta = new.setdefault("metadata", {})
+    body_checks.check_name(new, target.name)
+    metadata.place(new, target.resource, target.namespace)
     metadata.check_uid(target.resource, target.name, meta.get("uid", ""), shown)
     faults = field_error.non_negative((new.get("spec") or {}).get("replicas"), "spec.replicas")
     if faults:
