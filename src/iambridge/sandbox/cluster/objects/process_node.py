@@ -109,7 +109,10 @@ def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
             "hostPID",
             "hostIPC",
             "dnsConfig",
+            "hostAliases",
+            "hostname",
             "runtimeClassName",
+            "subdomain",
         )
         if spec.get(name)
     ]
