@@ -58,11 +58,21 @@ def view_of(resource: Resource) -> View:
     return View(lambda obj: _custom_scale_of(obj, paths), lambda obj, new: _custom_scaled(obj, new, paths))
 
 
-def _custom_scale_of(obj: Mapping[str, Any], paths: Mapping[str, str]) -> Object:
-    where = paths["specReplicasPath"]
-    replicas = at(obj, where)
-    if replicas is ABSENT:
+def shown(resource: Resource, obj: Mapping[str, Any]) -> Object:
+    """The Scale that a GET answers with.
+
+    Raises:
+        InternalError: a custom object does not have the field that its definition says holds the replicas.
+    """
+    paths = resource.custom.scale if resource.custom is not None else None
+    if paths is not None and at(obj, paths["specReplicasPath"]) is ABSENT:
+        where = paths["specReplicasPath"]
         raise InternalError(f'Internal error occurred: the spec replicas field "{where}" does not exist')
+    return view_of(resource).show({**obj})
+
+
+def _custom_scale_of(obj: Mapping[str, Any], paths: Mapping[str, str]) -> Object:
+    replicas = at(obj, paths["specReplicasPath"])
     current = at(obj, paths["statusReplicasPath"])
     status: Object = {"replicas": 0 if current is ABSENT else current}
     selector = at(obj, paths["labelSelectorPath"]) if paths.get("labelSelectorPath") else ABSENT
@@ -72,7 +82,7 @@ def _custom_scale_of(obj: Mapping[str, Any], paths: Mapping[str, str]) -> Object
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {name: obj["metadata"][name] for name in _SHOWN if name in obj["metadata"]},
-        "spec": {"replicas": replicas} if replicas else {},
+        "spec": {"replicas": replicas} if replicas is not ABSENT and replicas else {},
         "status": status,
     }
 
