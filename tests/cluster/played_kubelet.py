@@ -16,7 +16,7 @@ Object = dict[str, Any]
 NOBODY = "nobody"
 
 
-def workload(kind: str, name: str, image: str = "example:1", **spec: object) -> Object:
+def workload(kind: str, name: str, image: str = "example:1", /, **spec: object) -> Object:
     """A Deployment, ReplicaSet or DaemonSet of pods that nobody schedules; `spec` adds or replaces fields of it."""
     pod = {"schedulerName": NOBODY, "containers": [{"name": "main", "image": image}]}
     template = {"metadata": {"labels": {"app": name}}, "spec": pod}

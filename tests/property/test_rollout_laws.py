@@ -42,13 +42,8 @@ class World:
             self.status[name] = (*self.status[name][:2], False)
         return sizes
 
-    def template(self, number: int) -> None:
-        name = f"set-{number}"
+    def template(self, name: str) -> None:
         self.add(name, grown(self.desired, self.surge, Size("", 0), [self.size(each) for each in self.names]), [])
-
-    def back(self, index: int) -> None:
-        """An old template is the new one again."""
-        self.names.append(self.names.pop(index % len(self.names)))
 
     def act(self, name: str) -> None:
         """A ReplicaSet makes or deletes pods; those that are not ready go first."""
@@ -65,6 +60,28 @@ class World:
         if False in self.pods[name]:
             self.pods[name][self.pods[name].index(False)] = True
 
+    def move(self, move: str, index: int, template: str) -> None:
+        name = self.names[index % len(self.names)]
+        match move:
+            case "roll":
+                self.roll()
+            case "act":
+                self.act(name)
+            case "serve":
+                self.serve(name)
+            case "say" | "fail":
+                self.say(name, failing=move == "fail")
+            case "template" if len(self.names) < 5:
+                self.template(template)
+            case "back":
+                self.names.append(self.names.pop(index % len(self.names)))
+            case "everybody":
+                self.roll()
+                for each in self.names:
+                    self.say(each, failing=each == name)
+                    self.serve(each)
+                    self.say(each, failing=each == name)
+
     @property
     def total(self) -> int:
         return sum(map(len, self.pods.values()))
@@ -74,14 +91,21 @@ class World:
         return sum(map(sum, self.pods.values()))
 
 
-MOVES = st.lists(st.tuples(st.sampled_from("rrrasswwfmmmtb"), st.integers(0, 5)), max_size=60)
+# the last of them is what mostly happens; the index says to which ReplicaSet, or which of them fails
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["template", "back", "fail", "act", "say", "say", "serve", "roll", "roll", *["everybody"] * 3]),
+        st.integers(0, 5),
+    ),
+    max_size=60,
+)
 
 
 def started(desired: int, surge: int | str, unavailable: int | str) -> World:
     world = World(desired, *limits(surge, unavailable, desired))
     world.add("set-0", desired, [True] * desired)
     world.say("set-0")
-    world.template(1)
+    world.template("set-1")
     return world
 
 
@@ -93,28 +117,7 @@ def test_a_rollout_keeps_its_bounds(
     """Never more than desired + maxSurge pods, never fewer available than desired - maxUnavailable."""
     world = started(desired, surge, unavailable)
     for number, (move, index) in enumerate(moves):
-        name = world.names[index % len(world.names)]
-        match move:
-            case "r":
-                world.roll()
-            case "a":
-                world.act(name)
-            case "s":
-                world.serve(name)
-            case "w":
-                world.say(name)
-            case "f":
-                world.say(name, failing=True)
-            case "m":
-                world.roll()
-                for each in world.names:
-                    world.say(each, failing=each == name)
-                    world.serve(each)
-                    world.say(each, failing=each == name)
-            case "t" if len(world.names) < 5:
-                world.template(number + 2)
-            case "b":
-                world.back(index)
+        world.move(move, index, f"set-{number + 2}")
         assert world.total <= desired + world.surge
         assert world.serving >= desired - world.unavailable
 
@@ -124,11 +127,8 @@ def test_a_rollout_keeps_its_bounds(
 def test_a_rollout_ends(desired: int, surge: int | str, unavailable: int | str, moves: list[tuple[str, int]]) -> None:
     """Once ReplicaSets act and pods get ready, only the new ReplicaSet has pods, and as many as are wanted."""
     world = started(desired, surge, unavailable)
-    for move, index in moves:
-        if move == "t" and len(world.names) < 5:
-            world.template(index + 10 * len(world.names))
-        elif move == "r":
-            world.roll()
+    for number, (move, index) in enumerate(moves):
+        world.move(move, index, f"set-{number + 2}")
     for _ in range(40 * (desired + 2)):
         for name in world.names:
             world.act(name)

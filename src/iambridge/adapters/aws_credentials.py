@@ -46,7 +46,7 @@ def find_credentials(environment: Mapping[str, str]) -> sigv4.Credentials:
     if key_id:
         return sigv4.Credentials(key_id, secret, environment.get("AWS_SESSION_TOKEN", ""))
     if _sdk_is_configured(environment):
-        found = _from_botocore()
+        found = _from_botocore(environment)
         if found is not None:
             return found
     if environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
@@ -65,12 +65,13 @@ def _sdk_is_configured(environment: Mapping[str, str]) -> bool:
     return bool(home) and any((Path(str(home)) / ".aws" / name).exists() for name in ("credentials", "config"))
 
 
-def _from_botocore() -> sigv4.Credentials | None:
+def _from_botocore(environment: Mapping[str, str]) -> sigv4.Credentials | None:
     import botocore.exceptions  # noqa: PLC0415 - costs 300 ms, and most callers have keys in the environment
     import botocore.session  # noqa: PLC0415 - as above
 
     try:
-        found = botocore.session.get_session().get_credentials()
+        profile = environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE")
+        found = botocore.session.Session(profile=profile or None).get_credentials()
         frozen: Any = found.get_frozen_credentials() if found is not None else None
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         raise NoCredentials(

@@ -4,6 +4,7 @@ import argparse
 import datetime as dt
 from pathlib import Path
 
+from iambridge.cli.serve_authenticator import STATE_DIR, default_kubeconfig
 from iambridge.errors import InputError
 
 _EXAMPLE = """example:
@@ -46,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     hostname = arguments.hostname or server.get("hostname", "localhost")
     address = arguments.address or server.get("address", "127.0.0.1")
     port = arguments.port or server.get("port", "21362")
-    path = arguments.state_dir or Path(server.get("statedir", "/var/aws-iam-authenticator"))
-    kubeconfig = arguments.generate_kubeconfig or Path(server.get("generatekubeconfig", path / "kubeconfig.yaml"))
+    path = arguments.state_dir or Path(server.get("statedir", STATE_DIR))
+    kubeconfig = arguments.generate_kubeconfig or Path(server.get("generatekubeconfig", default_kubeconfig(path)))
     state = StateDirectory(path, hosts=(hostname, address), now=lambda: dt.datetime.now(dt.UTC))
     try:
         match arguments.rotate_ca:

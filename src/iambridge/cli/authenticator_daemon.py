@@ -23,12 +23,14 @@ from iambridge.adapters.aws_auth_copy import MappingsCopy
 from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
 from iambridge.adapters.dynamic_file import DynamicFileMappings
 from iambridge.adapters.ec2_names import Ec2InstanceNames
+from iambridge.adapters.identity_mappings import IdentityMappingObjects
 from iambridge.adapters.kubernetes import KubernetesClient
 from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.adapters.sts_client import StsClient
 from iambridge.cli.authenticator_aws import host_rules, instance_names, sts_client
 from iambridge.cli.authenticator_backends import Backend, Backends, Fixed
 from iambridge.cli.authenticator_configuration import Configuration, read_configuration
+from iambridge.cli.serve_authenticator import STATE_DIR, default_kubeconfig
 from iambridge.cli.serve_authenticator import backends as backend_names
 from iambridge.core.aws_auth import Rules, break_glass
 from iambridge.errors import InputError
@@ -82,9 +84,9 @@ def _merge(arguments: argparse.Namespace, configuration: Configuration) -> None:
         arguments.ec2_describeInstances_qps = _number(server, "ec2describeinstancesqps", "15")
     if arguments.ec2_describeInstances_burst is None:
         arguments.ec2_describeInstances_burst = int(_number(server, "ec2describeinstancesburst", "5"))
-    arguments.state_dir = arguments.state_dir or Path(server.get("statedir", "/var/aws-iam-authenticator"))
+    arguments.state_dir = arguments.state_dir or Path(server.get("statedir", STATE_DIR))
     arguments.generate_kubeconfig = arguments.generate_kubeconfig or Path(
-        server.get("generatekubeconfig", arguments.state_dir / "kubeconfig.yaml")
+        server.get("generatekubeconfig", default_kubeconfig(arguments.state_dir))
     )
     arguments.backend_mode = backend_names(arguments.backend_mode or list(configuration.backend_mode))
     if arguments.kubeconfig is None and server.get("kubeconfig"):
@@ -177,6 +179,10 @@ async def _backends(
                 file = arguments.state_dir / "aws-auth.json"
                 copy = MappingsCopy(file, max_age=arguments.aws_auth_copy_max_age, now=time.time)
             found[name] = ConfigMapMappings(client, now=time.time, rules=_rules(arguments), copy=copy)
+        elif name == "CRD":
+            client = _client(arguments)
+            stack.push_async_callback(client.close)
+            found[name] = IdentityMappingObjects(client, now=time.time, rules=_rules(arguments, session_arns=True))
         elif name == "DynamicFile":
             dynamic = DynamicFileMappings(
                 configuration.dynamic_file_path,

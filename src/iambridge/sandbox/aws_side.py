@@ -7,6 +7,7 @@ from iambridge.adapters.oidc_keys import FetchedOidcKeys
 from iambridge.ports import DecisionLog
 from iambridge.sandbox.aws import randomness, unique_ids
 from iambridge.sandbox.aws.account import Account
+from iambridge.sandbox.aws.authorization import unread
 from iambridge.sandbox.aws.authorization_messages import AuthorizationMessages
 from iambridge.sandbox.aws.sessions import SealedSessions
 from iambridge.sandbox.aws.sts_facts import StsFacts
@@ -36,6 +37,8 @@ class AwsSide:
             new_key=lambda account: (unique_ids.access_key_id("ASIA", account), unique_ids.secret_access_key()),
             account_of=unique_ids.account_of,
             decode_message=messages.decode,
+            unread=unread,
+            region=REGION,
         )
         self.account.connect_sts(sts.app, facts, self.sessions, messages)
 

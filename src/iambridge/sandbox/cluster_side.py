@@ -18,6 +18,7 @@ from iambridge.sandbox.cluster.controllers.control_plane import ControlPlane
 from iambridge.sandbox.cluster.kubelet.command import ImageEntry
 from iambridge.sandbox.cluster.kubelet.host import KubeletConfiguration
 from iambridge.sandbox.cluster.kubelet.kubelet import Kubelet, kubelet_identity
+from iambridge.sandbox.cluster.kubelet.mount_mode import MountMode
 from iambridge.sandbox.cluster.token_review_webhook import TokenReviewWebhook
 from iambridge.sandbox.cluster_addons import install
 from iambridge.sandbox.cluster_identities import AUTHENTICATOR, WEBHOOK, open_identities
@@ -47,6 +48,7 @@ class ClusterSide:
         log: DecisionLog,
         token_webhook_cache_ttl: float,
         image_map: tuple[ImageEntry, ...] = (),
+        mount_mode: MountMode | None = None,
     ) -> None:
         self._ports, self._ca_pem = data_dir.ports, authority.pem
         ports, ca_file = data_dir.ports, authority.certificate_file
@@ -85,9 +87,10 @@ class ClusterSide:
         self._control_plane = ControlPlane(
             self._cluster.client, resources=self._cluster.served, certificate=authority.pem.decode(), now=time.time
         )
+        self._cluster.on_served_change(self._control_plane.refresh)
         configuration = _node(data_dir, ca_file, image_map)
         node_client = self._cluster.client(*kubelet_identity(configuration.node_name))
-        self._kubelet = Kubelet(configuration, node_client, now=time.time)
+        self._kubelet = Kubelet(configuration, node_client, now=time.time, mode=mount_mode)
         self._cluster.set_log_source(self._kubelet.logs)
 
     def apps(self) -> tuple[tuple[App, int], ...]:

@@ -15,7 +15,9 @@ from iambridge.core.role_trust import (
     TrustedRole,
     judge_web_identity,
     provider_urls,
+    role_missing,
     session_tags,
+    web_identity_context,
     web_identity_keys,
 )
 from iambridge.core.service_account_token import VerifiedClaims
@@ -44,12 +46,12 @@ def allow(action: Any = WEB, principal: Any = None, **condition: Any) -> dict[st
 
 def judged(*statements: dict[str, Any], tags: SessionTags | None = None, **asked: Any) -> Decision:
     document: dict[str, Any] = {"Version": "2012-10-17", "Statement": list(statements)}
-    role = TrustedRole(ROLE, ACCOUNT, "reader", "AROA1", PolicyDocument.parse(document, kind=PolicyKind.TRUST))
+    trust = PolicyDocument.parse(document, kind=PolicyKind.TRUST)
+    role = TrustedRole(ROLE, ACCOUNT, "reader", "AROA1", trust, tags={"env": "prod"})
     claims = asked.pop("claims", proven())
-    return judge_web_identity(
-        ROLE, role, PROVIDER, claims=claims, audience="sts.amazonaws.com", tags=tags or SessionTags(),
-        session_name="pod-1", duration=3600, context={"aws:SourceIp": "10.0.0.1", **asked},
-    )  # fmt: skip
+    known = {"claims": claims, "audience": "sts.amazonaws.com", "tags": tags or SessionTags()}
+    context = web_identity_context(role, PROVIDER, session_name="pod-1", duration=3600, **known)
+    return judge_web_identity(role, PROVIDER, context={"aws:SourceIp": "10.0.0.1", **asked, **context}, **known)
 
 
 SUB = {f"{HOST}:sub": SUBJECT}
@@ -66,6 +68,7 @@ ALLOWED: dict[str, tuple[list[dict[str, Any]], SessionTags]] = {
     "session name": ([allow(StringEquals={"sts:RoleSessionName": "pod-1"})], SessionTags()),
     "duration": ([allow(NumericLessThanEquals={"sts:DurationSeconds": "3600"})], SessionTags()),
     "federated provider": ([allow(ArnEquals={"aws:FederatedProvider": PROVIDER.arn})], SessionTags()),
+    "the role's own tag": ([allow(StringEquals={"aws:ResourceTag/env": "prod", "iam:ResourceTag/env": "prod"})], SessionTags()),
     "address": ([allow(IpAddress={"aws:SourceIp": "10.0.0.0/8"})], SessionTags()),
     "the second statement": ([allow("sts:TagSession"), allow()], SessionTags()),
     "tags": ([allow([WEB, "sts:TagSession"], StringEquals={"aws:RequestTag/team": "blue"})], TAGGED),
@@ -142,9 +145,7 @@ def test_trust_that_does_not_hold_says_why_and_what_to_do(
 
 def test_a_missing_role_is_a_denial_with_its_arn() -> None:
     """A role that is not there denies, and the decision names the ARN that was asked for."""
-    decision = judge_web_identity(
-        ROLE, None, PROVIDER, claims=proven(), audience="a", tags=SessionTags(), session_name="s", duration=900, context={}
-    )  # fmt: skip
+    decision = role_missing(WEB, ROLE)
     assert (decision.outcome, decision.reasons[0].code) == (Outcome.IMPLICIT_DENY, "role-missing")
     assert ROLE in decision.reasons[0].text
     assert ROLE in decision.fix
@@ -160,6 +161,17 @@ def test_keys_of_the_token_name_the_provider() -> None:
         f"{HOST}:amr": ("mfa", "otp"),
     }  # fmt: skip
     assert web_identity_keys(proven(("a",), "app", amr="mfa"), PROVIDER, "app")[f"{HOST}:oaud"] == "a"
+
+
+def test_claims_that_aws_has_keys_for_are_keys_of_their_provider_only() -> None:
+    """GitHub's `repository` is a key of GitHub's tokens, and of no other issuer's."""
+    github = "token.actions.githubusercontent.com"
+    provider = OidcProvider(f"arn:aws:iam::{ACCOUNT}:oidc-provider/{github}", github, ("sts.amazonaws.com",))
+    claims = proven(repository="octo/app", repository_id=7, ref=["a list"], job="build")
+    keys = web_identity_keys(claims, provider, "sts.amazonaws.com")
+    assert (keys[f"{github}:repository"], keys[f"{github}:repository_id"]) == ("octo/app", "7")
+    assert not {f"{github}:ref", f"{github}:job", f"{github}:environment"} & set(keys)
+    assert not any("repository" in key for key in web_identity_keys(claims, PROVIDER, "sts.amazonaws.com"))
 
 
 def test_amr_is_many_valued_in_a_trust_policy() -> None:

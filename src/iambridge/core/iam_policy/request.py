@@ -1,6 +1,6 @@
 """What is asked, and by whom: the values that `authorize` judges."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -152,6 +152,13 @@ class Policies:
     service_control: tuple[tuple[NamedDocument, ...], ...] | None = None
     resource_control: tuple[tuple[NamedDocument, ...], ...] | None = None
     endpoint: tuple[NamedDocument, ...] | None = None
+
+    def documents(self) -> Iterator[NamedDocument]:
+        """Every document in play, of whatever type."""
+        for level in (*(self.resource_control or ()), *(self.service_control or ())):
+            yield from level
+        for documents in (self.identity, self.boundary, self.session, self.resource, self.endpoint):
+            yield from documents or ()
 
 
 class Question:

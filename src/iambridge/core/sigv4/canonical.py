@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
@@ -92,6 +92,11 @@ def canonical_paths(path: str, *, s3: bool) -> tuple[str, ...]:
     return (twice,) if once == twice or "%" in path else (twice, once)
 
 
+def sent_path(path: str, *, s3: bool) -> str:
+    """The canonical URI of a request to be sent, from its path as it stands in the URL: a `%2F` in it is no slash."""
+    return _encoded(unquote(path, errors="surrogateescape") or "/", "/") if s3 else _encoded(_normalised(path), "/")
+
+
 ByName = Mapping[str, Sequence[str]]
 """Header names in lower case -> their values in the order received."""
 
@@ -138,7 +143,8 @@ def signature(key: bytes, text: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "surrogateescape")
+    raw = text.replace("+", " ").encode("utf-8", "surrogateescape")
+    return unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
 
 
 def _encoded(text: str, safe: str = "") -> str:

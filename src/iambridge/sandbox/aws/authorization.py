@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from iambridge.core.decision import Decision
 from iambridge.core.iam_policy import (
@@ -10,6 +11,7 @@ from iambridge.core.iam_policy import (
     Context,
     NamedDocument,
     Policies,
+    PolicyDocument,
     Principal,
     PrincipalKind,
     access_denied_message,
@@ -151,13 +153,31 @@ class Authorizer:
         return context
 
 
-def _refuse_undetermined(request: AuthorizationRequest, policies: Policies, asked: Asked) -> None:
+def unread(
+    request: AuthorizationRequest, policies: Policies, *, tags_read: bool = True, unsure: bool = False
+) -> tuple[str, ...]:
+    """The condition keys, and the resource, that the decision hangs on and the sandbox does not read."""
+    if not unsure and all(
+        condition_keys.answered(key, request.action, tags_read=tags_read)
+        for named in policies.documents()
+        for key in _keys_for(named.document, request.action.lower())
+    ):
+        return ()  # nearly always
     present = {key.lower() for key in request.context}
 
     def answered(key: str) -> bool:
-        return key in present or condition_keys.answered(key, asked.action, tags_read=asked.tags_read)
+        return key in present or condition_keys.answered(key, request.action, tags_read=tags_read)
 
-    if unknown := undetermined.missing(request, policies, answered=answered, unsure=asked.unsure):
+    return undetermined.missing(request, policies, answered=answered, unsure=unsure)
+
+
+@lru_cache(maxsize=4096)
+def _keys_for(document: PolicyDocument, action: str) -> tuple[str, ...]:
+    return tuple({key.lower() for key in document.context_keys(action)})
+
+
+def _refuse_undetermined(request: AuthorizationRequest, policies: Policies, asked: Asked) -> None:
+    if unknown := unread(request, policies, tags_read=asked.tags_read, unsure=asked.unsure):
         raise NotImplementedBySandbox(
             f"{asked.action} on {asked.resource} cannot be decided by this sandbox: a policy in play depends on"
             f" {', '.join(unknown)}, which it does not read.",

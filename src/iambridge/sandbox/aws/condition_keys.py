@@ -5,7 +5,7 @@ Sources: IAM User Guide, "AWS global condition context keys"; Service Authorizat
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 # in the request's context, in the principal's, or absent from every call that can be made here: there are no
 # organizations, VPC endpoints, calls by services on someone's behalf, or MFA devices in a sandbox
@@ -77,15 +77,22 @@ _OF_SERVICES = frozenset(
         "s3:signatureage",
         "s3:signatureversion",
         "s3:versionid",
+        "sts:externalid",
+        "sts:rolesessionname",
+        "sts:sourceidentity",
+        "sts:transitivetagkeys",
     }
 )
 # with credentials of an instance these have values, which sessions do not carry yet
 _OF_INSTANCES = frozenset({"ec2:sourceinstancearn", "ec2:roledelivery"})
 # their tags are in XML bodies that nothing here reads
 _TAGS_IN_BODY = frozenset({"s3", "route53"})
+# the one key of a web identity provider that is not a claim of its own name
+_OF_GOOGLE = "accounts.google.com:google/organization_number"
 _PLACEHOLDER = re.compile(r"[<$].*")
 
 
+@lru_cache(maxsize=4096)
 def answered(key: str, action: str, *, tags_read: bool) -> bool:
     """Whether the absence of `key` (lower case) from the context of `action` (`prefix:Name`) is AWS's answer too.
 
@@ -102,7 +109,12 @@ def answered(key: str, action: str, *, tags_read: bool) -> bool:
         return key in _GLOBAL or name.startswith("principaltag/")
     if key in _OF_SERVICES or key.startswith("s3:x-amz-"):
         return True
-    return key not in _OF_INSTANCES and not _applies(key, action)
+    if key in _OF_INSTANCES:
+        return False
+    if prefix == "sts" and family not in {"sts", "iam"}:
+        # a web identity provider's: read from its tokens, and no others have them
+        return key != _OF_GOOGLE
+    return not _applies(key, action)
 
 
 def _applies(key: str, action: str) -> bool:

@@ -141,6 +141,7 @@ class Gateway:
         )
         context = self._authorizer.request_context(request, signed, region)
         if call.service.prefix == "iam":
+            _refuse_user_session(found)
             return await self._iam(call, caller, context, request_id)
         if call.service.prefix == "s3":
             return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
@@ -328,6 +329,20 @@ def _not_a_form(name: str, value: str) -> tuple[str, str]:
     if name.lower() == "content-type" and value.startswith("application/x-www-form-urlencoded"):
         return name, "binary/octet-stream"
     return name, value
+
+
+def _refuse_user_session(found: AuthenticatedCaller | None) -> None:
+    """Sessions of GetSessionToken (without MFA) and GetFederationToken cannot call IAM, whatever policies say.
+
+    Source: IAM User Guide, "Comparing AWS STS credentials".
+    """
+    if found is not None and found.session is not None and found.principal.kind != PrincipalKind.ROLE_SESSION:
+        raise RequestNotAuthenticated(
+            AuthenticationFault.INVALID_SESSION,
+            "The security token included in the request is invalid",
+            cause="the credentials are those of GetSessionToken or GetFederationToken, which IAM does not take",
+            fix="call IAM with the user's long-term key, or as a role",
+        )
 
 
 def _refuse_unsigned(request: Request) -> None:

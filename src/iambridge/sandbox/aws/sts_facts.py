@@ -15,6 +15,9 @@ N = TypeVar("N", bound=Named)
 # AWS's own managed policies may be longer than a customer's
 _ANY_SIZE = 1_000_000
 _MAX_MADE = 4096
+# what a federated user without session policies may do: what resources grant to that very session, and no more
+# (STS API Reference, GetFederationToken)
+_NOTHING_PASSED = NamedDocument("no session policy", PolicyDocument(PolicyKind.SESSION, "2012-10-17", (), "{}"))
 
 
 class StsFacts:
@@ -95,7 +98,11 @@ class StsFacts:
                 return Policies()
             found = made["policies", arn] = self._policies(entity)
         limits = self._session_policies(session)
-        return found if limits is None else replace(found, session=limits)
+        if limits is not None:
+            return replace(found, session=limits)
+        if session is not None and session.kind == PrincipalKind.FEDERATED_USER:
+            return replace(found, session=(_NOTHING_PASSED,))
+        return found
 
     def _policies(self, entity: User | Role) -> Policies:
         documents = self.documents(entity)

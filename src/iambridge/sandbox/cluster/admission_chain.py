@@ -76,6 +76,7 @@ class Operation(NamedTuple):
             _typed(self.old, kind),
             options,
             self.call.dry_run,
+            resource.custom.served if resource.custom is not None else (),
         )
 
 

@@ -14,6 +14,7 @@ from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.codec import Body
 from iambridge.sandbox.cluster.deletion import DeleteOptions
+from iambridge.sandbox.cluster.kinds import presented
 from iambridge.sandbox.cluster.listing import Page, Selection, check_not_future, page
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.paths import RequestInfo
@@ -23,6 +24,7 @@ from iambridge.sandbox.cluster.store import Stored
 from iambridge.sandbox.cluster.subresources import Subresources, body_of
 from iambridge.sandbox.cluster.watching import Watch
 
+_EVERYWHERE = ("list", "watch")
 NO_SUCH_RESOURCE = "the server could not find the requested resource"
 
 
@@ -41,6 +43,13 @@ class Asked:
         collection = info.verb in {"list", "deletecollection", "create"} and self.subresource is None
         name = "" if collection else info.name
         return Target(self.resource, namespace, name, self.subresource.name if self.subresource else "")
+
+
+def _misplaced(resource: Resource, info: RequestInfo) -> bool:
+    """Whether a custom kind is asked for under a namespace that has none, or the other way round."""
+    if resource.custom is None:
+        return False
+    return bool(info.namespace) if not resource.namespaced else not info.namespace and info.verb not in _EVERYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ class Api:
             MethodNotAllowed: it is, and this verb is not.
         """
         resource = self.resources.find(info.group, info.version, info.plural)
-        if resource is None or info.rest:
+        if resource is None or info.rest or _misplaced(resource, info):
             raise NotFound(NO_SUCH_RESOURCE, cause=f"{info.path} is not served")
         subresource = resource.subresource(info.subresource) if info.subresource else None
         if info.subresource and subresource is None:
@@ -124,8 +133,9 @@ class Api:
     def get(self, asked: Asked, query: Mapping[str, str] | None = None) -> Stored:
         check_not_future(self.registry.store, query or {})
         stored = self.registry.stored(asked.target._replace(subresource=""))
+        stored = stored._replace(raw=presented(asked.resource, stored.raw, stored.version))
         if asked.subresource is not None and asked.subresource.name == "scale":
-            return stored._replace(raw=msgspec.json.encode(scale.scale_of(decoded(stored))))
+            return stored._replace(raw=msgspec.json.encode(scale.view_of(asked.resource).show(decoded(stored))))
         return stored
 
     def list(self, asked: Asked, query: Mapping[str, str]) -> Page:
@@ -137,7 +147,12 @@ class Api:
         namespace = asked.target.namespace
         if asked.info.name and not query.get("fieldSelector"):
             selection = Selection.of({**query, "fieldSelector": f"metadata.name={asked.info.name}"}, asked.resource)
-        return Watch(self.registry.store, asked.resource, namespace, query, selection)
+        store, resource = self.registry.store, asked.resource
+        return Watch(store, resource, namespace, query, selection, served=lambda: self._still_served(resource))
+
+    def _still_served(self, resource: Resource) -> bool:
+        found = self.resources.find(resource.group, resource.version, resource.plural)
+        return found is not None and found.custom is resource.custom
 
     # Writing.
 

@@ -35,7 +35,6 @@ class Call:
         """Reads dryRun, fieldManager, fieldValidation and force. `patch` is the kind of patch, empty for none.
 
         Raises:
-            BadRequest: `force` is no boolean.
             Invalid: a value that a parameter does not take, a parameter where it does not belong, or an apply without
                 a manager.
         """
@@ -62,7 +61,7 @@ class Call:
             manager or _of_agent(user_agent),
             bool(manager),
             validation or "Warn",
-            boolean(force, "force"),
+            boolean(query, "force"),
         )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from iambridge.errors import (
-    BadRequest,
     KubernetesError,
     NotAcceptable,
     RequestEntityTooLarge,
@@ -33,6 +32,7 @@ PATCHES = {
     "application/strategic-merge-patch+json": "strategic",
     "application/apply-patch+yaml": "apply",
 }
+_JSON_ONLY = f"{JSON}, {YAML}"
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -107,8 +107,8 @@ class Body:
     patch: str = ""
 
 
-def decode(content_type: str, body: bytes) -> Body:
-    """The object of a POST, PUT or DELETE.
+def decode(content_type: str, body: bytes, *, custom: bool = False) -> Body:
+    """The object of a POST, PUT or DELETE. A `custom` kind has no protobuf.
 
     Raises:
         UnsupportedMediaType: not JSON, YAML or Kubernetes protobuf.
@@ -116,19 +116,20 @@ def decode(content_type: str, body: bytes) -> Body:
     """
     media = content_type.split(";", maxsplit=1)[0].strip().lower() or JSON
     _bound(body)
-    if media == PROTOBUF:
+    if media == PROTOBUF and not custom:
         return Body(protobuf.decode(body))
     if media == JSON:
         return Body(*documents.json_object(body))
     if media == YAML:
         return Body(*documents.yaml_object(body))
     raise UnsupportedMediaType(
-        f"the body of the request was in an unknown format - accepted media types include: {_ACCEPTED}"
+        "the body of the request was in an unknown format - accepted media types include:"
+        f" {_JSON_ONLY if custom else _ACCEPTED}"
     )
 
 
-def decode_patch(content_type: str, body: bytes) -> Body:
-    """The patch of a PATCH, whose kind is its content type.
+def decode_patch(content_type: str, body: bytes, *, custom: bool = False) -> Body:
+    """The patch of a PATCH, whose kind is its content type. A `custom` kind has no strategic merge patch.
 
     Raises:
         UnsupportedMediaType: not one of the four kinds.
@@ -136,9 +137,15 @@ def decode_patch(content_type: str, body: bytes) -> Body:
     """
     media = content_type.split(";", maxsplit=1)[0].strip().lower()
     _bound(body)
-    kind = PATCHES.get(media)
+    kinds = {name: one for name, one in PATCHES.items() if not custom or one != "strategic"}
+    kind = kinds.get(media)
     if kind is None:
         known = ", ".join(sorted(PATCHES))
+        if custom:
+            known = ", ".join(kinds)
+            raise UnsupportedMediaType(
+                f"the body of the request was in an unknown format - accepted media types include: {known}"
+            )
         raise UnsupportedMediaType("415: Unsupported Media Type", fix=f"send one of {known}", details={})
     if kind == "apply":
         return Body(*documents.apply_patch(body), kind)
@@ -219,16 +226,9 @@ def success(name: str = "", group: str = "", kind: str = "", uid: str = "", code
     return result
 
 
-def boolean(text: str, parameter: str) -> bool:
-    """A query parameter by Go's ParseBool; empty is false.
+def boolean(query: Mapping[str, str], parameter: str) -> bool:
+    """A query parameter as kube-apiserver reads it: absent, `0` and `false` are false, and whatever else is true.
 
-    Raises:
-        BadRequest: neither true nor false.
+    Source: apimachinery pkg/runtime/conversion.go.
     """
-    if text in {"1", "t", "T", "TRUE", "true", "True"}:
-        return True
-    if text in {"", "0", "f", "F", "FALSE", "false", "False"}:
-        return False
-    raise BadRequest(
-        f'invalid value for query parameter {parameter}: strconv.ParseBool: parsing "{text}": invalid syntax'
-    )
+    return parameter in query and query[parameter].lower() not in {"0", "false"}

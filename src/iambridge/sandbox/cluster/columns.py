@@ -5,8 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from iambridge.sandbox.cluster import pod_columns, service_columns, workload_columns
 from iambridge.sandbox.cluster.durations import age, human_duration
+from iambridge.sandbox.cluster.objects.custom.json_path import first
+from iambridge.sandbox.cluster.resources import Resource
 
 Item = Mapping[str, Any]
 Cells = list[Any]
@@ -297,9 +301,55 @@ _COLUMNS: dict[str, Columns] = {
 SCALE = Columns((NAME, Column("Desired", "integer"), Column("Available", "integer"), AGE), workload_columns.scale)
 
 
-def columns_of(resource: str) -> Columns:
-    """The columns of `pods`, `jobs.batch`, ...; Name and Age for a kind that has none of its own."""
-    return _COLUMNS.get(resource, _DEFAULT)
+def columns_of(resource: Resource) -> Columns:
+    """The columns of a kind; Name and Age for a built-in one that has none of its own."""
+    if resource.custom is not None:
+        return printer_columns(resource.custom.columns)
+    return _COLUMNS.get(resource.name, _DEFAULT)
+
+
+def printer_columns(said: Sequence[Mapping[str, Any]]) -> Columns:
+    """A CustomResourceDefinition's additionalPrinterColumns. Source: registry/customresource/tableconvertor."""
+    columns = tuple(
+        Column(
+            one["name"],
+            one["type"],
+            one.get("priority") or 0,
+            one.get("format") or "",
+            one.get("description") or f"Custom resource definition column (in JSONPath format): {one['jsonPath']}",
+        )
+        for one in said
+    )
+
+    def cells(item: Item, now: float) -> Cells:
+        return [item["metadata"]["name"], *(_printed(first(item, one["jsonPath"]), one["type"], now) for one in said)]
+
+    return Columns((NAME, *columns), cells)
+
+
+def _printed(value: Any, kind: str, now: float) -> Any:
+    if value is None:
+        return None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match kind:
+        case "integer":
+            return int(value) if number else None
+        case "number":
+            return float(value) if number else None
+        case "boolean":
+            return value if isinstance(value, bool) else None
+        case "date":
+            return _since_date(value, now) if isinstance(value, str) else None
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def _since_date(moment: str, now: float) -> str:
+    try:
+        return _since(moment, now)
+    except ValueError:
+        return "<invalid>"
 
 
 def rows(columns: Columns, items: Sequence[Item], now: float) -> list[Cells]:

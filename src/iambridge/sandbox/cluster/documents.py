@@ -10,6 +10,7 @@ import yaml
 
 from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster import go_words
+from iambridge.sandbox.cluster.objects import go_json
 
 _TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _ANY_MAP = "map[string]interface {}"
@@ -41,7 +42,7 @@ def json_value(body: bytes) -> Read:
     try:
         value = json.loads(body.decode(), object_pairs_hook=pairs, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"couldn't get version/kind; json parse error: {go_words.of_json_error(error)}") from None
+        raise BadRequest(f"couldn't get version/kind; json parse error: {go_json.of_json_error(error)}") from None
     _check_depth(value)
     return value, tuple(_faults(value, repeated)) if repeated else ()
 

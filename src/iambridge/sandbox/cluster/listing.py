@@ -13,6 +13,7 @@ import msgspec
 
 from iambridge.errors import BadRequest, Expired, Timeout
 from iambridge.sandbox.cluster.call import whole_number
+from iambridge.sandbox.cluster.kinds import presented
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.resources import Resource
@@ -40,7 +41,8 @@ class Selection:
         gvr = f"{resource.api_version}, Resource={resource.plural}"
         if not resource.group:
             gvr = f"/{gvr}"
-        fields = FieldSelector.parse(query.get("fieldSelector", ""), gvr, resource.name)
+        selectable = resource.custom.selectable if resource.custom is not None else ()
+        fields = FieldSelector.parse(query.get("fieldSelector", ""), gvr, resource.name, selectable)
         return cls(LabelSelector.parse(query.get("labelSelector", "")), fields)
 
     @property
@@ -97,10 +99,16 @@ def page(store: Store, resource: Resource, namespace: str, query: Mapping[str, s
     if not selection.everything:
         items = [item for item in items if selection.matches(msgspec.json.decode(item.raw))]
     if not limit or len(items) <= limit:
-        return Page(items, version)
+        return Page(_presented(resource, items), version)
     kept = items[:limit]
     remaining = len(items) - limit if selection.everything else None
-    return Page(kept, version, _token(version, kept[-1].key), remaining)
+    return Page(_presented(resource, kept), version, _token(version, kept[-1].key), remaining)
+
+
+def _presented(resource: Resource, items: list[Stored]) -> list[Stored]:
+    if resource.custom is None:
+        return items
+    return [item._replace(raw=presented(resource, item.raw, item.version)) for item in items]
 
 
 def _exact_version(query: Mapping[str, str]) -> int:

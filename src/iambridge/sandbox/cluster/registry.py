@@ -11,13 +11,13 @@ import msgspec
 
 from iambridge.core.rbac import Attributes
 from iambridge.errors import BadRequest, Conflict
-from iambridge.sandbox.cluster import metadata
+from iambridge.sandbox.cluster import body_checks, metadata
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
 from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import finished
-from iambridge.sandbox.cluster.kinds import Kinds
+from iambridge.sandbox.cluster.kinds import Kinds, read
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import apply as server_side
 from iambridge.sandbox.cluster.objects import field_error, json_patch, merge_patch, strategic_merge
@@ -86,7 +86,7 @@ class Registry:
         Raises:
             NotFound: it is not there.
         """
-        return decoded(self.stored(target))
+        return read(target.resource, self.stored(target))
 
     def stored(self, target: Target) -> Stored:
         found = self.store.get(target.key)
@@ -108,7 +108,7 @@ class Registry:
             raise BadRequest("resourceVersion should not be set on objects to be created")
         metadata.place(obj, resource, target.namespace)
         if target.name and obj["metadata"].setdefault("name", target.name) != target.name:
-            raise _name_differs(obj, target.name)
+            raise body_checks.name_differs(obj, target.name)
         generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
         for attempt in range(_NAME_ATTEMPTS):
             try:
@@ -123,8 +123,12 @@ class Registry:
         strategy = self.kinds.strategy(resource)
         metadata.name_it(obj)
         target = target._replace(name=obj["metadata"].get("name", ""))
+        if resource.terminating:
+            why = "create not allowed while custom resource definition is terminating"
+            raise metadata.forbidden(resource, target.name, why)
         now = timestamp(self.now())
         kind = self.kinds.type(resource)
+        metadata.forget(obj)
         obj = strategy.default(obj)
         if not tracked:
             obj = server_side.track(None, obj, kind, manager=call.manager, now=now, reset=strategy.reset())
@@ -140,12 +144,15 @@ class Registry:
         if self.store.get(target.key) is not None:
             raise metadata.already_exists(resource, target.name)
         if call.dry_run:
-            return metadata.ordered(obj, resource, 0) | {"metadata": obj["metadata"]}
+            return metadata.ordered(obj, resource, 0) | {
+                "apiVersion": resource.api_version,
+                "metadata": obj["metadata"],
+            }
         try:
             written = await self.store.write(target.key, 0, "ADDED", _encoder(obj, resource))
         except Conflict:
             raise metadata.already_exists(resource, target.name) from None
-        return decoded(written)
+        return read(resource, written)
 
     # Update and patch.
 
@@ -153,8 +160,7 @@ class Registry:
         """Replace an object, or create it where the kind allows it."""
         resource = target.resource
         new = self.conformed(call, resource, body)
-        if new["metadata"].get("name") != target.name:
-            raise _name_differs(new, target.name)
+        body_checks.check_name(new, target.name)
         metadata.place(new, resource, target.namespace)
         version = new["metadata"].get("resourceVersion", "")
         if self.store.get(target.key) is None and resource.update_creates and not target.subresource:
@@ -164,10 +170,11 @@ class Registry:
             return Written(await self.create(call, target, body), created=True)
         if not version and not resource.update_blind:
             cause = field_error.bad_value("metadata.resourceVersion", 0, "must be specified for an update")
-            raise field_error.invalid(resource.group, resource.kind, target.name, [cause])
+            raise field_error.invalid(resource.group, resource.plural, target.name, [cause])
+        uid = new["metadata"].get("uid", "")
 
         async def replace(live: Object) -> Object:
-            del live
+            metadata.check_uid(resource, target.name, uid, live)
             return copy.deepcopy(new)
 
         return Written(await self.change(call, target, replace))
@@ -186,9 +193,10 @@ class Registry:
                     found = merge_patch.apply(live, patch.body)
                 case _:
                     found = strategic_merge.apply(live, patch.body, kind)
-            new = self.conformed(call, target.resource, found)
-            if new["metadata"].get("name") != target.name:
-                raise _name_differs(new, target.name)
+            shown = patch.body if patch.kind == "strategic" else found
+            new = self._patched(call, target.resource, found, shown)
+            body_checks.check_name(new, target.name)
+            metadata.keep_uid(target.resource, target.name, new, live)
             return new
 
         return Written(await self.change(call, target, patched))
@@ -196,13 +204,16 @@ class Registry:
     async def _apply(self, call: Call, target: Target, body: Object) -> Written:
         resource = target.resource
         applied = dict(body)
-        self._check_kind(resource, applied)
-        if not isinstance(applied.setdefault("metadata", {}), dict):
-            raise BadRequest("metadata is not an object")
+        given = f"{applied.get('apiVersion') or '/'}, Kind={applied.get('kind') or ''}"
+        if given != f"{resource.api_version}, Kind={resource.kind}":
+            raise BadRequest(f"invalid object type: {given if '/' in given.partition(',')[0] else f'/{given}'}")
         strategy, kind = self.kinds.strategy(resource), self.kinds.type(resource)
-        applied["metadata"] = {**applied["metadata"]}
+        server_side.refuse_untyped(applied, kind)
+        applied["metadata"] = {**(applied.get("metadata") or {})}
+        if not applied["metadata"].get("name") and self.store.get(target.key) is None:
+            raise body_checks.nameless(target.name)
         if applied["metadata"].setdefault("name", target.name) != target.name:
-            raise _name_differs(applied, target.name)
+            raise body_checks.name_differs(applied, target.name)
         metadata.place(applied, resource, target.namespace)
         self._strict(call, resource, call.duplicates)
 
@@ -220,7 +231,9 @@ class Registry:
             return self.conformed(None, resource, found)
 
         async def change(live: Object) -> Object:
-            return merged(live)
+            new = merged(live)
+            metadata.keep_uid(resource, target.name, new, live)
+            return new
 
         if self.store.get(target.key) is None:
             if target.subresource:
@@ -231,8 +244,11 @@ class Registry:
 
     async def _create_applied(self, call: Call, target: Target, obj: Object) -> Object:
         """As `_create`, with the managedFields that the apply made."""
-        if obj["metadata"].get("resourceVersion") or obj["metadata"].get("uid"):
-            raise metadata.not_found(target.resource, target.name)
+        uid = obj["metadata"].get("uid")
+        if uid:
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise metadata.conflict(target.resource, target.name, why)
+        obj["metadata"].pop("resourceVersion", None)
         return await self._create(call, target, obj, tracked=True)
 
     async def change(
@@ -244,7 +260,7 @@ class Registry:
         """
         for attempt in range(_ATTEMPTS):
             stored = self.stored(target)
-            live = decoded(stored)
+            live = read(target.resource, stored)
             new = await compute(copy.deepcopy(live))
             wanted = new["metadata"].get("resourceVersion", "")
             if wanted not in {"", live["metadata"]["resourceVersion"]}:
@@ -261,7 +277,6 @@ class Registry:
     ) -> Object:
         resource, subresource = target.resource, target.subresource
         strategy = self.kinds.strategy(resource)
-        metadata.check_uid(resource, target.name, new["metadata"].get("uid", ""), live)
         metadata.carry_over(new, live)
         new = strategy.default(new)
         if not tracked:
@@ -294,19 +309,20 @@ class Registry:
             written = await self.store.write(target.key, stored.version, kind, _encoder(new, resource))
         except Conflict:
             raise Conflict("the object has been modified") from None
-        return decoded(written)
+        return read(resource, written)
 
     async def change_internally(self, call: Call, target: Target, compute: Change) -> Object:
         """Read, compute and write what the server itself decides: no admission and no validation of the kind."""
         for attempt in range(_ATTEMPTS):
             stored = self.stored(target)
-            live = decoded(stored)
+            live = read(target.resource, stored)
             new = await compute(copy.deepcopy(live))
             if call.dry_run or metadata.same(new, live):
                 return new
             kind = "DELETED" if finished(target.resource, new) else "MODIFIED"
             try:
-                return decoded(await self.store.write(target.key, stored.version, kind, _encoder(new, target.resource)))
+                encode = _encoder(new, target.resource)
+                return read(target.resource, await self.store.write(target.key, stored.version, kind, encode))
             except Conflict as error:
                 if error.details or attempt == _ATTEMPTS - 1:
                     raise
@@ -330,6 +346,15 @@ class Registry:
             self._strict(call, resource, (*call.duplicates, *found.unknown))
         return obj
 
+    def _patched(self, call: Call, resource: Resource, found: Object, shown: Any) -> Object:
+        """As `conformed`: what a patch made and the kind does not take is 422, with the object or patch `shown`."""
+        try:
+            return self.conformed(call, resource, found)
+        except BadRequest as error:
+            text = strategic_merge.go_text(shown) if shown is not found else msgspec.json.encode(shown).decode()
+            fault = field_error.bad_value("patch", text, error.facts.get("why", error.message))
+            raise field_error.invalid("", "", "", [fault]) from None
+
     def _strict(self, call: Call, resource: Resource, faults: tuple[str, ...]) -> None:
         if faults and call.validation == "Strict":
             raise strict_error(resource.api_version, resource.kind, faults)
@@ -338,16 +363,8 @@ class Registry:
 
     def _check_kind(self, resource: Resource, body: Object) -> None:
         version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
-        if version != resource.api_version:
-            raise BadRequest(
-                f"the API version in the data ({version}) does not match the expected API version"
-                f" ({resource.api_version})"
-            )
-        if kind != resource.kind:
-            raise BadRequest(
-                f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: the kind in the data'
-                f" ({kind}) does not match the expected kind ({resource.kind})"
-            )
+        if (version, kind) != (resource.api_version, resource.kind):
+            raise body_checks.other_kind(version, kind, resource.group, resource.kind)
 
     def _require_create(self, call: Call, target: Target) -> None:
         """A PUT or an apply that creates needs the verb `create` besides its own."""
@@ -372,9 +389,3 @@ def decoded(stored: Stored) -> Object:
 
 def _encoder(obj: Object, resource: Resource) -> Callable[[int], bytes]:
     return lambda version: msgspec.json.encode(metadata.ordered(obj, resource, version))
-
-
-def _name_differs(obj: Object, name: str) -> BadRequest:
-    return BadRequest(
-        f"the name of the object ({obj['metadata'].get('name', '')}) does not match the name on the URL ({name})"
-    )

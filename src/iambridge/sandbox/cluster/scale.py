@@ -1,19 +1,22 @@
-"""/scale of workloads: the part of a Deployment or ReplicaSet that an autoscaler may see and change.
+"""/scale: the part of a Deployment, a ReplicaSet or a custom object that an autoscaler may see and change.
 
-Source: pkg/registry/apps/deployment/storage ScaleREST; autoscaling/v1 Scale.
+Source: pkg/registry/apps/deployment/storage ScaleREST; apiextensions-apiserver pkg/registry/customresource/etcd.go;
+autoscaling/v1 Scale.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
-from iambridge.errors import BadRequest
+from iambridge.errors import BadRequest, InternalError
 from iambridge.sandbox.cluster import metadata
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import field_error, json_patch, merge_patch, strategic_merge
+from iambridge.sandbox.cluster.objects.kinds.custom_resource import ABSENT, at
 from iambridge.sandbox.cluster.objects.types import type_of
 from iambridge.sandbox.cluster.registry import Patch, Registry, Target, View
-from iambridge.sandbox.cluster.resources import SCALE
+from iambridge.sandbox.cluster.resources import SCALE, Resource
 from iambridge.sandbox.cluster.subresources import body_of
 
 _SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -44,7 +47,46 @@ def scaled(workload: Object, scale: Mapping[str, Any]) -> Object:
     return {**workload, "metadata": meta, "spec": {**workload["spec"], "replicas": replicas}}
 
 
-VIEW = View(scale_of, scaled)
+_WORKLOAD = View(scale_of, scaled)
+
+
+def view_of(resource: Resource) -> View:
+    """How a kind's objects show their scale, and take a new one; a custom kind's by the paths of its definition."""
+    paths = resource.custom.scale if resource.custom is not None else None
+    if paths is None:
+        return _WORKLOAD
+    return View(lambda obj: _custom_scale_of(obj, paths), lambda obj, new: _custom_scaled(obj, new, paths))
+
+
+def _custom_scale_of(obj: Mapping[str, Any], paths: Mapping[str, str]) -> Object:
+    where = paths["specReplicasPath"]
+    replicas = at(obj, where)
+    if replicas is ABSENT:
+        raise InternalError(f'Internal error occurred: the spec replicas field "{where}" does not exist')
+    current = at(obj, paths["statusReplicasPath"])
+    status: Object = {"replicas": 0 if current is ABSENT else current}
+    selector = at(obj, paths["labelSelectorPath"]) if paths.get("labelSelectorPath") else ABSENT
+    if selector is not ABSENT and selector:
+        status["selector"] = selector
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {name: obj["metadata"][name] for name in _SHOWN if name in obj["metadata"]},
+        "spec": {"replicas": replicas} if replicas else {},
+        "status": status,
+    }
+
+
+def _custom_scaled(obj: Object, scale: Mapping[str, Any], paths: Mapping[str, str]) -> Object:
+    out = copy.deepcopy(obj)
+    *above, last = paths["specReplicasPath"].removeprefix(".").split(".")
+    parent = out
+    for name in above:
+        parent = parent.setdefault(name, {})
+    parent[last] = (scale.get("spec") or {}).get("replicas") or 0
+    if (scale.get("metadata") or {}).get("resourceVersion"):
+        out["metadata"]["resourceVersion"] = scale["metadata"]["resourceVersion"]
+    return out
 
 
 async def change(registry: Registry, call: Call, target: Target, wanted: Object | Patch) -> Object:
@@ -59,13 +101,15 @@ async def change(registry: Registry, call: Call, target: Target, wanted: Object 
             fix="apply spec.replicas of the object itself, or send a merge patch to /scale",
         )
 
+    view = view_of(target.resource)
+
     async def changed(live: Object) -> Object:
-        shown = scale_of(live)
+        shown = view.show(live)
         new = body_of(call, SCALE, _patched(shown, wanted) if isinstance(wanted, Patch) else wanted)
         _check(target, new, shown)
-        return scaled(live, new)
+        return view.put(live, new)
 
-    return scale_of(await registry.change(call, target, changed, view=VIEW))
+    return view.show(await registry.change(call, target, changed, view=view))
 
 
 def _patched(shown: Object, patch: Patch) -> Object:

@@ -181,4 +181,6 @@ def field(item: Mapping[str, Any], path: str) -> str:
         return "true" if value else "false"
     if path in _COUNTS:
         return str((item.get("status") or {}).get(_COUNTS[path]) or 0)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "" if value is None else str(value)

@@ -95,7 +95,11 @@ class ApiServer:
         if request.method == "HEAD":
             raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         check_parameters(query)
-        return await self._perform(request, asked, user, query)
+        response = await self._perform(request, asked, user, query)
+        warning = asked.resource.custom.warning if asked.resource.custom is not None else ""
+        if not warning:
+            return response
+        return Response(response.status, (*response.headers, *codec.warning_headers([warning])), response.body)
 
     def _authorise(self, user: User, info: RequestInfo, request_id: str) -> None:
         attributes = info.attributes()
@@ -141,12 +145,12 @@ class ApiServer:
         code: int = 200,
         headers: codec.Headers = (),
     ) -> Response:
-        pretty = codec.boolean(query.get("pretty", ""), "pretty")
+        pretty = codec.boolean(query, "pretty")
         same_kind = value.get("kind") == asked.resource.kind
         is_scale = asked.subresource is not None and asked.subresource.name == "scale" and value.get("kind") == "Scale"
         if accepted.kind == "Table" and (same_kind or is_scale):
             value = tables.table(
-                SCALE if is_scale else columns_of(asked.resource.name),
+                SCALE if is_scale else columns_of(asked.resource),
                 [value],
                 metadata={"resourceVersion": value["metadata"].get("resourceVersion", "")},
                 now=self._now(),
@@ -185,12 +189,14 @@ class ApiServer:
 
     def _body(self, request: Request, asked: Asked) -> Body:
         content_type = request.headers.get("content-type")
+        custom = asked.resource.custom is not None
         if asked.info.verb == "patch":
-            return codec.decode_patch(content_type, request.body)
+            return codec.decode_patch(content_type, request.body, custom=custom)
         if asked.info.verb in {"delete", "deletecollection"}:
             return codec.decode(content_type, request.body) if request.body else Body({})
         try:
-            return codec.decode(content_type, request.body)
+            # what /scale takes is Kubernetes' own kind
+            return codec.decode(content_type, request.body, custom=custom and asked.info.subresource != "scale")
         except BadRequest as error:
             kind = asked.subresource.kind if asked.subresource and asked.subresource.kind else asked.resource.kind
             message = f"the object provided is unrecognized (must be of type {kind}): {error.message}"

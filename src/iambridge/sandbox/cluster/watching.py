@@ -4,7 +4,7 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and apiserv
 """
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import msgspec
 from iambridge.errors import Expired
 from iambridge.sandbox.cluster.call import whole_number
 from iambridge.sandbox.cluster.codec import boolean
+from iambridge.sandbox.cluster.kinds import presented
 from iambridge.sandbox.cluster.listing import Selection, check_not_future, version_number
 from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.resources import Resource
@@ -46,13 +47,13 @@ class WatchOptions:
         """Raises BadRequest or Invalid for parameters that make no sense."""
         initial = query.get("sendInitialEvents", "")
         match = query.get("resourceVersionMatch", "")
-        bookmarks = boolean(query.get("allowWatchBookmarks", ""), "allowWatchBookmarks")
+        bookmarks = boolean(query, "allowWatchBookmarks")
         version = version_number(query.get("resourceVersion", ""))
         seconds = whole_number(query, "timeoutSeconds")
         errors = _match_errors(initial, match, query.get("continue", ""))
         if errors:
             raise field_error.invalid("meta.k8s.io", "ListOptions", "", errors)
-        wants = boolean(initial, "sendInitialEvents")
+        wants = boolean(query, "sendInitialEvents")
         since = None if wants or (not version and initial == "") else (version or None)
         if initial and not wants and not version:
             since = 0
@@ -77,11 +78,19 @@ def _match_errors(initial: str, match: str, token: str) -> list[field_error.Fiel
 
 
 class Watch:
-    """One watch. `prepare` refuses what cannot be served before the answer begins."""
+    """One watch. It ends when `served` says so: the resource has gone, or its definition has changed."""
 
     def __init__(
-        self, store: Store, resource: Resource, namespace: str, query: Mapping[str, str], selection: Selection
+        self,
+        store: Store,
+        resource: Resource,
+        namespace: str,
+        query: Mapping[str, str],
+        selection: Selection,
+        *,
+        served: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._served = served
         self._store = store
         self._resource = resource
         self._namespace = namespace
@@ -102,7 +111,8 @@ class Watch:
             if options.since is None:
                 for stored in store.objects(self._resource.name, self._namespace):
                     if self._selection.everything or self._selection.matches(msgspec.json.decode(stored.raw)):
-                        yield WatchEvent("ADDED", stored.raw, stored.version)
+                        raw = presented(self._resource, stored.raw, stored.version)
+                        yield WatchEvent("ADDED", raw, stored.version)
                 if options.initial_end:
                     yield WatchEvent("BOOKMARK", b"", seen, initial=True)
             else:
@@ -118,6 +128,8 @@ class Watch:
     async def _follow(self, subscription: Subscription, seen: int, end: float, clock: Any) -> AsyncIterator[WatchEvent]:
         bookmark = clock() + _BOOKMARK_SECONDS
         while (now := clock()) < end and not subscription.overflown and not self._store.closed:
+            if not self._served() and not subscription.pending:
+                return
             if self.options.bookmarks and now >= bookmark:
                 bookmark = now + _BOOKMARK_SECONDS
                 yield WatchEvent("BOOKMARK", b"", seen)
@@ -134,16 +146,17 @@ class Watch:
         """The event as this watch sees it: entering the selection is ADDED, leaving it DELETED."""
         if self._namespace and event.key.namespace != self._namespace:
             return []
+        shown = presented(self._resource, event.raw, event.version)
         if self._selection.everything:
-            return [WatchEvent(event.type, event.raw, event.version)]
+            return [WatchEvent(event.type, shown, event.version)]
         now = event.type != "DELETED" and self._selection.matches(msgspec.json.decode(event.raw))
         before = event.previous is not None and self._selection.matches(msgspec.json.decode(event.previous))
         if now:
-            return [WatchEvent("MODIFIED" if before else "ADDED", event.raw, event.version)]
+            return [WatchEvent("MODIFIED" if before else "ADDED", shown, event.version)]
         if before:
             assert event.previous is not None
             raw = event.raw if event.type == "DELETED" else _versioned(event.previous, event.version)
-            return [WatchEvent("DELETED", raw, event.version)]
+            return [WatchEvent("DELETED", presented(self._resource, raw, event.version), event.version)]
         return []
 
 

@@ -12,13 +12,21 @@ from iambridge.core.iam_policy import (
     AuthorizationRequest,
     NamedDocument,
     PrincipalKind,
-    authorize,
 )
-from iambridge.core.role_trust import Context, SessionTags, TrustedRole, tag_keys
+from iambridge.core.role_trust import (
+    Context,
+    SessionTags,
+    TrustedRole,
+    actions_asked,
+    role_keys,
+    role_missing,
+    tag_keys,
+)
 from iambridge.errors import AccessDenied, NotImplementedBySandbox, ValidationError
 from iambridge.ports import IamFacts
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller
-from iambridge.servers.sts.issuing import Issuer, WebIdentity, zulu
+from iambridge.servers.sts.deciding import Unread, caller_keys, decided, denied
+from iambridge.servers.sts.issuing import Issuer, WebIdentity
 from iambridge.servers.sts.parameters import Faults, RoleRequest, external_id, requested_tags, role_request
 from iambridge.wire.aws_query import Result
 from iambridge.wire.http import Request
@@ -34,6 +42,7 @@ def assume_role(
     *,
     iam: IamFacts,
     issuer: Issuer,
+    unread: Unread,
     now: dt.datetime,
 ) -> tuple[Result, Decision]:
     """The answer and the decision behind it.
@@ -56,17 +65,21 @@ def assume_role(
     if caller.principal.kind == PrincipalKind.ROOT:
         raise AccessDenied("Roles may not be assumed by root accounts.", fix="call as a user or a role session")
     role = iam.role(asked.role_arn)
-    context: Context = {**request_keys(request, now), **tag_keys(tags), "sts:RoleSessionName": asked.session_name}
-    if caller.session is not None:
-        context |= caller.session.keys()
+    context: Context = {
+        **caller_keys(caller, request, now),
+        **tag_keys(tags),
+        **(role_keys(role) if role else {}),
+        "sts:RoleSessionName": asked.session_name,
+        "sts:DurationSeconds": str(asked.duration),
+    }
     if external:
         context["sts:ExternalId"] = external
-    decision = _judge(role, asked, caller, iam, tags=tags, context=context)
+    decision = _judge(role, asked, caller, iam, tags=tags, context=context, unread=unread)
     if role is None or not decision.allowed:
         message = f"User: {caller.principal.arn} is not authorized to perform: {_ACTION} on resource: {asked.role_arn}"
         raise denied(message, decision)
     _check_duration(asked, role, caller)
-    check_session_policies(asked, iam)
+    check_policies_exist(asked.policy_arns, asked.account, iam)
     return issuer.role_session(role, asked, tags, now, WebIdentity()), decision
 
 
@@ -97,21 +110,16 @@ def _judge(
     *,
     tags: SessionTags,
     context: Context,
+    unread: Unread,
 ) -> Decision:
     if role is None:
-        reason = Reason("role-missing", f"there is no role `{asked.role_arn}`", where="IAM")
-        return Decision(_ACTION, Outcome.IMPLICIT_DENY, (reason,), "create the role, or correct its ARN")
+        return role_missing(_ACTION, asked.role_arn)
     trust = NamedDocument("trust policy", role.trust)
     policies = replace(iam.policies(caller.principal, caller.session), resource=(trust,))
-    actions = [_ACTION]
-    if tags.tags:
-        actions.append("sts:TagSession")
-    if tags.source_identity:
-        actions.append("sts:SetSourceIdentity")
     reasons: tuple[Reason, ...] = ()
-    for action in actions:
+    for action in actions_asked(_ACTION, tags):
         asked_of_policies = AuthorizationRequest(caller.principal, action, role.arn, role.account, context)
-        decision = authorize(asked_of_policies, policies)
+        decision = decided(asked_of_policies, policies, unread)
         reasons += decision.reasons
         if not decision.allowed:
             return replace(decision, hop=_ACTION, reasons=reasons)
@@ -136,36 +144,12 @@ def check_max_session_duration(asked: RoleRequest, role: TrustedRole) -> None:
         )
 
 
-def check_session_policies(asked: RoleRequest, iam: IamFacts) -> None:
+def check_policies_exist(policy_arns: tuple[str, ...], account: str, iam: IamFacts) -> None:
     """Every managed session policy must exist.
 
     Raises:
         ValidationError: one does not, or is another account's.
     """
-    for arn in asked.policy_arns:
-        if not iam.managed_policy_exists(arn, asked.account):
+    for arn in policy_arns:
+        if not iam.managed_policy_exists(arn, account):
             raise ValidationError(f"The policy {arn[:256]} does not exist or is not attachable.")
-
-
-def request_keys(request: Request, now: dt.datetime) -> Context:
-    """The condition keys of the request itself."""
-    epoch = int(now.timestamp())
-    keys: Context = {
-        "aws:CurrentTime": zulu(epoch),
-        "aws:EpochTime": str(epoch),
-        "aws:SecureTransport": "true" if request.scheme == "https" else "false",
-    }
-    address = request.client.rpartition(":")[0].strip("[]")
-    if address:
-        keys["aws:SourceIp"] = address
-    if agent := request.headers.get("user-agent"):
-        keys["aws:UserAgent"] = agent
-    return keys
-
-
-def denied(message: str, decision: Decision) -> AccessDenied:
-    """AccessDenied with the decision behind it, for the decision log."""
-    cause = decision.reasons[-1].text if decision.reasons else ""
-    error = AccessDenied(message, cause=cause, fix=decision.fix)
-    error.decision = decision
-    return error

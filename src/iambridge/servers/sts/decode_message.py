@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 
 from iambridge.core.authorization_message import MAX_ENCODED
 from iambridge.core.decision import Decision
-from iambridge.core.iam_policy import AuthorizationRequest, access_denied_message, authorize
+from iambridge.core.iam_policy import AuthorizationRequest
 from iambridge.errors import InvalidAuthorizationMessageException
 from iambridge.ports import IamFacts
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller
-from iambridge.servers.sts.assume_role import denied, request_keys
+from iambridge.servers.sts.deciding import Unread, caller_keys, decided, denied_in_words
 from iambridge.servers.sts.parameters import Faults
 from iambridge.wire.aws_query import Result
 from iambridge.wire.http import Request
@@ -27,6 +27,7 @@ def decode_message(
     *,
     iam: IamFacts,
     decode: Callable[[str], str | None],
+    unread: Unread,
     now: dt.datetime,
 ) -> tuple[Result, Decision]:
     """The decoded message and the decision that let the caller read it.
@@ -38,11 +39,11 @@ def decode_message(
     faults = Faults(parameters)
     encoded = faults.text("EncodedMessage", low=1, high=MAX_ENCODED, secret=True)
     faults.raise_all()
-    context = request_keys(request, now) | (caller.session.keys() if caller.session else {})
+    context = caller_keys(caller, request, now)
     asked = AuthorizationRequest(caller.principal, _ACTION, "*", caller.principal.account, context)
-    decision = authorize(asked, iam.policies(caller.principal, caller.session))
+    decision = decided(asked, iam.policies(caller.principal, caller.session), unread)
     if not decision.allowed:
-        raise denied(access_denied_message(asked, decision), decision)
+        raise denied_in_words(asked, decision)
     message = decode(encoded)
     if message is None:
         raise InvalidAuthorizationMessageException(

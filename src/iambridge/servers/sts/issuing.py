@@ -5,16 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy import PrincipalKind
 from iambridge.core.role_trust import Session, SessionTags, TrustedRole
-from iambridge.errors import AccessDenied
 from iambridge.ports import Sessions
-from iambridge.servers.sigv4_authentication import AuthenticatedCaller
 from iambridge.servers.sts.parameters import RoleRequest
 from iambridge.wire.aws_query import Result
 
-_ROOT_SECONDS = 3600
 _ROLE_SESSION = PrincipalKind.ROLE_SESSION.value
 
 
@@ -31,13 +27,13 @@ class Issuer:
 
     def __init__(self, sessions: Sessions, new_key: Callable[[str], tuple[str, str]]) -> None:
         self._sessions = sessions
-        self._new_key = new_key
+        self.new_key = new_key
 
     def role_session(
         self, role: TrustedRole, asked: RoleRequest, tags: SessionTags, now: dt.datetime, identity: WebIdentity
     ) -> dict[str, str | int | Result | None]:
         """`Credentials`, `AssumedRoleUser`, and `PackedPolicySize` and `SourceIdentity` where there are any."""
-        key_id, secret = self._new_key(role.account)
+        key_id, secret = self.new_key(role.account)
         issued = int(now.timestamp())
         partition = role.arn.split(":", 2)[1]
         arn = f"arn:{partition}:sts::{role.account}:assumed-role/{role.name}/{asked.session_name}"
@@ -62,41 +58,13 @@ class Issuer:
         )
         return {
             "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": arn},
-            "Credentials": self._credentials(session),
+            "Credentials": self.credentials(session),
             "PackedPolicySize": asked.packed_policy_size,
             "SourceIdentity": tags.source_identity or None,
         }
 
-    def session_token(self, caller: AuthenticatedCaller, duration: int, now: dt.datetime) -> tuple[Result, Decision]:
-        """GetSessionToken: a user's own permissions under temporary keys. The root user gets an hour at most.
-
-        Raises:
-            AccessDenied: the caller is a session itself.
-        """
-        hop, who = "sts:GetSessionToken", caller.principal
-        if caller.session is not None:
-            raise AccessDenied(
-                "Cannot call GetSessionToken with session credentials", fix="call it with a user's long-term key"
-            )
-        key_id, secret = self._new_key(who.account)
-        issued = int(now.timestamp())
-        life = min(duration, _ROOT_SECONDS) if who.kind == PrincipalKind.ROOT else duration
-        session = Session(
-            access_key_id=key_id,
-            secret_access_key=secret,
-            account=who.account,
-            kind=PrincipalKind(who.kind).value,
-            principal_arn=who.arn,
-            entity_arn=who.arn,
-            entity_id=who.user_id,
-            user_id=who.user_id,
-            issued=issued,
-            expires=issued + life,
-        )
-        reason = Reason("authenticated", f"the signature proves `{who.arn}`", held=True)
-        return {"Credentials": self._credentials(session)}, Decision(hop, Outcome.ALLOWED, (reason,))
-
-    def _credentials(self, session: Session) -> Result:
+    def credentials(self, session: Session) -> Result:
+        """The part of an answer that holds keys and the sealed session."""
         return {
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,

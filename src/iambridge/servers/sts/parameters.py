@@ -34,8 +34,13 @@ class RoleRequest:
     @property
     def packed_policy_size(self) -> int | None:
         """Per cent of the limit that the session policies take; None without any."""
-        size = len(self.policy) + sum(map(len, self.policy_arns))
-        return max(1, -(-size * 100 // _MAX_POLICY_CHARACTERS)) if size else None
+        return packed_size(self.policy, self.policy_arns)
+
+
+def packed_size(policy: str, policy_arns: tuple[str, ...]) -> int | None:
+    """Per cent of 2,048 characters that session policies take, rounded up; None without any."""
+    size = len(policy) + sum(map(len, policy_arns))
+    return max(1, -(-size * 100 // _MAX_POLICY_CHARACTERS)) if size else None
 
 
 class Faults:
@@ -101,17 +106,28 @@ def role_request(parameters: Mapping[str, str], faults: Faults) -> RoleRequest:
     role_arn = faults.text("RoleArn", low=20, high=2048)
     session_name = faults.text("RoleSessionName", low=2, high=64, pattern=_WORD)
     duration = faults.number("DurationSeconds", low=900, high=43200, default=3600)
+    policy, arns = session_policies(parameters, faults)
+    return RoleRequest(role_arn, _account_of_role(role_arn), session_name, duration, policy, arns)
+
+
+def session_policies(parameters: Mapping[str, str], faults: Faults) -> tuple[str, tuple[str, ...]]:
+    """`Policy` and `PolicyArns`, after every fault in `faults` was raised.
+
+    Raises:
+        ValidationError: faults of shape.
+        MalformedPolicyDocument: the session policy.
+        PackedPolicyTooLarge: the session policies together are over 2048 characters.
+    """
     policy = faults.text("Policy", low=1, high=_MAX_POLICY_CHARACTERS, required=False)
     arns = tuple(member.get("arn", "") for member in members(parameters, "PolicyArns"))
     faults.raise_all()
-    account = _account_of_role(role_arn)
     if len(arns) > _MAX_SESSION_POLICIES or not all(arns):
         raise ValidationError("PolicyArns takes at most 10 policy ARNs")
     if policy:
         PolicyDocument.parse(policy, kind=PolicyKind.SESSION)
     if arns and len(policy) + sum(map(len, arns)) > _MAX_POLICY_CHARACTERS:
         raise PackedPolicyTooLarge("Packed policy consumes more than 100% of allotted space.")
-    return RoleRequest(role_arn, account, session_name, duration, policy, arns)
+    return policy, arns
 
 
 @lru_cache(maxsize=1024)

@@ -17,9 +17,11 @@ from iambridge.errors import (
 from iambridge.ports import DecisionLog, IamFacts, OidcKeys, Sessions
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
 from iambridge.servers.sts.assume_role import assume_role
+from iambridge.servers.sts.deciding import Unread, nothing_unread
 from iambridge.servers.sts.decode_message import decode_message
 from iambridge.servers.sts.issuing import Issuer
 from iambridge.servers.sts.parameters import Faults
+from iambridge.servers.sts.user_sessions import federation_token, refuse_sessions, session_token
 from iambridge.servers.sts.web_identity import assume_role_with_web_identity
 from iambridge.wire.aws_authentication import Family, spell
 from iambridge.wire.aws_query import Result, error_response, failure, parse_form, success, wants_json
@@ -33,7 +35,6 @@ _NOT_MODELLED = (
     "AssumeRoleWithSAML",
     "AssumeRoot",
     "GetDelegatedAccessToken",
-    "GetFederationToken",
     "GetWebIdentityToken",
 )
 
@@ -42,7 +43,8 @@ class SecurityTokenService:
     """`now` gives an aware datetime, `new_id` a request id, `new_key(account)` an access key id and its secret.
 
     `account_of(access_key_id)` raises ValueError for what is no access key id. `decode_message` reads an encoded
-    authorization failure message, or gives None.
+    authorization failure message, or gives None. `unread(request, policies)` names the facts that a decision hangs on
+    and nobody here knows: such a call is refused by name. `region` is the one of unsigned calls.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class SecurityTokenService:
         new_key: Callable[[str], tuple[str, str]],
         account_of: Callable[[str], str],
         decode_message: Callable[[str], str | None] = lambda _: None,
+        unread: Unread = nothing_unread,
+        region: str = "us-east-1",
     ) -> None:
         self._iam = iam
         self._oidc_keys = oidc_keys
@@ -66,12 +70,15 @@ class SecurityTokenService:
         self._new_id = new_id
         self._account_of = account_of
         self._decode = decode_message
+        self._unread = unread
+        self._region = region
         self._issuer = Issuer(sessions, new_key)
         self._signed: dict[str, Signed] = {
             "AssumeRole": self._assume_role,
             "DecodeAuthorizationMessage": self._decode_authorization_message,
             "GetAccessKeyInfo": self._get_access_key_info,
             "GetCallerIdentity": self._get_caller_identity,
+            "GetFederationToken": self._get_federation_token,
             "GetSessionToken": self._get_session_token,
         }
 
@@ -103,7 +110,14 @@ class SecurityTokenService:
             )
         if action == "AssumeRoleWithWebIdentity":
             judged: Awaitable[Answer] = assume_role_with_web_identity(
-                parameters, request, iam=self._iam, oidc_keys=self._oidc_keys, issuer=self._issuer, now=self._now()
+                parameters,
+                request,
+                iam=self._iam,
+                oidc_keys=self._oidc_keys,
+                issuer=self._issuer,
+                unread=self._unread,
+                region=self._region,
+                now=self._now(),
             )
             return await judged
         operation = self._signed.get(action)
@@ -120,6 +134,7 @@ class SecurityTokenService:
             raise RequestNotAuthenticated(
                 AuthenticationFault.MISSING, "Request is missing Authentication Token", fix="sign the request"
             )
+        refuse_sessions(action, caller)
         return operation(parameters, request, caller)
 
     def _get_caller_identity(self, _: Mapping[str, str], __: Request, caller: AuthenticatedCaller) -> Answer:
@@ -138,20 +153,26 @@ class SecurityTokenService:
         return {"Account": account}, _allowed("sts:GetAccessKeyInfo", f"asked by `{caller.principal.arn}`")
 
     def _get_session_token(self, parameters: Mapping[str, str], _: Request, caller: AuthenticatedCaller) -> Answer:
-        faults = Faults(parameters)
-        duration = faults.number("DurationSeconds", low=900, high=129_600, default=43_200)
-        faults.raise_all()
-        if parameters.get("SerialNumber") or parameters.get("TokenCode"):
-            raise NotImplementedBySandbox("MFA devices are not modelled", fix="call without SerialNumber")
-        return self._issuer.session_token(caller, duration, self._now())
+        return session_token(parameters, caller, issuer=self._issuer, now=self._now())
+
+    def _get_federation_token(
+        self, parameters: Mapping[str, str], request: Request, caller: AuthenticatedCaller
+    ) -> Answer:
+        return federation_token(
+            parameters, request, caller, iam=self._iam, issuer=self._issuer, unread=self._unread, now=self._now()
+        )
 
     def _assume_role(self, parameters: Mapping[str, str], request: Request, caller: AuthenticatedCaller) -> Answer:
-        return assume_role(parameters, request, caller, iam=self._iam, issuer=self._issuer, now=self._now())
+        return assume_role(
+            parameters, request, caller, iam=self._iam, issuer=self._issuer, unread=self._unread, now=self._now()
+        )
 
     def _decode_authorization_message(
         self, parameters: Mapping[str, str], request: Request, caller: AuthenticatedCaller
     ) -> Answer:
-        return decode_message(parameters, request, caller, iam=self._iam, decode=self._decode, now=self._now())
+        return decode_message(
+            parameters, request, caller, iam=self._iam, decode=self._decode, unread=self._unread, now=self._now()
+        )
 
     def _record(self, action: str, error: AwsError, request_id: str, request: Request) -> None:
         reason = Reason(error.code, error.cause, facts=error.facts)

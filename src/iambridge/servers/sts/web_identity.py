@@ -6,14 +6,23 @@ Shape, JWT, issuer, keys, signature, times, audience, role and trust policy, dur
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from iambridge.core.decision import Decision, Reason
+from iambridge.core.iam_policy import AuthorizationRequest, NamedDocument, Policies, PolicyDocument
 from iambridge.core.role_trust import (
     WEB_IDENTITY,
+    Context,
     OidcProvider,
+    SessionTags,
+    TrustedRole,
+    actions_asked,
+    federated,
     judge_web_identity,
     provider_urls,
+    role_missing,
     session_tags,
+    web_identity_context,
     web_identity_keys,
 )
 from iambridge.core.service_account_token import (
@@ -26,11 +35,14 @@ from iambridge.core.service_account_token import (
 )
 from iambridge.errors import InvalidIdentityToken
 from iambridge.ports import IamFacts, OidcKeys
-from iambridge.servers.sts.assume_role import check_max_session_duration, check_session_policies, denied, request_keys
+from iambridge.servers.sts.assume_role import check_max_session_duration, check_policies_exist
+from iambridge.servers.sts.deciding import Unread, denied, refuse_undecidable, request_keys
 from iambridge.servers.sts.issuing import Issuer, WebIdentity
 from iambridge.servers.sts.parameters import Faults, role_request
 from iambridge.wire.aws_query import Result
 from iambridge.wire.http import Request
+
+_DENIED = f"Not authorized to perform {WEB_IDENTITY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ async def assume_role_with_web_identity(
     iam: IamFacts,
     oidc_keys: OidcKeys,
     issuer: Issuer,
+    unread: Unread,
+    region: str,
     now: dt.datetime,
 ) -> tuple[Result, Decision]:
     """The answer and the decision behind it.
@@ -66,8 +80,9 @@ async def assume_role_with_web_identity(
     proved = await _prove(encoded, asked.account, iam, oidc_keys, now)
     tags = session_tags(proved.claims)
     role = iam.role(asked.role_arn)
-    decision = judge_web_identity(
-        asked.role_arn,
+    if role is None:
+        raise denied(_DENIED, role_missing(WEB_IDENTITY, asked.role_arn))
+    context = request_keys(request, now, region) | web_identity_context(
         role,
         proved.provider,
         claims=proved.claims,
@@ -75,12 +90,15 @@ async def assume_role_with_web_identity(
         tags=tags,
         session_name=asked.session_name,
         duration=asked.duration,
-        context=request_keys(request, now),
     )
-    if role is None or not decision.allowed:
-        raise denied(f"Not authorized to perform {WEB_IDENTITY}", decision)
+    _refuse_undecidable(role, proved.provider, tags, context, unread)
+    decision = judge_web_identity(
+        role, proved.provider, claims=proved.claims, audience=proved.audience, tags=tags, context=context
+    )
+    if not decision.allowed:
+        raise denied(_DENIED, decision)
     check_max_session_duration(asked, role)
-    check_session_policies(asked, iam)
+    check_policies_exist(asked.policy_arns, asked.account, iam)
     keys = web_identity_keys(proved.claims, proved.provider, proved.audience)
     remembered = {key: value for key, value in keys.items() if isinstance(value, str)}
     made = issuer.role_session(role, asked, tags, now, WebIdentity(proved.provider.arn, remembered))
@@ -114,6 +132,20 @@ async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys,
     if not claims.subject:
         raise missing_claim("sub")
     return _Proved(claims, provider, check_audience(claims, provider.client_ids))
+
+
+def _refuse_undecidable(
+    role: TrustedRole, provider: OidcProvider, tags: SessionTags, context: Context, unread: Unread
+) -> None:
+    policies = _trust_alone(role.trust)
+    for action in actions_asked(WEB_IDENTITY, tags):
+        asked = AuthorizationRequest(federated(provider.arn), action, role.arn, role.account, context)
+        refuse_undecidable(asked, policies, unread)
+
+
+@lru_cache(maxsize=1024)
+def _trust_alone(trust: PolicyDocument) -> Policies:
+    return Policies(resource=(NamedDocument("trust policy", trust),))
 
 
 def _held(proved: _Proved) -> tuple[Reason, ...]:

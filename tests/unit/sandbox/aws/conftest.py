@@ -17,6 +17,7 @@ from iambridge.adapters.serving import Listener, RunningServer, free_port
 from iambridge.core.decision import Decision
 from iambridge.sandbox.aws import unique_ids
 from iambridge.sandbox.aws.account import Account
+from iambridge.sandbox.aws.authorization import unread
 from iambridge.sandbox.aws.authorization_messages import AuthorizationMessages
 from iambridge.sandbox.aws.sessions import SealedSessions
 from iambridge.sandbox.aws.sts_facts import StsFacts
@@ -80,6 +81,7 @@ class RunningAccount:
             new_key=lambda account: (unique_ids.access_key_id("ASIA", account), unique_ids.secret_access_key()),
             account_of=unique_ids.account_of,
             decode_message=messages.decode,
+            unread=unread,
         )
         self.account.connect_sts(sts.app, facts, sessions, messages)
 

@@ -97,6 +97,17 @@ def config_key(key: str) -> list[str]:
     return [] if re.fullmatch(_CONFIG_KEY, key) else [_KEY_WORDS]
 
 
+def port_name(name: str) -> list[str]:
+    """A container port's name."""
+    if len(name) > 15:
+        return ["must be no more than 15 characters"]
+    if not re.fullmatch(r"[-a-z0-9]*", name):
+        return ["must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"]
+    faults = [] if re.search(r"[a-z]", name) else ["must contain at least one letter (a-z)"]
+    faults += ["must not contain consecutive hyphens"] if "--" in name else []
+    return faults + (["must not begin or end with a hyphen"] if name[0] == "-" or name[-1] == "-" else [])
+
+
 def environment_name(name: str) -> list[str]:
     if not name or any(one == "=" or not 0x20 <= ord(one) <= 0x7E for one in name):
         return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]

@@ -259,6 +259,32 @@ def test_selectors_rules_and_reinvocation(tmp_path: Path) -> None:
     play(scene())
 
 
+def test_a_rule_for_another_version_gets_the_write(tmp_path: Path) -> None:
+    """matchPolicy Equivalent: a write by v1beta1 reaches a webhook for v1, in v1's name, and comes back in its own."""
+    hook = Webhook(tmp_path, lambda _: patch({"op": "add", "path": "/spec", "value": {}}))
+    widget = {"apiVersion": "x.y/v1beta1", "kind": "Widget", "metadata": {"name": "w"}}
+    write = AdmissionAttributes(
+        "CREATE", ("x.y", "v1beta1", "Widget"), ("x.y", "v1beta1", "widgets"), User("jane", ("g",)),
+        name="w", object=widget, versions=("v1", "v1beta1"),
+    )  # fmt: skip
+    rules = [{"operations": ["*"], "apiGroups": ["x.y"], "apiVersions": ["v1"], "resources": ["widgets"], "scope": "*"}]
+
+    async def scene() -> None:
+        async with hook.running() as admission:
+            outcome = await admission.mutate(write, [hook.configuration(rules=rules)], {}, same)
+            assert outcome.object == {**widget, "spec": {}}
+            await admission.mutate(write, [hook.configuration(rules=rules, matchPolicy="Exact")], {}, same)
+            await admission.validate(write, [hook.configuration(rules=rules, matchPolicy="Equivalent")], {})
+
+    play(scene())
+    assert len(hook.asked) == 2
+    for asked in hook.asked:
+        request = asked["request"]
+        assert (request["kind"]["version"], request["resource"]["version"]) == ("v1", "v1")
+        assert (request["requestKind"]["version"], request["requestResource"]["version"]) == ("v1beta1", "v1beta1")
+        assert request["object"]["apiVersion"] == "x.y/v1"
+
+
 def test_the_life_of_a_namespace() -> None:
     """Nothing is created in a namespace that is gone or going, and `default` may not be deleted."""
     namespace_lifecycle(attributes(), {"status": {"phase": "Active"}})

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from iambridge.sandbox.cluster.kubelet import launch
-from iambridge.sandbox.cluster.kubelet.mounts import Mount, Steps, plan
+from iambridge.sandbox.cluster.kubelet.mount_mode import BUBBLEWRAP
+from iambridge.sandbox.cluster.kubelet.mounts import Mount, Steps, bubblewrap_arguments, plan
 from iambridge.sandbox.cluster.kubelet.process_user import ProcessUser
 from iambridge.sandbox.cluster.kubelet.reach import Given, reach
 
@@ -256,6 +257,23 @@ def test_process_dies_with_its_parent(launcher: Launcher) -> None:
     while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline, f"{child} outlived its parent"
         time.sleep(0.01)
+
+
+def test_bubblewrap_gives_the_same_view(launcher: Launcher) -> None:
+    """The steps as bubblewrap's flags: the token at its path, read-only, with the user kept and the host untouched."""
+    if not Path(BUBBLEWRAP).exists():
+        pytest.skip(f"no {BUBBLEWRAP}: install Debian's bubblewrap")
+    data = Mount("data", "/iambridge-unit-test/deep", launcher.place / "data")
+    flags = bubblewrap_arguments(plan([launcher.token(), data], whole_root=True))
+    script = (
+        f"cat {TOKEN_PATH}/token; echo; id -u; touch /iambridge-unit-test/deep/new; echo x 2>&1 > {TOKEN_PATH}/token"
+    )
+    ended = launcher.run([], BUBBLEWRAP, *flags, "--chdir", "/", "--", "/bin/sh", "-c", f"exec 2>&1; {script}")
+    token, user, refused = ended.output.splitlines()
+    assert (token, user) == ("the token", str(launcher.user))
+    assert "Read-only file system" in refused
+    assert (launcher.place / "data/new").exists()
+    assert not Path("/iambridge-unit-test").exists()
 
 
 def test_a_read_only_root_leaves_only_writable_volumes(launcher: Launcher) -> None:

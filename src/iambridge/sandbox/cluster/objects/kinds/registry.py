@@ -17,6 +17,7 @@ from iambridge.sandbox.cluster.objects.kinds.core import (
     SecretStrategy,
     ServiceAccountStrategy,
 )
+from iambridge.sandbox.cluster.objects.kinds.custom_resource_definition import CustomResourceDefinitionStrategy
 from iambridge.sandbox.cluster.objects.kinds.rbac import BindingStrategy, RoleStrategy
 from iambridge.sandbox.cluster.objects.kinds.service import ServiceStrategy
 from iambridge.sandbox.cluster.objects.kinds.webhooks import WebhookConfigurationStrategy
@@ -38,6 +39,9 @@ _STRATEGIES = {
         EventStrategy("", "Event", namespaced=True),
         EventStrategy("events.k8s.io", "Event", namespaced=True),
         ServiceStrategy("", "Service", namespaced=True, has_status=True, name=names.dns_1035_label),
+        CustomResourceDefinitionStrategy(
+            "apiextensions.k8s.io", "CustomResourceDefinition", namespaced=False, has_status=True, generation=True
+        ),
         LeaseStrategy("coordination.k8s.io", "Lease", namespaced=True),
         JobStrategy("batch", "Job", namespaced=True, has_status=True, generation=True, name=names.dns_subdomain),
         DeploymentStrategy("apps", "Deployment", namespaced=True, has_status=True, generation=True),

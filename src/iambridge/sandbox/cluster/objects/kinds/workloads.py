@@ -16,6 +16,7 @@ _POD_CHANGE = (
 )
 _UID_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
 _NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
+_MODES = ("NonIndexed", "Indexed")
 _COUNTS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
 
 
@@ -73,6 +74,7 @@ def _qos_class(spec: dict[str, Any]) -> str:
 class JobStrategy(Strategy):
     def default(self, obj: Object) -> Object:
         out = copy.deepcopy(obj)
+        out.setdefault("status", {})
         spec = out.setdefault("spec", {})
         if "completions" not in spec and "parallelism" not in spec:
             spec["completions"] = 1
@@ -111,6 +113,8 @@ class JobStrategy(Strategy):
             for name in _COUNTS
             if spec.get(name, 0) < 0
         ]
+        if spec.get("completionMode") not in _MODES:
+            errors.append(field_error.not_supported("spec.completionMode", spec.get("completionMode", ""), _MODES))
         template = spec.get("template") or {}
         pod = template.get("spec") or {}
         errors += validate_spec(pod, "spec.template.spec")
@@ -129,13 +133,14 @@ class JobStrategy(Strategy):
         if selector is None:
             return [field_error.required("spec.selector")] if spec.get("manualSelector") else []
         labels = (template.get("metadata") or {}).get("labels") or {}
+        errors = []
+        if not spec.get("manualSelector") and set(selector.get("matchLabels") or ()) != {_UID_LABELS[1]}:
+            errors.append(field_error.bad_value("spec.selector", selector, "`selector` not auto-generated"))
         if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-            return [
-                field_error.bad_value(
-                    "spec.template.metadata.labels", labels, "`selector` does not match template `labels`"
-                )
-            ]
-        return []
+            words = "`selector` does not match template `labels`"
+            shown = dict(sorted(labels.items()))
+            errors.append(field_error.bad_value("spec.template.metadata.labels", shown, words))
+        return errors
 
     def immutable(self, new: Object, old: Object) -> list[FieldError]:
         after, before = new.get("spec") or {}, old.get("spec") or {}
