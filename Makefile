@@ -50,10 +50,11 @@ bench-webhook: .venv/.dev
 
 # The pins, for whoever changes a dependency: `pip install uv` first. No registry's address gets in.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-annotate --no-header pyproject.toml --extra sandbox --group build
+	--no-annotate --no-header pyproject.toml --group build
 requirements:
-	$(COMPILE) -o requirements/sandbox.txt
-	$(COMPILE) --group dev -c requirements/sandbox.txt -o requirements/dev.txt
+	$(COMPILE) --extra sandbox -o requirements/sandbox.txt
+	$(COMPILE) --extra sandbox --group dev -c requirements/sandbox.txt -o requirements/dev.txt
+	$(COMPILE) -c requirements/sandbox.txt -o requirements/daemons.txt
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
