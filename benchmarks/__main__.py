@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-RUNS = ("policy.py", "sts.py", "webhook.py", "cluster.py")
+RUNS = ("policy.py", "sts.py", "webhook.py", "authenticator.py", "cluster.py")
 
 
 def main() -> int:
