@@ -12,6 +12,7 @@ from typing import Protocol
 
 from iambridge.core.aws_auth.entry import Entry, arn_key, sso_key
 from iambridge.core.aws_auth.mappings import Mappings, Match
+from iambridge.core.aws_auth.near_misses import difference
 from iambridge.core.aws_auth.templates import (
     EC2_PRIVATE_DNS_NAME,
     SESSION_NAMES,
@@ -227,7 +228,7 @@ def _not_mapped(identity: Identity, sources: Sequence[Source]) -> Decision:
     reasons = [Reason("not-mapped", text, facts={"canonicalArn": identity.canonical_arn, "account": identity.account})]
     for source in sources:
         reasons += [
-            Reason("near-miss", f"`{entry.arn or entry.key}` is another principal of the same name", entry.where)
+            Reason("near-miss", difference(identity.canonical_arn, entry), entry.where)
             for entry in source.mappings.near_misses(identity.canonical_arn)
         ]
     section, field = ("mapRoles", "rolearn") if ":role/" in identity.canonical_arn else ("mapUsers", "userarn")
