@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - reviews, requests and objects are data
 """The webhook beside the Go original: same machine, same API server, same reviews, interleaved rounds, one core.
 
-    python -m benchmarks.webhook [--rounds 5] [--seconds 3] [--accounts 100]
+    python -m benchmarks.webhook [--rounds 5] [--seconds 3] [--accounts 100 100000]
 
 The original is built from `benchmarks/original_webhook` into the user's cache; without Go it is left out, and that is said.
 Both serve with metrics on; ours also with its decision log (into a file). The server is pinned to the last core, the load to
@@ -9,6 +9,7 @@ the first. CPU is user and system time of the server process.
 """
 
 import argparse
+import contextlib
 import datetime as dt
 import json
 import os
@@ -204,72 +205,79 @@ def _servers(directory: Path, api_port: int, original: Path | None) -> dict[str,
     return found
 
 
+LEGS = {
+    "saturated": ("saturate", "mutated"),
+    "not mutated": ("saturate", "left alone"),
+    "new connection each": ("connect", "mutated"),
+    "300/s": ("steady", "mutated"),
+}
+Figures = dict[tuple[str, str, int], list[dict[str, float]]]
+"""By leg, server and number of ServiceAccounts: one entry a round."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--accounts", type=int, default=100)
+    parser.add_argument("--accounts", type=int, nargs="+", default=[100, 100_000])
     arguments = parser.parse_args()
     original = build_original()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         directory = Path(name)
         bodies = {"mutated": directory / "mutated.json", "left alone": directory / "left.json"}
         bodies["mutated"].write_bytes(review("bench-10"))
         bodies["left alone"].write_bytes(review("bench-11"))
-        api_port = free_port()
-        api = subprocess.Popen(
-            [sys.executable, HERE / "service_account_api.py", str(api_port), str(arguments.accounts)]
-        )
-        try:
+        probe = bodies["mutated"].read_bytes()
+        print(f"review {len(probe)} bytes, {arguments.rounds} rounds of {arguments.seconds} s, one core")
+        running: dict[tuple[str, int], Running] = {}
+        for count in arguments.accounts:
+            api_port = free_port()
+            api = subprocess.Popen([sys.executable, HERE / "service_account_api.py", str(api_port), str(count)])
+            stack.callback(api.wait)
+            stack.callback(api.terminate)
             time.sleep(1.0)
-            compare(arguments, directory, _servers(directory, api_port, original), bodies)
-        finally:
-            api.terminate()
-            api.wait()
+            for who, (command, port) in _servers(directory, api_port, original).items():
+                running[who, count] = Running(command, port, probe, directory / f"{who}-{count}.log")
+                stack.callback(running[who, count].stop)
+        figures = measure(arguments, running, bodies)
+        report(figures, arguments.accounts)
+        for (who, count), server in running.items():
+            print(f"PSS after the load   {who:10} {count:7} accounts  {server.pss():.0f} MiB")
 
 
-def compare(
-    arguments: argparse.Namespace, directory: Path, servers: dict[str, tuple[list[str], int]], bodies: dict[str, Path]
-) -> None:
-    legs = {
-        "saturated": ("saturate", "mutated"),
-        "not mutated": ("saturate", "left alone"),
-        "new connection each": ("connect", "mutated"),
-        "300/s": ("steady", "mutated"),
+def measure(arguments: argparse.Namespace, running: dict[tuple[str, int], Running], bodies: dict[str, Path]) -> Figures:
+    """Every leg with the first number of accounts; the others only where their number could matter."""
+    figures: Figures = {}
+    for _ in range(arguments.rounds):
+        for leg, (mode, body) in LEGS.items():
+            for (who, count), server in running.items():
+                if count == arguments.accounts[0] or mode == "saturate":
+                    figures.setdefault((leg, who, count), []).append(
+                        server.measure(mode, arguments.seconds, bodies[body])
+                    )
+    return figures
+
+
+def report(figures: Figures, accounts: list[int]) -> None:
+    medians = {
+        key: {name: statistics.median(one[name] for one in rounds) for name in ("cpu_us", "rps", "p50", "p99")}
+        for key, rounds in figures.items()
     }
-    figures: dict[tuple[str, str], list[dict[str, float]]] = {}
-    memory: dict[str, float] = {}
-    probe = bodies["mutated"].read_bytes()
-    print(
-        f"review {len(probe)} bytes, {arguments.accounts} ServiceAccounts, {arguments.rounds} rounds of {arguments.seconds} s"
-    )
-    running = {who: Running(command, port, probe, directory / f"{who}.log") for who, (command, port) in servers.items()}
-    try:
-        for _ in range(arguments.rounds):
-            for leg, (mode, body) in legs.items():
-                for who, server in running.items():
-                    figures.setdefault((leg, who), []).append(server.measure(mode, arguments.seconds, bodies[body]))
-        memory = {who: server.pss() for who, server in running.items()}
-    finally:
-        for server in running.values():
-            server.stop()
-    for leg in legs:
-        medians = {}
-        for who in running:
-            rounds = figures[leg, who]
-            medians[who] = {key: statistics.median(r[key] for r in rounds) for key in ("cpu_us", "rps", "p50", "p99")}
-            failures = int(sum(r["failures"] for r in rounds))
-            print(
-                f"{leg:20} {who:10} cpu {medians[who]['cpu_us']:6.0f} us  {medians[who]['rps']:6.0f}/s  "
-                f"p50 {medians[who]['p50']:6.2f} ms  p99 {medians[who]['p99']:6.2f} ms  failures {failures}"
-            )
-        if "original" in medians:
-            ours, theirs = medians["iambridge"], medians["original"]
-            print(
-                f"{leg:20} {'ratio':10} cpu {ours['cpu_us'] / theirs['cpu_us']:.2f}  p99 {ours['p99'] / theirs['p99']:.2f}"
-            )
-    for who, size in memory.items():
-        print(f"PSS after the load   {who:10} {size:.0f} MiB")
+    for (leg, who, count), median in medians.items():
+        failures = int(sum(one["failures"] for one in figures[leg, who, count]))
+        print(
+            f"{leg:20} {who:10} {count:7} accounts  cpu {median['cpu_us']:6.0f} us  {median['rps']:6.0f}/s  "
+            f"p50 {median['p50']:6.2f} ms  p99 {median['p99']:6.2f} ms  failures {failures}"
+        )
+        original = medians.get((leg, "original", count))
+        if who == "iambridge" and original is not None:
+            ratios = f"cpu {median['cpu_us'] / original['cpu_us']:.2f}  p99 {median['p99'] / original['p99']:.2f}"
+            print(f"{leg:20} {'ratio':10} {count:7} accounts  {ratios}")
+    if len(accounts) > 1:
+        for leg, (mode, _) in LEGS.items():
+            if mode == "saturate":
+                few, many = (medians[leg, "iambridge", count]["cpu_us"] for count in (accounts[0], accounts[-1]))
+                print(f"{leg:20} iambridge  cpu with {accounts[-1]} accounts / with {accounts[0]}: {many / few:.2f}")
 
 
 if __name__ == "__main__":

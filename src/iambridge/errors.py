@@ -125,6 +125,7 @@ class KubernetesError(BridgeError):
     ) -> None:
         super().__init__(message, cause=cause, fix=fix, **facts)
         self.details: Mapping[str, object] = MappingProxyType(dict(details or {}))
+        self.has_details = details is not None  # an empty object is sent too
 
 
 class InputError(BridgeError):

@@ -56,6 +56,7 @@ async def main(directory: Path, review_url: str, review_ca: str) -> None:
     )
     await cluster.start()
     plane = ControlPlane(cluster.client, resources=cluster.served, certificate=authority.pem.decode(), now=time.time)
+    cluster.on_served_change(plane.refresh)
     await plane.start()
     servers = [
         RunningServer(app, Listener("127.0.0.1", number, leaf.certificate, leaf.key))

@@ -5,20 +5,29 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _READY = "iambridge is ready"
 
 
 class SandboxProcess:
-    """Starts `iambridge up` on `data_dir` with `environment` added to its own; ready when the constructor returns."""
+    """Starts `iambridge up` on `data_dir` with `environment` added to its own; ready when the constructor returns.
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    `words` are further arguments. `program` is run in place of `iambridge up`.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        environment: Mapping[str, str] | None = None,
+        *words: str,
+        program: Sequence[str] = ("-m", "iambridge", "up"),
+    ) -> None:
         self.data_dir = data_dir
         self.kubeconfig = data_dir / "kubeconfig"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "iambridge", "up", "--data-dir", str(data_dir)],
+            [sys.executable, *program, "--data-dir", str(data_dir), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

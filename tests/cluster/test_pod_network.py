@@ -6,20 +6,17 @@ import json
 import ssl
 import sys
 import urllib.request
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from iambridge.adapters.certificates import CertificateAuthority
 
-from .conftest import _KUBECTLS, Kubectl
-from .sandbox_process import SandboxProcess
+from .conftest import Kubectl
 from .test_workloads import Object, events, eventually, phase, pod
 
 pytestmark = [
-    pytest.mark.embedded_only,
+    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes"),
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on every loopback address"),
 ]
 _SERVER = """
@@ -38,23 +35,6 @@ if sys.argv[2]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    started = SandboxProcess(tmp_path_factory.mktemp("network") / "data")
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from iambridge.adapters.private_file import write_private
@@ -42,16 +44,8 @@ class CertificateAuthority:
             self._key = key
             self.certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
             return
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = (
-            _builder(subject, subject, self._key.public_key(), now, _CA_DAYS)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(ca=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        write_private(key_file, _pem(self._key))
+        self.certificate, self._key = make_authority(name, now=now, days=_CA_DAYS)
+        write_private(key_file, key_pem(self._key))
         self.certificate_file.write_bytes(self.pem)
 
     @property
@@ -68,34 +62,73 @@ class CertificateAuthority:
         leaf = Leaf(self.directory / f"{name}.crt", self.directory / f"{name}.key")
         if leaf.key.exists() and leaf.certificate.exists() and self._still_good(leaf, hosts):
             return leaf
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        certificate = (
-            _builder(subject, self.certificate.subject, key.public_key(), self._now, _LEAF_DAYS)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(ca=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False)
-            .add_extension(issuer_id, critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        write_private(leaf.key, _pem(key))
+        end = self._now + dt.timedelta(days=_LEAF_DAYS)
+        certificate, key = sign_leaf(self.certificate, self._key, name, hosts, now=self._now, end=end)
+        write_private(leaf.key, key_pem(key))
         leaf.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + self.pem)
         return leaf
 
     def _still_good(self, leaf: Leaf, hosts: tuple[str, ...]) -> bool:
         certificate = x509.load_pem_x509_certificates(leaf.certificate.read_bytes())[0]
+        try:
+            certificate.verify_directly_issued_by(self.certificate)
+        except (InvalidSignature, ValueError):  # another authority's, perhaps of the same name
+            return False
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        return (
-            certificate.not_valid_after_utc > self._now + dt.timedelta(days=30)
-            and list(names) == [_general_name(host) for host in hosts]
-            and certificate.issuer == self.certificate.subject
-        )
+        return certificate.not_valid_after_utc > self._now + dt.timedelta(days=30) and list(names) == [
+            _general_name(host) for host in hosts
+        ]
+
+
+def make_authority(name: str, *, now: dt.datetime, days: int) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A new self-signed authority, for leaves only."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        _builder(subject, subject, key.public_key(), now, now + dt.timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(ca=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate, key
+
+
+def sign_leaf(
+    authority: x509.Certificate,
+    authority_key: CertificateIssuerPrivateKeyTypes,
+    name: str,
+    hosts: tuple[str, ...],
+    *,
+    now: dt.datetime,
+    end: dt.datetime,
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A server certificate for `hosts` (DNS names or IP addresses) with a new key, valid to `end`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    edwards = isinstance(authority_key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
+    certificate = (
+        _builder(subject, authority.subject, key.public_key(), now, end)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(ca=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False)
+        .add_extension(_authority_key_id(authority), critical=False)
+        .sign(authority_key, None if edwards else hashes.SHA256())
+    )
+    return certificate, key
+
+
+def _authority_key_id(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    try:
+        own = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())  # type: ignore[arg-type]  # any key that signs
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime, end: dt.datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -104,7 +137,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + dt.timedelta(days=days))
+        .not_valid_after(end)
     )
 
 
@@ -129,7 +162,8 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """PKCS#8, not encrypted."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

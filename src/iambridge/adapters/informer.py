@@ -76,6 +76,8 @@ class Informer(Generic[T]):
         self._failures = 0
         self._delay = _FIRST_DELAY
         self.synced = asyncio.Event()
+        self.failure: BridgeError | None = None
+        """Why the last list or watch failed; None while it works."""
 
     async def run(self) -> None:
         """List, watch and begin again for ever, until cancelled; faults of the API are logged and waited out."""
@@ -113,6 +115,7 @@ class Informer(Generic[T]):
             self._on_change("DELETED", _decode(self._decode, gone))
         self._known = seen
         self._version = page.metadata.resource_version
+        self.failure = None
         self.synced.set()
 
     async def _watch(self) -> None:
@@ -152,6 +155,7 @@ class Informer(Generic[T]):
         if isinstance(error, KubernetesError) and error.status.value < 500:
             self._version = ""
         self._failures += 1
+        self.failure = error
         if self._failures == 1:
             _log.warning("cannot list or watch %s: %s", self._path, error.cause)
 
@@ -159,6 +163,7 @@ class Informer(Generic[T]):
         if self._failures:
             _log.warning("listing and watching %s again after %d failures", self._path, self._failures)
         self._failures = 0
+        self.failure = None
         self._delay = _FIRST_DELAY
 
 

@@ -41,6 +41,7 @@ class Credential:
 class ClusterAccess:
     """One way into one cluster. `server` is a base URL without a trailing slash.
 
+    `namespace` is the context's, `cluster_name` what the kubeconfig calls the cluster.
     `credential(refresh=True)` asks the source anew, which is right after a 401.
     """
 
@@ -55,6 +56,7 @@ class ClusterAccess:
     cluster_for_exec: Mapping[str, Any] | None = None
     impersonation: Mapping[str, str] = field(default_factory=dict)
     namespace: str = ""
+    cluster_name: str = ""
     _cached: Credential | None = None
     _good_until: float = 0.0
 
@@ -117,6 +119,7 @@ def from_kubeconfig(path: Path | None = None, context: str | None = None) -> Clu
     user = _named(config, "users", str(chosen.get("user", "")), "user", shown) if chosen.get("user") else {}
     access = _access(cluster, user, shown)
     access.namespace = str(chosen.get("namespace") or "")
+    access.cluster_name = str(chosen.get("cluster") or "")
     return access
 
 

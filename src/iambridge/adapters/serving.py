@@ -5,25 +5,34 @@ All servers of a process share its event loop; each has its own socket and its o
 
 import asyncio
 import contextlib
-import errno
 import logging
+import os
 import socket
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from granian._granian import SocketHolder
 from granian.constants import Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from iambridge.errors import InputError
+from iambridge.adapters.listening import BACKLOG, free_port, listen, refuse_taken_port, take_away
 from iambridge.wire.http import App, Headers, Request, Response
 
 _log = logging.getLogger(__name__)
 
+__all__ = ["Listener", "RunningServer", "free_port", "refuse_taken_port"]
+
+_BACKLOG = (
+    1024  # the server's own default is 128, and as many connections at all: a storm of logins would wait behind it
+)
 _DRAIN_SECONDS = 10
+_TAKE_OVER_SECONDS = 0.25  # from a new generation's start until it surely accepts
+_LINGER_SECONDS = 30.0  # how long an old one waits for clients that keep connections open without a word
+_LAST_REQUESTS_SECONDS = 0.5  # for what had been accepted and not been asked when the listener closed
 _STREAMS_CLOSE_SECONDS = 2
 
 
@@ -31,7 +40,8 @@ _STREAMS_CLOSE_SECONDS = 2
 class Listener:
     """Where and how to listen. Without `certificate` and `key` (PEM files, PKCS#8) it is plain HTTP.
 
-    `max_body` is in bytes: a longer body is answered 413 and never read whole. `header_timeout` is in seconds.
+    `max_body` is in bytes: a longer body is answered 413 and never read whole. `header_timeout` is in seconds. Past
+    `connections` open ones the next waits unanswered until one is closed.
     """
 
     host: str
@@ -40,14 +50,91 @@ class Listener:
     key: Path | None = None
     max_body: int = 4 * 1024 * 1024
     header_timeout: float = 10.0
+    connections: int = 4096
     minimum_tls: str = "1.2"
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+class _Granian(Server):
+    """granian on a listening socket that is ours: `descriptor` is a duplicate for it alone, and it closes it."""
+
+    def __init__(self, target: Any, listener: Listener, descriptor: int) -> None:
+        super().__init__(
+            target,
+            address=listener.host,
+            port=listener.port,
+            interface=Interfaces.RSGI,
+            ssl_cert=listener.certificate,
+            ssl_key=listener.key,
+            ssl_protocol_min=SSLProtocols.tls13 if listener.minimum_tls == "1.3" else SSLProtocols.tls12,
+            websockets=False,
+            backlog=_BACKLOG,
+            backpressure=listener.connections,
+            log_enabled=False,
+            http1_settings=HTTP1Settings(header_read_timeout=int(listener.header_timeout * 1000)),
+        )
+        self._descriptor = descriptor
+
+    def _init_shared_socket(self) -> None:
+        # granian's own would be a socket of its own behind SO_REUSEPORT, whose waiting connections die with it
+        self._ssp = None
+        self._shd = SocketHolder(self._descriptor, False, BACKLOG)  # type: ignore[assignment, call-arg]  # granian's stubs lag
+
+
+class _Generation:
+    """One granian with the certificate that was there when it started. `closing` sends its clients elsewhere."""
+
+    def __init__(self, answer: Callable[[Any, Any, "_Generation"], Awaitable[None]], listener: Listener) -> None:
+        self._answer = answer
+        self._listener = listener
+        self._descriptor = -1
+        self._server: Any = None
+        self._serving: asyncio.Task[None] | None = None
+        self._started = asyncio.Event()
+        self.busy: set[asyncio.Task[Any]] = set()
+        self.closing = False
+
+    async def start(self, listening: socket.socket) -> None:
+        """Raises what a wrong certificate or key raises."""
+        self._descriptor = os.dup(listening.fileno())
+        try:
+            self._server = _Granian(self, self._listener, self._descriptor)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        self._serving = asyncio.create_task(self._server.serve(), name=f"serve:{self._listener.port}")
+        started = asyncio.create_task(self._started.wait())
+        await asyncio.wait({self._serving, started}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        if self._serving.done():
+            self._serving.result()
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Granian calls this in the very step in which its worker reads the certificate and begins to accept."""
+        del loop
+        self._started.set()
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.busy.add(task)
+        try:
+            await self._answer(scope, protocol, self)
+        finally:
+            self.busy.discard(task)
+
+    def take_away_listener(self) -> None:
+        if self._serving is not None and not self._serving.done():  # else the number may be another file's by now
+            take_away(self._descriptor)
+
+    async def stop(self) -> None:
+        self.closing = True
+        pending = set(self.busy)
+        if pending:
+            await asyncio.wait(pending, timeout=_DRAIN_SECONDS)
+        self._server.stop()
+        if self._serving is not None:
+            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+                await asyncio.wait_for(self._serving, _DRAIN_SECONDS)
 
 
 class RunningServer:
@@ -56,21 +143,10 @@ class RunningServer:
     def __init__(self, app: App, listener: Listener) -> None:
         self._app = app
         self._listener = listener
-        self._busy: set[asyncio.Task[Any]] = set()
         self._stopping = asyncio.Event()
-        self._server: Any = Server(
-            self._rsgi,
-            address=listener.host,
-            port=listener.port,
-            interface=Interfaces.RSGI,
-            ssl_cert=listener.certificate,
-            ssl_key=listener.key,
-            ssl_protocol_min=SSLProtocols.tls13 if listener.minimum_tls == "1.3" else SSLProtocols.tls12,
-            websockets=False,
-            log_enabled=False,
-            http1_settings=HTTP1Settings(header_read_timeout=int(listener.header_timeout * 1000)),
-        )
-        self._serving: asyncio.Task[None] | None = None
+        self._listening: socket.socket | None = None
+        self._generation: _Generation | None = None
+        self._draining: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Bind and accept.
@@ -78,49 +154,56 @@ class RunningServer:
         Raises:
             InputError: the port is taken, or may not be bound.
         """
-        refuse_taken_port(self._listener.host, self._listener.port)
-        self._serving = asyncio.create_task(self._server.serve(), name=f"serve:{self._listener.port}")
-        await self._accepting()
+        self._listening = listen(self._listener.host, self._listener.port)
+        try:
+            self._generation = await self._started(self._listening)
+        except BaseException:
+            self._listening.close()
+            raise
 
-    async def _accepting(self) -> None:
-        assert self._serving is not None
-        while not self._serving.done():
-            try:
-                _, writer = await asyncio.open_connection(self._listener.host, self._listener.port)
-            except OSError:
-                await asyncio.sleep(0.005)
-            else:
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
-                return
-        self._serving.result()
+    async def _started(self, listening: socket.socket) -> _Generation:
+        generation = _Generation(self._answer, self._listener)
+        await generation.start(listening)
+        return generation
 
     async def reload(self) -> None:
-        """Serve with the certificate files as they are now: a new worker accepts before the old one drains."""
-        self._server.reload_signal = True
-        self._server.main_loop_interrupt.set()
+        """Serve with the certificate files as they are now, without a lost request.
+
+        New connections go to a new generation on the same socket. The old one takes no more, tells its clients with
+        each answer to close (RFC 9112 section 9.6), and ends when those that ask at all have gone.
+        """
+        old, listening = self._generation, self._listening
+        if old is None or listening is None:
+            return
+        self._generation = await self._started(listening)
+        await asyncio.sleep(_TAKE_OVER_SECONDS)
+        old.closing = True
+        old.take_away_listener()
+        draining = asyncio.create_task(_end(old), name=f"drain:{self._listener.port}")
+        self._draining.add(draining)
+        draining.add_done_callback(self._draining.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Send clients elsewhere with each answer for so long, then accept no more. `stop` comes after."""
+        if self._generation is None or self._listening is None:
+            return
+        self._generation.closing = True
+        await asyncio.sleep(seconds)
+        self._generation.take_away_listener()
+        self._listening.close()
+        await asyncio.sleep(min(seconds, _LAST_REQUESTS_SECONDS))
 
     async def stop(self) -> None:
         self._stopping.set()
-        pending = set(self._busy)
-        if pending:
-            await asyncio.wait(pending, timeout=_DRAIN_SECONDS)
-        self._server.stop()
-        if self._serving is not None:
-            with contextlib.suppress(asyncio.CancelledError, TimeoutError):
-                await asyncio.wait_for(self._serving, _DRAIN_SECONDS)
+        if self._listening is not None:
+            self._listening.close()
+        for draining in tuple(self._draining):
+            draining.cancel()
+        await asyncio.gather(*self._draining, return_exceptions=True)
+        if self._generation is not None:
+            await self._generation.stop()
 
-    async def _rsgi(self, scope: Any, protocol: Any) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._busy.add(task)
-        try:
-            await self._answer(scope, protocol)
-        finally:
-            self._busy.discard(task)
-
-    async def _answer(self, scope: Any, protocol: Any) -> None:
+    async def _answer(self, scope: Any, protocol: Any, generation: _Generation) -> None:
         body = await _read_body(scope, protocol, self._listener.max_body)
         if body is None:
             protocol.response_str(
@@ -139,6 +222,8 @@ class RunningServer:
             _log.error("unhandled error in %s %s\n%s", scope.method, scope.path, traceback.format_exc())
             response = Response(500, (("content-type", "text/plain"),), b"internal error\n")
         headers = list(response.headers)
+        if generation.closing and scope.http_version.startswith("1"):
+            headers.append(("connection", "close"))
         if isinstance(response.body, bytes):
             protocol.response_bytes(response.status, headers, response.body)
         else:
@@ -160,6 +245,14 @@ class RunningServer:
         close = getattr(chunks, "aclose", None)
         if close is not None:
             await close()
+
+
+async def _end(old: _Generation) -> None:
+    """Let the clients of `old` go first: to close a connection on which a request is under way would lose it."""
+    try:
+        await asyncio.sleep(_LINGER_SECONDS)
+    finally:
+        await old.stop()
 
 
 async def _gone(protocol: Any) -> None:
@@ -188,46 +281,3 @@ async def _read_body(scope: Any, protocol: Any, limit: int) -> bytes | None:
             return None
         parts.append(part)
     return b"".join(parts)
-
-
-def refuse_taken_port(host: str, port: int) -> None:
-    """Say who can't have which port, before granian starts.
-
-    Raises:
-        InputError: the port is in use or not permitted, with the fix.
-    """
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise InputError(
-                    f"port {port} on {host} is in use by {port_owner(port)}",
-                    fix="stop that process or choose another port",
-                ) from error
-            raise InputError(
-                f"cannot listen on {host}:{port}: {error.strerror}", fix="choose a port above 1023 and a local address"
-            ) from error
-
-
-def port_owner(port: int) -> str:
-    """The process that listens on `port`, as far as /proc shows it (Linux; own processes, or all for root)."""
-    inode = ""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                    inode = fields[9]
-    if not inode:
-        return "another process"
-    for fd in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if str(fd.readlink()) == f"socket:[{inode}]":
-                pid = fd.parts[2]
-                command = (
-                    Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                )
-                return f"process {pid} ({command[:80]})"
-    return "another process"

@@ -11,10 +11,27 @@ from cryptography.hazmat.primitives import serialization
 
 from iambridge.adapters.certificates import Leaf, write_private
 from iambridge.errors import InputError
+from iambridge.wire.prometheus import Counter
 
 _log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 2.0
+
+
+class CertificateMetrics:
+    """What operators watch of a serving certificate, whoever renews it."""
+
+    def __init__(self, prefix: str) -> None:
+        self.not_after = Counter(
+            f"{prefix}_certificate_not_after_seconds", "End of the served certificate, Unix time", kind="gauge"
+        )
+        self.failures = Counter(f"{prefix}_certificate_failures_count", "Failed looks at it, by what", ("what",))
+        self.steps = Counter(f"{prefix}_self_managed_tls_steps_count", "Steps taken as leader, by step", ("step",))
+        self.leader = Counter(f"{prefix}_self_managed_tls_leader", "1 while this replica leads", kind="gauge")
+
+    @property
+    def all(self) -> tuple[Counter, ...]:
+        return (self.not_after, self.failures, self.steps, self.leader)
 
 
 class ServingCertificate:
@@ -24,7 +41,10 @@ class ServingCertificate:
     is half written is never served.
     """
 
-    def __init__(self, certificate: Path, key: Path, directory: Path) -> None:
+    def __init__(
+        self, certificate: Path, key: Path, directory: Path, *, metrics: CertificateMetrics | None = None
+    ) -> None:
+        self._metrics = metrics
         self._sources = Leaf(certificate, key)
         self.leaf = Leaf(directory / "tls.crt", directory / "tls.key")
         self._content: tuple[bytes, bytes] | None = None
@@ -57,6 +77,8 @@ class ServingCertificate:
         write_private(self.leaf.key, key.private_bytes(*form))
         write_private(self.leaf.certificate, content[0])
         self._content = content
+        if self._metrics is not None:
+            self._metrics.not_after.set(chain[0].not_valid_after_utc.timestamp())
         return True
 
     async def watch(self, changed: Callable[[], Awaitable[None]]) -> None:
@@ -70,6 +92,8 @@ class ServingCertificate:
                     await changed()
                 failing = ""
             except InputError as error:
+                if self._metrics is not None:
+                    self._metrics.failures.add("files")
                 if failing != error.message:
                     _log.warning("%s (%s); the last good certificate stays", error.message, error.where)
                 failing = error.message

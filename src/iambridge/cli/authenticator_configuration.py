@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iambridge.cli.serve_authenticator import ALIASES, KNOWN_BACKENDS
+from iambridge.cli.serve_authenticator import ALIASES, BACKENDS
 from iambridge.core.aws_auth import Kind, Located, Mappings, Rules, Section, Unparsable, load
 from iambridge.errors import InputError
 from iambridge.wire.aws_auth_yaml import read_section
@@ -115,9 +115,9 @@ def _reserved(node: Located | None, file: Path) -> dict[str, tuple[str, ...]]:
             raise InputError("an entry of reservedPrefixConfig lacks backendMode or usernamePrefixReserveList",
                              where=f"{file} line {item.line}", fix="give both")  # fmt: skip
         name = ALIASES.get(fields["backendmode"].text, fields["backendmode"].text)
-        if name not in KNOWN_BACKENDS:
+        if name not in BACKENDS:
             raise InputError(f"`{name}` is not a backend, and so nothing would be reserved",
-                where=f"{file} line {fields['backendmode'].line}", fix=f"use {', '.join(KNOWN_BACKENDS)}")  # fmt: skip
+                where=f"{file} line {fields['backendmode'].line}", fix=f"use {', '.join(BACKENDS)}")  # fmt: skip
         found[name] = tuple(prefix for prefix in _texts(fields["usernameprefixreservelist"]) if prefix)
     return found
 

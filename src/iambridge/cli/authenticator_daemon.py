@@ -17,21 +17,24 @@ from pathlib import Path
 import uvloop
 
 from iambridge.adapters import kubeconfig
-from iambridge.adapters.authenticator_state import serving_certificate, write_webhook_kubeconfig
+from iambridge.adapters.authenticator_state import ServedCertificate, StateDirectory, write_webhook_kubeconfig
 from iambridge.adapters.aws_auth_config_map import ConfigMapMappings
-from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
+from iambridge.adapters.aws_auth_copy import MappingsCopy
+from iambridge.adapters.decision_log import LINGER_SECONDS, JsonLinesDecisionLog, NoDecisionLog
 from iambridge.adapters.dynamic_file import DynamicFileMappings
 from iambridge.adapters.ec2_names import Ec2InstanceNames
+from iambridge.adapters.identity_mappings import IdentityMappingObjects
 from iambridge.adapters.kubernetes import KubernetesClient
 from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.adapters.sts_client import StsClient
 from iambridge.cli.authenticator_aws import host_rules, instance_names, sts_client
 from iambridge.cli.authenticator_backends import Backend, Backends, Fixed
 from iambridge.cli.authenticator_configuration import Configuration, read_configuration
+from iambridge.cli.serve_authenticator import STATE_DIR, default_kubeconfig
 from iambridge.cli.serve_authenticator import backends as backend_names
 from iambridge.core.aws_auth import Rules, break_glass
 from iambridge.errors import InputError
-from iambridge.ports import InstanceNames
+from iambridge.ports import DecisionLog, InstanceNames
 from iambridge.servers.authenticator_metrics import AuthenticatorMetrics
 from iambridge.servers.caller_identity_cache import CachedCallerIdentities
 from iambridge.servers.iam_authenticator import AuthenticatorSettings, IamAuthenticator
@@ -81,9 +84,9 @@ def _merge(arguments: argparse.Namespace, configuration: Configuration) -> None:
         arguments.ec2_describeInstances_qps = _number(server, "ec2describeinstancesqps", "15")
     if arguments.ec2_describeInstances_burst is None:
         arguments.ec2_describeInstances_burst = int(_number(server, "ec2describeinstancesburst", "5"))
-    arguments.state_dir = arguments.state_dir or Path(server.get("statedir", "/var/aws-iam-authenticator"))
+    arguments.state_dir = arguments.state_dir or Path(server.get("statedir", STATE_DIR))
     arguments.generate_kubeconfig = arguments.generate_kubeconfig or Path(
-        server.get("generatekubeconfig", arguments.state_dir / "kubeconfig.yaml")
+        server.get("generatekubeconfig", default_kubeconfig(arguments.state_dir))
     )
     arguments.backend_mode = backend_names(arguments.backend_mode or list(configuration.backend_mode))
     if arguments.kubeconfig is None and server.get("kubeconfig"):
@@ -133,29 +136,39 @@ async def _serve(arguments: argparse.Namespace, configuration: Configuration) ->
         instances = instance_names(arguments, metrics)
         if isinstance(instances, Ec2InstanceNames):
             stack.push_async_callback(instances.close)
-        server = _authenticator(arguments, configuration, backends=found, sts=sts, instances=instances, metrics=metrics)
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iambridge-authenticator-")))
-        leaf, authority = serving_certificate(
-            arguments.state_dir, directory, hosts=(arguments.hostname, arguments.address), now=_utc()
+        log: DecisionLog = NoDecisionLog()
+        if arguments.decision_log:
+            log = lines = JsonLinesDecisionLog(sys.stdout, time.time, linger=LINGER_SECONDS)
+            stack.callback(lines.flush)
+        server = _authenticator(
+            arguments, configuration, backends=found, sts=sts, instances=instances, metrics=metrics, log=log
         )
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iambridge-authenticator-")))
+        state = StateDirectory(arguments.state_dir, hosts=(arguments.hostname, arguments.address), now=_utc)
+        certificate = ServedCertificate(state, directory)
         if not arguments.kubeconfig_pregenerated:
             url = f"https://{arguments.hostname}:{arguments.port}/authenticate"
-            write_webhook_kubeconfig(arguments.generate_kubeconfig, url=url, authority=authority)
+            write_webhook_kubeconfig(arguments.generate_kubeconfig, url=url, authority=state.pinned)
+        leaf = certificate.leaf
         listening = RunningServer(
             server.app, Listener(arguments.address, arguments.port, leaf.certificate, leaf.key, max_body=_MAX_BODY)
         )
         await listening.start()
         stack.push_async_callback(listening.stop)
-        watching = asyncio.create_task(found.run())
+        watching = asyncio.create_task(_follow(found, certificate, listening))
         stack.callback(watching.cancel)
-        watching.add_done_callback(
-            lambda _: stop.set()
-        )  # a watcher that ends is a bug: better no server than a stale one
+        watching.add_done_callback(lambda _: stop.set())  # one that ends is a bug: better no server than a stale one
         print(f"authenticator is listening on {arguments.address}:{arguments.port}", file=sys.stderr, flush=True)
         await stop.wait()
         if watching.done():
             watching.result()
     return 0
+
+
+async def _follow(found: Backends, certificate: ServedCertificate, listening: RunningServer) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(found.run())
+        group.create_task(certificate.run(listening.reload))
 
 
 async def _backends(
@@ -167,17 +180,25 @@ async def _backends(
         if name == "EKSConfigMap":
             client = _client(arguments)
             stack.push_async_callback(client.close)
-            found[name] = ConfigMapMappings(client, now=time.time, rules=_rules(arguments))
+            copy = None
+            if arguments.aws_auth_copy_max_age > 0:
+                file = arguments.state_dir / "aws-auth.json"
+                copy = MappingsCopy(file, max_age=arguments.aws_auth_copy_max_age, now=time.time)
+            found[name] = ConfigMapMappings(client, now=time.time, rules=_rules(arguments), copy=copy)
+        elif name == "CRD":
+            client = _client(arguments)
+            stack.push_async_callback(client.close)
+            found[name] = IdentityMappingObjects(client, now=time.time, rules=_rules(arguments, session_arns=True))
         elif name == "DynamicFile":
-            file = DynamicFileMappings(
+            dynamic = DynamicFileMappings(
                 configuration.dynamic_file_path,
                 rules=_rules(arguments, session_arns=True, by_principal_id=configuration.dynamic_file_user_id_strict),
                 now=time.time,
                 failed=metrics.dynamic_file_failures.add,
                 latency=lambda seconds: metrics.dynamic_latency.observe(seconds, "dynamic_file"),
             )
-            file.load()
-            found[name] = file
+            dynamic.load()
+            found[name] = dynamic
         else:
             found[name] = Fixed(configuration.mappings)
     metrics.dynamic_file_enabled.set(float("DynamicFile" in found))
@@ -193,13 +214,14 @@ def _authenticator(
     sts: StsClient,
     instances: InstanceNames,
     metrics: AuthenticatorMetrics,
+    log: DecisionLog,
 ) -> IamAuthenticator:
     config_map = backends.backends.get("EKSConfigMap")
 
     def tell(reason: str, message: str) -> None:
         _log.warning("%s: %s", reason, message)
         if isinstance(config_map, ConfigMapMappings):
-            config_map.tell(reason, message)
+            config_map.events.tell(reason, message)
 
     return IamAuthenticator(
         AuthenticatorSettings(arguments.cluster_id, host_rules(arguments), configuration.scrubbed_accounts),
@@ -213,7 +235,7 @@ def _authenticator(
         instances=instances,
         sources=backends.sources,
         not_ready=backends.not_ready,
-        decision_log=JsonLinesDecisionLog(sys.stdout, time.time) if arguments.decision_log else NoDecisionLog(),
+        decision_log=log,
         now=_utc,
         new_id=lambda: str(uuid.uuid4()),
         metrics=metrics,

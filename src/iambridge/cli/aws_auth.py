@@ -1,17 +1,27 @@
 """`iambridge aws-auth`: what a ConfigMap says, what is wrong with it, and what an edit would change.
 
-Exit codes: 0 nothing wrong, 1 faults, 2 bad input, 3 the plan locks out the caller or every admin.
+Exit codes: 0 nothing wrong, 1 faults, 2 bad input, 3 the plan locks out the caller or every admin, or it is unknown.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from iambridge.cli import aws_auth_edit
-from iambridge.cli.aws_auth_cluster import ClusterView, bound_of, cluster_of, is_admin_of
+from iambridge.cli import aws_auth_convert, aws_auth_edit, eks_access
+from iambridge.cli.aws_auth_cluster import ClusterView, beside, bound_of, cluster_of
+from iambridge.cli.aws_auth_plan import (
+    fault_document,
+    fault_line,
+    plan_document,
+    planned_change,
+    print_plan,
+    say_what_the_original_does,
+)
 from iambridge.core.arn import canonical_arn
-from iambridge.core.aws_auth import Change, Fault, Mappings, Plan, Severity, Unparsable, in_masters, load, plan, smells
+from iambridge.core.aws_auth import Fault, Mappings, Severity, Unparsable, smells
+from iambridge.core.cluster_access import EksAccess, shadowed
 from iambridge.errors import InputError
 from iambridge.wire.aws_auth_file import AwsAuthFile, read_file
 
@@ -37,15 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--caller", default="", metavar="ARN", help="who must not be locked out, as sts shows it")
     change.add_argument("--force", action="store_true", help="exit 0 though somebody is locked out")
     aws_auth_edit.add_arguments(actions)
+    aws_auth_convert.add_arguments(actions)
     for sub in (lint, change):
         sub.add_argument("--kubeconfig", type=Path, help="the cluster to read the ConfigMap and bindings from")
         sub.add_argument("--context", help="the kubeconfig's context")
         sub.add_argument("--json", action="store_true", help="for machines")
+        eks_access.add_arguments(sub)
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.action in aws_auth_edit.ACTIONS:
         return aws_auth_edit.run(arguments)
+    if arguments.action == "convert":
+        return aws_auth_convert.run(arguments)
     return _lint(arguments) if arguments.action == "lint" else _plan(arguments)
 
 
@@ -65,60 +79,62 @@ def _lint(arguments: argparse.Namespace) -> int:
     if isinstance(source, Unparsable):
         faults = [Fault("yaml", "file", source.line, source.column, "", source.problem, "correct the file")]
     else:
-        mappings = load(source.sections)
-        found = (*mappings.faults, *smells(mappings, account=arguments.account, bound=bound_of(cluster)))
+        server = cluster.server if cluster is not None else ""
+        access = cluster.eks if cluster is not None else eks_access.files_only(arguments)
+        original = eks_access.read_by_original(arguments, access, server)
+        mappings = eks_access.mappings_of(source.sections, by_original=original)
+        found = [*mappings.faults, *_smells(mappings, arguments.account, cluster, access)]
         faults = [*source.faults, *(source.in_file(fault) for fault in found)]
     faults.sort(key=lambda fault: (fault.line, fault.column))
     if arguments.json:
-        print(json.dumps([_fault_document(fault) for fault in faults], indent=2))
+        print(json.dumps([fault_document(fault) for fault in faults], indent=2))
     else:
         for fault in faults:
-            print(_fault_line(shown, fault))
+            print(fault_line(shown, fault))
         errors = sum(fault.severity is Severity.ERROR for fault in faults)
         print(f"{shown}: {errors} errors, {len(faults) - errors} warnings")
-    _say_what_is_not_visible(arguments, cluster.server if cluster is not None else "")
     return int(any(arguments.strict or fault.severity is Severity.ERROR for fault in faults))
 
 
-def _fault_line(shown: str, fault: Fault) -> str:
-    place = f"{shown}:{fault.line}" if fault.line else shown
-    field = " ".join(part for part in (fault.section, fault.field) if part)
-    return f"{place}: {fault.severity} {fault.code}: {field}: {fault.cause}\n    fix: {fault.fix}"
-
-
-def _fault_document(fault: Fault) -> dict[str, object]:
-    return {
-        "code": fault.code,
-        "severity": fault.severity.value,
-        "section": fault.section,
-        "line": fault.line,
-        "column": fault.column,
-        "field": fault.field,
-        "cause": fault.cause,
-        "fix": fault.fix,
-    }
+def _smells(mappings: Mappings, account: str, cluster: ClusterView | None, access: EksAccess) -> Iterator[Fault]:
+    admins = beside(access, cluster.policy if cluster is not None else None).admins
+    for fault in smells(mappings, account=account, bound=bound_of(cluster)):
+        # an admin by access entry, or one that cannot be ruled out, is an admin
+        if fault.code != "no-admin" or not (admins or access.unknown):
+            yield fault
+    yield from shadowed(mappings, access)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     if arguments.current is None and arguments.kubeconfig is None:
         raise InputError("plan compares with what is", where="aws-auth plan", fix="give --current FILE or --kubeconfig")
     cluster = cluster_of(arguments) if arguments.kubeconfig is not None else None
-    before = load(_parsed(arguments.current).sections) if arguments.current is not None else _live(cluster)
+    access = cluster.eks if cluster is not None else eks_access.files_only(arguments)
+    original = eks_access.read_by_original(arguments, access, cluster.server if cluster is not None else "")
+    if arguments.current is not None:
+        current = _parsed(arguments.current)
+    else:
+        assert cluster is not None
+        current = cluster.aws_auth
     source = _parsed(arguments.file)
-    after = load(source.sections, previous=before)
     caller = ""
     if arguments.caller:
         try:
             caller = canonical_arn(arguments.caller)
         except ValueError as error:
             raise InputError(str(error), where="--caller", fix="give the ARN of sts get-caller-identity") from error
-    planned = plan(before, after, caller=caller, is_admin=is_admin_of(cluster) if cluster is not None else in_masters)
+    planned, after = planned_change(
+        current.sections, source.sections, by_original=original, caller=caller, cluster=cluster, access=access
+    )
+    if not original and not arguments.authenticator:
+        say_what_the_original_does(current.sections, source.sections, planned, caller, cluster)
     faults = [*source.faults, *(source.in_file(fault) for fault in after.faults)]
     if arguments.json:
-        print(json.dumps(_plan_document(planned, faults), indent=2))
+        document = plan_document(planned, faults) | {"accessEntries": eks_access.document(access)}
+        print(json.dumps(document, indent=2))
     else:
-        _print_plan(planned, faults, str(arguments.file))
-    _say_what_is_not_visible(arguments, cluster.server if cluster is not None else "")
+        print_plan(planned, faults, str(arguments.file))
+    eks_access.say_unknown(access)
     if not planned.decision.allowed and not arguments.force:
         return 3
     return int(any(fault.severity is Severity.ERROR for fault in faults))
@@ -130,70 +146,3 @@ def _parsed(file: Path) -> AwsAuthFile:
         raise InputError(f"{file} cannot be planned: {source.problem}", where=f"{file}:{source.line}",
                          fix="correct the file; iambridge aws-auth lint shows all of its faults")  # fmt: skip
     return source
-
-
-def _live(cluster: ClusterView | None) -> Mappings:
-    assert cluster is not None
-    return load(cluster.aws_auth.sections)
-
-
-def _change_document(change: Change) -> dict[str, object]:
-    return {
-        "principal": change.principal,
-        **{
-            name: {"username": entry.username, "groups": list(entry.groups), "where": entry.where}
-            for name, entry in (("before", change.before), ("after", change.after))
-            if entry is not None
-        },
-    }
-
-
-def _plan_document(planned: Plan, faults: list[Fault]) -> dict[str, object]:
-    return {
-        "gained": [_change_document(change) for change in planned.gained],
-        "lost": [_change_document(change) for change in planned.lost],
-        "changed": [_change_document(change) for change in planned.changed],
-        "accountsGained": list(planned.accounts_gained),
-        "accountsLost": list(planned.accounts_lost),
-        "nodesAffected": [change.principal for change in planned.nodes_affected],
-        "admins": list(planned.admins),
-        "outcome": planned.decision.outcome.value,
-        "reasons": [
-            {"code": reason.code, "text": reason.text, "held": reason.held} for reason in planned.decision.reasons
-        ],
-        "faults": [_fault_document(fault) for fault in faults],
-    }
-
-
-def _print_plan(planned: Plan, faults: list[Fault], shown: str) -> None:
-    for word, changes in (("+ gains", planned.gained), ("- loses", planned.lost), ("~ changes", planned.changed)):
-        for change in changes:
-            print(f"{word:10} {change.principal}: {_told(change)}")
-    for word, accounts in (("+ gains", planned.accounts_gained), ("- loses", planned.accounts_lost)):
-        for account in accounts:
-            print(f"{word:10} account {account}")
-    if not (planned.gained or planned.lost or planned.changed or planned.accounts_gained or planned.accounts_lost):
-        print("nobody's access changes")
-    for change in planned.nodes_affected:
-        print(f"nodes      of {change.principal} {'lose access' if change.after is None else 'change'}")
-    for fault in faults:
-        print(_fault_line(shown, fault))
-    for reason in planned.decision.reasons:
-        print(f"{'ok' if reason.held else 'REFUSED':10} {reason.text}")
-    if planned.decision.fix:
-        print(f"{'fix':10} {planned.decision.fix}")
-
-
-def _told(change: Change) -> str:
-    shown = [
-        f"{entry.username} [{', '.join(entry.groups)}]" for entry in (change.before, change.after) if entry is not None
-    ]
-    return " -> ".join(shown)
-
-
-def _say_what_is_not_visible(arguments: argparse.Namespace, server: str) -> None:
-    if ".eks." in server and not arguments.json:
-        print(
-            "not visible: EKS access entries and their policies may grant more than this ConfigMap says",
-            file=sys.stderr,
-        )

@@ -1,33 +1,48 @@
-"""What the aws-auth verbs read of a live cluster: the ConfigMap, and RBAC as far as the caller may see it."""
+"""What the aws-auth verbs read of a live cluster: ConfigMap, RBAC and access entries, as far as they can be seen."""
 
 import argparse
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from iambridge.core.aws_auth import Bound
+from iambridge.cli.eks_access import access_of, mappings_of, read_by_original
+from iambridge.core.aws_auth import Beside, Bound, Mappings, break_glass
 from iambridge.core.aws_auth.lint import MASTERS
 from iambridge.core.aws_auth.plan import IsAdmin
+from iambridge.core.cluster_access import NOT_EKS, AuthenticationMode, EksAccess, is_cluster_admin, principals
 from iambridge.core.rbac import Attributes, Policy, User, authorize
-from iambridge.errors import Forbidden, NotFound
+from iambridge.errors import Forbidden, InputError, KubernetesError, NotFound
 from iambridge.wire.aws_auth_file import AwsAuthFile, of_data
 
 if TYPE_CHECKING:
     from iambridge.adapters.kubernetes import KubernetesClient
 
-_CONFIG_MAP = "/api/v1/namespaces/kube-system/configmaps/aws-auth"
+_SYSTEM = "/api/v1/namespaces/kube-system"
+_CONFIG_MAP = f"{_SYSTEM}/configmaps/aws-auth"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _KINDS = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """`rbac` holds the four kinds by resource name; None when the caller may not list them."""
+    """`rbac` holds the four kinds by resource name; None when the caller may not list them. `eks` says its own unknown.
+
+    `by_original`: aws-iam-authenticator, or EKS, reads the ConfigMap. `break_glass` are the ARNs that authenticators in
+    kube-system are started with, as far as pods can be seen.
+    """
 
     server: str
     aws_auth: AwsAuthFile
     rbac: Mapping[str, list[dict[str, Any]]] | None
+    eks: EksAccess = NOT_EKS
+    break_glass: tuple[str, ...] = ()
+    by_original: bool = False
+
+    @property
+    def mappings(self) -> Mappings:
+        return mappings_of(self.aws_auth.sections, by_original=self.by_original)
 
     @property
     def policy(self) -> Policy | None:
@@ -40,26 +55,70 @@ def cluster_of(arguments: argparse.Namespace) -> ClusterView:
 
 
 async def _read(arguments: argparse.Namespace) -> ClusterView:
-    from iambridge.adapters.kubernetes import KubernetesClient  # noqa: PLC0415 - files need no client
+    async with client_of(arguments) as (client, eks):
+        return await read_cluster(client, eks, by_original=read_by_original(arguments, eks, client.server))
 
-    client = KubernetesClient.from_kubeconfig(arguments.kubeconfig, arguments.context)
+
+@asynccontextmanager
+async def client_of(arguments: argparse.Namespace) -> "AsyncIterator[tuple[KubernetesClient, EksAccess]]":
+    """A client of the cluster that --kubeconfig and --context name, and what EKS says of it.
+
+    Raises:
+        InputError: the kubeconfig, or a file of --access-entries, is wrong.
+    """
+    from iambridge.adapters.kubeconfig import from_kubeconfig  # noqa: PLC0415 - files need no client
+    from iambridge.adapters.kubernetes import KubernetesClient  # noqa: PLC0415 - as above
+
+    access = from_kubeconfig(arguments.kubeconfig, arguments.context)
+    client = KubernetesClient(access)
     try:
-        return await read_cluster(client)
+        yield client, await access_of(arguments, access)
     finally:
         await client.close()
 
 
-async def read_cluster(client: "KubernetesClient") -> ClusterView:
+async def read_cluster(
+    client: "KubernetesClient", eks: EksAccess = NOT_EKS, *, by_original: bool = False
+) -> ClusterView:
     """Raises KubernetesError when the ConfigMap cannot be read."""
+    data: Mapping[str, str] = {}
     try:
         data = (await client.get(_CONFIG_MAP)).get("data") or {}
     except NotFound:
         data = {}
+    except Forbidden:
+        if eks.reads_config_map:
+            raise
     try:
         rbac = {kind: list((await client.get(f"{_RBAC}/{kind}")).get("items") or []) for kind in _KINDS}
     except Forbidden:
-        return ClusterView(client.server, of_data(data), None)
-    return ClusterView(client.server, of_data(data), rbac)
+        return ClusterView(client.server, of_data(data), None, eks, by_original=by_original)
+    return ClusterView(client.server, of_data(data), rbac, eks, await _break_glass(client), by_original)
+
+
+async def _break_glass(client: "KubernetesClient") -> tuple[str, ...]:
+    """From the arguments of kube-system's pods; nothing where they may not be listed."""
+    try:
+        pods = (await client.get(f"{_SYSTEM}/pods")).get("items") or []
+    except KubernetesError:
+        return ()
+    found: dict[str, None] = {}
+    for pod in pods:
+        for container in (pod.get("spec") or {}).get("containers") or ():
+            words = [str(word) for key in ("command", "args") for word in container.get(key) or ()]
+            for word, following in zip(words, [*words[1:], ""], strict=True):
+                flag, equals, value = word.partition("=")
+                if flag == "--break-glass-arn":
+                    found[value if equals else following] = None
+    return tuple(arn for arn in found if _is_good(arn))
+
+
+def _is_good(arn: str) -> bool:
+    """An authenticator refuses to start with any other."""
+    try:
+        return bool(break_glass([arn]).entries)
+    except InputError:
+        return False
 
 
 def bound_of(cluster: ClusterView | None) -> Bound | None:
@@ -92,3 +151,11 @@ def is_admin_of(cluster: ClusterView) -> IsAdmin:
         return authorize(User(username, (*groups, "system:authenticated")), everything, policy).allowed
 
     return is_admin
+
+
+def beside(access: EksAccess, policy: Policy | None) -> Beside:
+    """What access entries do to a plan of the ConfigMap."""
+    if not access.visible:
+        return Beside(unknown=access.unknown)
+    admins = tuple(found.name for found in principals(None, access) if is_cluster_admin(found, policy))
+    return Beside(access.by_key.__contains__, admins, access.mode is AuthenticationMode.API)

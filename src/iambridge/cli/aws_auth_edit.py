@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from iambridge.cli.aws_auth_cluster import ClusterView, is_admin_of, read_cluster
+from iambridge.cli import eks_access
+from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster
+from iambridge.cli.aws_auth_plan import planned_change, say_what_the_original_does
 from iambridge.core.arn import Arn, canonical_arn
-from iambridge.core.aws_auth import Entry, Located, Mappings, load, plan
+from iambridge.core.aws_auth import Entry, Located, Mappings, load
 from iambridge.core.aws_auth.edit import with_entry, without_entry
 from iambridge.core.aws_auth.entry import arn_key
 from iambridge.errors import Conflict, InputError, NotFound
@@ -45,7 +47,9 @@ def add_arguments(actions: Any) -> None:
     for sub in (add, remove, apply, restore):
         sub.add_argument("--dry-run", action="store_true", help="show the change and its plan, and write nothing")
         sub.add_argument("--caller", default="", metavar="ARN", help="who must not be locked out")
-        sub.add_argument("--force", action="store_true", help="write though somebody is locked out")
+        sub.add_argument("--force", action="store_true", help="write though somebody is locked out, or it is unknown")
+    for sub in (get, add, remove, apply, restore):
+        eks_access.add_arguments(sub)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,11 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    from iambridge.adapters.kubernetes import KubernetesClient  # noqa: PLC0415 - --help needs no client
-
-    client = KubernetesClient.from_kubeconfig(arguments.kubeconfig, arguments.context)
-    try:
-        cluster = await read_cluster(client)
+    async with client_of(arguments) as (client, eks):
+        cluster = await read_cluster(
+            client, eks, by_original=eks_access.read_by_original(arguments, eks, client.server)
+        )
         try:
             found = await client.get(f"{_CONFIG_MAPS}/{_NAME}")
         except NotFound:
@@ -74,8 +77,6 @@ async def _run(arguments: argparse.Namespace) -> int:
         if not arguments.dry_run:
             await _write(client, found, data, wanted)
         return 0
-    finally:
-        await client.close()
 
 
 def _get(mappings: Mappings, *, as_json: bool) -> int:
@@ -174,22 +175,28 @@ def _agreed(
     arguments: argparse.Namespace, cluster: ClusterView, old: Mapping[str, str], new: Mapping[str, str]
 ) -> bool:
     """Print the change; false when it has a new error or locks somebody out. The text is read as the server will."""
-    before = load(read_sections(old))
-    after = load(read_sections(new), previous=before)
     for section in sorted({*old, *new}):
         lines = difflib.unified_diff(
             old.get(section, "").splitlines(), new.get(section, "").splitlines(), section, section, lineterm="", n=1
         )
         print("\n".join(lines))
     caller = canonical_arn(arguments.caller) if arguments.caller else ""
-    planned = plan(before, after, caller=caller, is_admin=is_admin_of(cluster))
+    planned, after = planned_change(
+        read_sections(old), read_sections(new), by_original=cluster.by_original, caller=caller, cluster=cluster,
+        access=cluster.eks,
+    )  # fmt: skip
+    before = cluster.mappings
+    if not cluster.by_original and not arguments.authenticator:
+        say_what_the_original_does(read_sections(old), read_sections(new), planned, caller, cluster)
+    word = "UNKNOWN" if planned.outcome == "unknown" else "REFUSED"
     for reason in planned.decision.reasons:
-        print(f"{'ok' if reason.held else 'REFUSED':8} {reason.text}")
+        print(f"{'ok' if reason.held else word:8} {reason.text}")
     fresh = [fault for fault in after.errors if fault.code not in {known.code for known in before.errors}]
     for fault in fresh:
         print(f"FAULT    {fault}")
     if arguments.force or (planned.decision.allowed and not fresh):
         return True
+    eks_access.say_unknown(cluster.eks)
     print("nothing was written; --force writes it", file=sys.stderr)
     return False
 

@@ -9,6 +9,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from iambridge.cli import eks_access
+
 NOUNS = {
     "pod": "why a pod has, or has not, its AWS identity",
     "serviceaccount": "whether a ServiceAccount's role can be assumed",
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cluster-id", default="", metavar="ID", help="login: ask STS who signed a token for this cluster"
     )
     parser.add_argument("--json", action="store_true", help="the decision for machines")
+    eks_access.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

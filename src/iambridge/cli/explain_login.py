@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from iambridge.cli import eks_access
 from iambridge.cli.aws_auth_cluster import ClusterView, bound_of, cluster_of
 from iambridge.core.arn import Arn, canonical_arn
 from iambridge.core.authenticator_token import PREFIX, CallerIdentity, HostRules, PresignedCallerIdentity, admissible
-from iambridge.core.aws_auth import Mappings, Source, Unparsable, instance_wanted, load, map_identity
+from iambridge.core.aws_auth import Mapped, Mappings, Unparsable, alike, instance_wanted, map_identity
+from iambridge.core.cluster_access import EksAccess
 from iambridge.core.decision import Reason
-from iambridge.errors import AwsError, InputError
+from iambridge.errors import ApiServerUnreachable, AwsError, Forbidden, InputError, Unauthorized
 from iambridge.wire.aws_auth_file import read_file
 
 _MAX_TOKEN = 16 * 1024
@@ -60,14 +62,31 @@ def judge(identity: CallerIdentity, arguments: argparse.Namespace) -> int:
 
 def _finished(identity: CallerIdentity | None, arguments: argparse.Namespace, walk: _Walk) -> int:
     if identity is not None:
-        cluster = cluster_of(arguments) if arguments.kubeconfig is not None else None
-        _map(identity, _mappings(arguments, cluster), cluster, walk)
+        cluster = _cluster(arguments, walk)
+        if walk.verdict is None:
+            access = cluster.eks if cluster is not None else eks_access.files_only(arguments)
+            _map(identity, _mappings(arguments, cluster), access, cluster, walk)
     if arguments.json:
         print(json.dumps(_document(walk), indent=2))
     else:
         print("\n".join(_lines(walk)))
     assert walk.verdict is not None
     return walk.verdict
+
+
+def _cluster(arguments: argparse.Namespace, walk: _Walk) -> ClusterView | None:
+    """The cluster that is to be read, which is the one that may refuse: then nothing is known of its mapping."""
+    if arguments.kubeconfig is None:
+        return None
+    try:
+        return cluster_of(arguments)
+    except (Unauthorized, Forbidden, ApiServerUnreachable) as error:
+        if arguments.file:
+            walk.reasons.append(Reason("cluster-unreadable", f"the cluster was not read: {error.message}", "cluster"))
+            return None
+        walk.reasons.append(Reason("mapping-unknown", f"aws-auth could not be read: {error.message}", "cluster"))
+        walk.stop(_UNKNOWN, "let somebody who gets in run this, or give it a saved ConfigMap with -f")
+        return None
 
 
 def _of_arn(text: str) -> CallerIdentity:
@@ -143,7 +162,7 @@ async def _ask(
 
 def _mappings(arguments: argparse.Namespace, cluster: ClusterView | None) -> Mappings | None:
     if cluster is not None:
-        return load(cluster.aws_auth.sections)
+        return cluster.mappings
     for file in arguments.file:
         try:
             source = read_file(file.read_text(encoding="utf-8"))
@@ -152,37 +171,60 @@ def _mappings(arguments: argparse.Namespace, cluster: ClusterView | None) -> Map
         if isinstance(source, Unparsable):
             raise InputError(f"{file} is not aws-auth: {source.problem}", where=f"{file}:{source.line}",
                              fix="give the file with the ConfigMap aws-auth")  # fmt: skip
-        return load(source.sections)
+        original = eks_access.read_by_original(arguments, eks_access.files_only(arguments))
+        return eks_access.mappings_of(source.sections, by_original=original)
     return None
 
 
-def _map(identity: CallerIdentity, mappings: Mappings | None, cluster: ClusterView | None, walk: _Walk) -> None:
-    if mappings is None:
+def _map(
+    identity: CallerIdentity,
+    mappings: Mappings | None,
+    access: EksAccess,
+    cluster: ClusterView | None,
+    walk: _Walk,
+) -> None:
+    sources = access.sources(mappings)
+    if not sources:
         walk.reasons.append(Reason("mapping-unknown", "no aws-auth was given", where="aws-auth"))
         walk.stop(_UNKNOWN, "give --kubeconfig, or the ConfigMap with -f")
         return
-    sources = (Source("aws-auth", mappings),)
     instance = instance_wanted(identity, sources)
     mapped = map_identity(identity, sources, private_dns_name=f"PRIVATE-DNS-NAME-OF-{instance}" if instance else "")
     walk.reasons += mapped.decision.reasons
-    role = Arn.parse(identity.canonical_arn).name.lower()
-    walk.reasons += [
-        Reason(fault.code, fault.cause, where=fault.where)
-        for fault in mappings.faults
-        if role in fault.cause.lower() or (mapped.entry is not None and fault.line == mapped.entry.line)
-    ]
+    if mappings is not None:
+        walk.reasons += alike(identity.canonical_arn, mappings) if mapped.user is None else ()
+        walk.reasons += _faults(identity, mappings, mapped)
+    if access.unknown:
+        text = f"access entries not visible: {access.unknown}"
+        walk.reasons.append(Reason("access-entries-unknown", text, where="EKS"))
+    entry = access.find(identity.canonical_arn)
     if mapped.user is None:
-        on_eks = cluster is not None and ".eks." in cluster.server
-        if on_eks:
-            walk.reasons.append(Reason("access-entries-unknown", "EKS access entries are not visible", where="EKS"))
-        walk.stop(_UNKNOWN if on_eks else _REFUSED, mapped.decision.fix)
+        undescribed = entry is not None and not entry.described
+        unknown = bool(access.unknown) or undescribed or (mappings is None and access.reads_config_map)
+        fix = mapped.decision.fix
+        if not access.reads_config_map:
+            fix = f"aws eks create-access-entry --cluster-name NAME --principal-arn {identity.canonical_arn}"
+        walk.stop(_UNKNOWN if unknown else _REFUSED, fix)
         return
     walk.username, walk.groups = mapped.user.username, mapped.user.groups
     walk.stop(_IN, "")
-    _rbac(cluster, walk)
+    policies = entry.policies if entry is not None and mapped.source == "access entries" else ()
+    for policy in policies or ():
+        walk.reasons.append(Reason("access-policy", f"{policy} grants what it has", where="EKS", held=True))
+    if policies is None:
+        walk.reasons.append(Reason("access-policies-unknown", "its access policies are not visible", where="EKS"))
+    _rbac(cluster, walk, granted=policies is None or bool(policies))
 
 
-def _rbac(cluster: ClusterView | None, walk: _Walk) -> None:
+def _faults(identity: CallerIdentity, mappings: Mappings, mapped: Mapped) -> Iterator[Reason]:
+    """The document's faults that speak of this caller, or of the entry that decided."""
+    role = Arn.parse(identity.canonical_arn).name.lower()
+    for fault in mappings.faults:
+        if role in fault.cause.lower() or (mapped.entry is not None and fault.line == mapped.entry.line):
+            yield Reason(fault.code, fault.cause, where=fault.where)
+
+
+def _rbac(cluster: ClusterView | None, walk: _Walk, *, granted: bool) -> None:
     bound = bound_of(cluster)
     if bound is None:
         return
@@ -190,7 +232,7 @@ def _rbac(cluster: ClusterView | None, walk: _Walk) -> None:
     if named or walk.username in bound.users:
         text = f"bindings name {', '.join([*named, *([walk.username] if walk.username in bound.users else [])])}"
         walk.reasons.append(Reason("rbac-bound", text, where="RBAC", held=True))
-    else:
+    elif not granted:
         walk.reasons.append(Reason("rbac-unbound", "no binding names the user or a group of it", where="RBAC"))
         walk.fix = f"bind it: kubectl create clusterrolebinding NAME --clusterrole=view --user={walk.username}"
 

@@ -29,6 +29,8 @@ VERBS: dict[str, Verb] = {
     "kubeconfig": Verb("kubeconfig", "print a kubeconfig that logs in with iambridge token"),
     "run": Verb("run", "run a local command with the identity of a ServiceAccount's pods"),
     "serve": Verb("serve", "run one server stand-alone: webhook or authenticator"),
+    "manifests": Verb("manifests", "print the YAML that installs a server in a cluster"),
+    "authenticator": Verb("authenticator", "make the IAM authenticator's certificates and webhook kubeconfig"),
     "explain": Verb("explain", "say which hop decided what, and the fix"),
     "whoami": Verb("whoami", "the AWS caller of this shell, and whom a cluster takes it for"),
     "who-can": Verb("who_can", "which AWS principals can do something in a cluster"),

@@ -6,11 +6,13 @@ from pathlib import Path
 from iambridge.cli.serve_webhook import boolean, duration
 from iambridge.errors import InputError
 
-BACKENDS = ("EKSConfigMap", "MountedFile", "DynamicFile")
+BACKENDS = ("EKSConfigMap", "MountedFile", "DynamicFile", "CRD")
 ALIASES = {"ConfigMap": "EKSConfigMap", "File": "MountedFile"}
-KNOWN_BACKENDS = (*BACKENDS, "CRD")
-_NOT_YET = {"CRD": "IAMIdentityMapping objects"}
+_ALWAYS_ON = ("SSORoleMatch", "IAMIdentityMappingCRD")
 _KLOG = ("v", "vmodule", "logtostderr", "alsologtostderr", "stderrthreshold")
+
+STATE_DIR = "/var/aws-iam-authenticator"
+_KUBECONFIG = "/etc/kubernetes/aws-iam-authenticator/kubeconfig.yaml"
 
 _EXAMPLE = """example:
   iambridge serve authenticator --cluster-id demo --backend-mode EKSConfigMap --state-dir /var/aws-iam-authenticator
@@ -45,7 +47,7 @@ def _original(group: argparse._ArgumentGroup) -> None:
         "--generate-kubeconfig",
         type=Path,
         metavar="FILE",
-        help="webhook kubeconfig to write (default: in the state dir)",
+        help="webhook kubeconfig to write (default: in a --state-dir of one's own, else below /etc/kubernetes)",
     )
     add(
         "--kubeconfig-pregenerated",
@@ -63,11 +65,16 @@ def _original(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="MODE",
-        help="MountedFile, EKSConfigMap, DynamicFile; repeat or separate by commas",
+        help="MountedFile, EKSConfigMap, DynamicFile, CRD; repeat or separate by commas",
     )
     add("--ec2-describeInstances-qps", type=float, metavar="N", help="DescribeInstances calls a second (15)")
     add("--ec2-describeInstances-burst", type=int, metavar="N", help="DescribeInstances calls at once (5)")
-    add("--feature-gates", default="", metavar="GATE=BOOL", help="SSORoleMatch is always on; others are refused")
+    add(
+        "--feature-gates",
+        default="",
+        metavar="GATE=BOOL",
+        help="SSORoleMatch and IAMIdentityMappingCRD are always on; others are refused",
+    )
     add("-l", "--log-format", choices=("text", "json"), default="text", help="accepted: decisions are JSON lines")
     for name in _KLOG:
         spelled = (f"--{name}", "-v") if name == "v" else (f"--{name}",)
@@ -120,6 +127,9 @@ def _own(group: argparse._ArgumentGroup) -> None:
         help="an exact IAM user or role that is always system:masters; each use is an Event")  # fmt: skip
     add("--match-role-path", type=boolean, nargs="?", const=True, default=True, metavar="BOOL",
         help="role ARNs with a path match (default); false: they never do, as in the original")  # fmt: skip
+    add("--aws-auth-copy-max-age", type=duration, default=3600.0, metavar="DURATION",
+        help="how long the copy of aws-auth in the state dir may stand in for one that cannot be had or read at a start"
+        " (default: 1h; 0: keep none)")  # fmt: skip
     add("--pin-principal-ids", type=boolean, nargs="?", const=True, default=False, metavar="BOOL",
         help="an entry's `userid` (AROA..., AIDA...) must be the caller's: a role made again stays out")  # fmt: skip
     add(
@@ -138,22 +148,20 @@ def _own(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def default_kubeconfig(state_dir: Path) -> Path:
+    """Where the original puts it; but all in one place for a state directory of one's own."""
+    return Path(_KUBECONFIG) if state_dir == Path(STATE_DIR) else state_dir / "kubeconfig.yaml"
+
+
 def backends(named: list[str]) -> tuple[str, ...]:
     """The backends in their order; the original's default is MountedFile.
 
     Raises:
-        InputError: an unknown, repeated, or not yet served one.
+        InputError: an unknown or repeated one.
     """
     words = [word for value in named for word in value.replace(",", " ").split()] or ["MountedFile"]
     found = tuple(ALIASES.get(word, word) for word in words)
     for name in found:
-        if name in _NOT_YET:
-            raise InputError(
-                f"backend {name} is not served yet",
-                where="--backend-mode",
-                cause=f"{_NOT_YET[name]} would map nobody",
-                fix=f"use {' or '.join(BACKENDS)}",
-            )
         if name not in BACKENDS:
             raise InputError(f"`{name}` is not a backend", where="--backend-mode", fix=f"use {' or '.join(BACKENDS)}")
     if len(set(found)) != len(found):
@@ -165,7 +173,7 @@ def check_feature_gates(text: str) -> None:
     """Raises InputError for a gate that would change something here."""
     for gate in filter(None, text.split(",")):
         name, _, value = gate.partition("=")
-        if value.lower() == "false" or (name == "SSORoleMatch" and value.lower() == "true"):
+        if value.lower() == "false" or (name in _ALWAYS_ON and value.lower() == "true"):
             continue
         raise InputError(f"feature gate `{gate}` is not known here", where="--feature-gates", fix="leave it out")
 

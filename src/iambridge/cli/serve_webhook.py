@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     _serving(parser.add_argument_group("serving"))
     _injection(parser.add_argument_group("injection"))
-    _own(parser.add_argument_group("not in the original, off by default"))
+    _own(parser.add_argument_group("not in the original"))
     log = parser.add_argument_group("logging flags of the original, accepted")
     for name in _KLOG:
         for spelled in (f"--{name}", *(("-v",) if name == "v" else ())):
@@ -71,9 +71,11 @@ def _serving(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tls-cipher-suites", default="", help="Go names; refused when they cannot be honoured")
     group.add_argument("--tls-min-version", default="", help="1.2 (default) or 1.3")
     _flag(group, "--in-cluster", "refused when true: its certificate signer does not exist any more")
-    group.add_argument("--service-name", default="pod-identity-webhook", help="accepted; served only --in-cluster")
-    group.add_argument("--tls-secret", default="pod-identity-webhook", help="accepted; served only --in-cluster")
-    group.add_argument("--namespace", default="eks", help="where the ConfigMap is (default: eks)")
+    group.add_argument("--service-name", default="pod-identity-webhook", help="the Service, for --self-managed-tls")
+    group.add_argument("--tls-secret", default="pod-identity-webhook", help="the Secret, for --self-managed-tls")
+    group.add_argument(
+        "--namespace", default="eks", help="where ConfigMap, Service, Secret and Lease are (default: eks)"
+    )
     _flag(group, "--enable-debugging-handlers", "serve /debug/alpha/cache on the metrics port")
     group.add_argument(
         "--service-account-lookup-grace-period", type=duration, default=0.0, metavar="DURATION",
@@ -111,6 +113,18 @@ def _own(group: argparse._ArgumentGroup) -> None:
         "--fail-closed-label", default="", metavar="KEY",
         help="refuse a pod that has this label when it asks for an identity and cannot be given it",
     )  # fmt: skip
+    _flag(
+        group, "--self-managed-tls",
+        "be the certificate authority: keep CA and certificate in --tls-secret and the caBundle of"
+        " --webhook-configuration right, one replica at a time by --lease; all three must exist",
+    )  # fmt: skip
+    group.add_argument("--webhook-configuration", default="iambridge-webhook", metavar="NAME")
+    group.add_argument("--lease", default="iambridge-webhook", metavar="NAME")
+    _flag(group, "--beside-eks", "start although the cluster has EKS's own pod identity webhook")
+    group.add_argument(
+        "--shutdown-delay", type=duration, default=5.0, metavar="DURATION",
+        help="after SIGTERM be not ready, and answer on, for so long before the port closes (default: 5s)",
+    )  # fmt: skip
     _flag(group, "--decision-log", "a JSON line a decision on standard output", default=True)
 
 
@@ -144,3 +158,30 @@ def refuse(arguments: argparse.Namespace) -> None:
                     f"--tls-cipher-suites cannot be honoured: {what}: {', '.join(sorted(names))}",
                     fix="leave it out, or use --tls-min-version 1.3",
                 )
+
+
+def refuse_beside_eks(arguments: argparse.Namespace) -> None:
+    """Raises InputError unless we may serve on a cluster that has EKS's webhook.
+
+    Each of the two adds only what is not there, so under the same annotations they must name the same volume and
+    audience: then whoever is asked second finds everything in place. Under a prefix of our own they never meet.
+    """
+    here = "the cluster has EKS's own pod identity webhook (MutatingWebhookConfiguration pod-identity-webhook)"
+    if not arguments.beside_eks:
+        raise InputError(
+            f"{here}, which injects the same ServiceAccounts' roles",
+            fix="run it only where that one is not, or add --beside-eks if both shall be there",
+        )
+    if arguments.annotation_prefix != "eks.amazonaws.com":
+        return
+    defaults = {
+        "token_mount_path": "/var/run/secrets/eks.amazonaws.com/serviceaccount",
+        "token_audience": "sts.amazonaws.com",
+    }
+    for name, value in defaults.items():
+        if getattr(arguments, name) != value:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{here}, and would not agree with {flag}={getattr(arguments, name)}: a pod would get two identities",
+                fix=f"leave {flag} out, or choose an --annotation-prefix of your own",
+            )

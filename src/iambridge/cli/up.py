@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from iambridge.sandbox.cluster.kubelet.command import ImageEntry
     from iambridge.sandbox.data_dir import DataDir
 
 _GC_THRESHOLDS = (5000, 20, 20)
@@ -34,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--init-dir", type=Path, metavar="D", help="run the executable files of D, in order of name, at every start"
     )
     parser.add_argument(
+        "--image-map", type=Path, metavar="FILE", help="which commands stand for the images of pods without a command"
+    )
+    parser.add_argument(
         "--authentication-token-webhook-cache-ttl",
         type=float,
         default=1.0,
@@ -44,12 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from iambridge.sandbox.data_dir import DataDir, default_data_dir  # noqa: PLC0415 - `--help` stays light
+    from iambridge.sandbox.image_map import read_image_map  # noqa: PLC0415 - as above
 
+    image_map = read_image_map(arguments.image_map) if arguments.image_map else ()
     temporary = Path(tempfile.mkdtemp(prefix="iambridge-")) if arguments.ephemeral else None
     try:
         data_dir = DataDir(temporary or (arguments.data_dir or default_data_dir()).absolute())
         try:
-            return _serve(data_dir, arguments)
+            return _serve(data_dir, arguments, image_map)
         finally:
             data_dir.close()
     finally:
@@ -57,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _serve(data_dir: "DataDir", arguments: argparse.Namespace) -> int:
+def _serve(data_dir: "DataDir", arguments: argparse.Namespace, image_map: "tuple[ImageEntry, ...]") -> int:
     import uvloop  # noqa: PLC0415 - `--help` stays light
 
     from iambridge.sandbox.sandbox import Options, Sandbox  # noqa: PLC0415
@@ -66,6 +72,7 @@ def _serve(data_dir: "DataDir", arguments: argparse.Namespace) -> int:
         token_webhook_cache_ttl=arguments.authentication_token_webhook_cache_ttl,
         aws_only=arguments.aws_only,
         init_dir=arguments.init_dir.absolute() if arguments.init_dir else None,
+        image_map=image_map,
     )
 
     async def main() -> int:

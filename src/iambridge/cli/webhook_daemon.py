@@ -9,20 +9,25 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import uvloop
 
 from iambridge.adapters import kubeconfig
-from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
+from iambridge.adapters.decision_log import LINGER_SECONDS, JsonLinesDecisionLog, NoDecisionLog
+from iambridge.adapters.eks_webhook import has_eks_webhook
 from iambridge.adapters.instance_identity import instance_identity, partition_of
 from iambridge.adapters.kubernetes import KubernetesClient
 from iambridge.adapters.pod_identity_events import IdentityEvents
 from iambridge.adapters.pod_identity_facts import ClusterFacts
 from iambridge.adapters.serving import Listener, RunningServer
-from iambridge.adapters.serving_certificate import ServingCertificate
+from iambridge.adapters.serving_certificate import CertificateMetrics
+from iambridge.cli.serve_webhook import refuse_beside_eks
+from iambridge.cli.webhook_certificate import Certificate, certificate_from_files, self_managed_certificate
 from iambridge.core.pod_identity import ComposeRoleArn, ContainerCredentials, Settings
 from iambridge.servers.pod_identity_webhook import PodIdentityWebhook, WebhookMetrics
 from iambridge.wire.http import App, Request, Response
@@ -71,62 +76,135 @@ def client_of(arguments: argparse.Namespace) -> KubernetesClient:
     return KubernetesClient(access)
 
 
+class _Stopping:
+    """SIGTERM gives the Service time to forget us; SIGINT, a person's, does not."""
+
+    def __init__(self, delay: float) -> None:
+        self.asked = asyncio.Event()
+        self.delay = delay
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.asked.set)
+        loop.add_signal_handler(signal.SIGINT, self._at_once)
+
+    def _at_once(self) -> None:
+        self.delay = 0.0
+        self.asked.set()
+
+
 async def _serve(arguments: argparse.Namespace, minimum_tls: str) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stopping = _Stopping(arguments.shutdown_delay)
     compose = None
     if arguments.compose_role_arn:
         identity = await instance_identity()
         compose = ComposeRoleArn(partition_of(identity.region), identity.account)
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iambridge-webhook-")))
-        certificate = ServingCertificate(arguments.tls_cert, arguments.tls_key, directory)
-        certificate.load()
+        certificate_metrics = CertificateMetrics("pod_identity_webhook")
+        files = None
+        if not arguments.self_managed_tls:  # wrong files are said before anything else
+            files = certificate_from_files(arguments, directory, certificate_metrics)
         client = client_of(arguments)
         stack.push_async_callback(client.close)
-        metrics = WebhookMetrics()
-        facts = ClusterFacts(
-            client,
-            settings_of(arguments, compose),
-            now=time.time,
-            config_map_namespace=arguments.namespace if arguments.watch_config_map else "",
-            credentials_file=Path(arguments.watch_container_credentials_config)
-            if arguments.watch_container_credentials_config
-            else None,
-            read_throughs=metrics.read_throughs,
-            used=metrics.used,
-        )
+        certificate = files or self_managed_certificate(arguments, client, directory, certificate_metrics)
+        metrics = WebhookMetrics(certificate_metrics.all)
+        facts = _facts_of(arguments, settings_of(arguments, compose), client, metrics)
         events = IdentityEvents(client, now=time.time)
-        log = JsonLinesDecisionLog(sys.stdout, time.time) if arguments.decision_log else NoDecisionLog()
+        beside = asyncio.Event()
+
+        def not_ready() -> str:
+            if stopping.asked.is_set():
+                return "shutting down"
+            return certificate.not_ready or ("" if beside.is_set() else "not known whether EKS's webhook is here")
+
+        log = _decision_log(arguments)
+        stack.callback(log.flush)
         webhook = PodIdentityWebhook(
-            facts, settings_of(arguments, compose), log, metrics=metrics, not_injected=events.not_injected
+            facts,
+            settings_of(arguments, compose),
+            log,
+            metrics=metrics,
+            not_injected=events.not_injected,
+            not_ready=not_ready,
         )
         metrics_app = _with_debug(webhook, facts) if arguments.enable_debugging_handlers else webhook.metrics_app
-        host = arguments.bind_address or _any_address()
-        leaf = certificate.leaf
+        host, leaf = arguments.bind_address or _any_address(), certificate.leaf
         server = RunningServer(
             webhook.app,
             Listener(host, arguments.port, leaf.certificate, leaf.key, max_body=_MAX_BODY, minimum_tls=minimum_tls),
         )
-        for running in (RunningServer(metrics_app, Listener(host, arguments.metrics_port)), server):
-            await running.start()
-            stack.push_async_callback(running.stop)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(facts.run()),
-                group.create_task(events.run()),
-                group.create_task(certificate.watch(server.reload)),
-                group.create_task(_announce(facts, client.server, arguments.port)),
-            ]
-            await stop.wait()
-            await server.stop()
-            for task in tasks:
-                task.cancel()
+        metrics_server = RunningServer(metrics_app, Listener(host, arguments.metrics_port))
+        await metrics_server.start()
+        stack.push_async_callback(metrics_server.stop)
+        stack.push_async_callback(server.stop)
+        await _until_stopped(
+            stopping,
+            server,
+            facts.run(),
+            events.run(),
+            certificate.run(server.reload),
+            _start(certificate, server),
+            _refuse_beside_eks(arguments, client, beside),
+            _announce(facts, certificate, client.server, arguments.port),
+        )
     return 0
 
 
-async def _announce(facts: ClusterFacts, api_server: str, port: int) -> None:
+async def _until_stopped(stopping: _Stopping, server: RunningServer, *work: Coroutine[Any, Any, None]) -> None:
+    """Do all the work until a signal; then drain while it goes on. The first refusal ends everything."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+            await stopping.asked.wait()
+            await server.drain(stopping.delay)
+            await server.stop()
+            for task in tasks:
+                task.cancel()
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+
+
+async def _start(certificate: Certificate, server: RunningServer) -> None:
+    await certificate.loaded.wait()
+    await server.start()
+
+
+async def _refuse_beside_eks(arguments: argparse.Namespace, client: KubernetesClient, beside: asyncio.Event) -> None:
+    """Set `beside` when we may serve.
+
+    Raises:
+        InputError: EKS's webhook is here and nobody said that both shall be, or they would not do the same.
+    """
+    if await has_eks_webhook(client):
+        refuse_beside_eks(arguments)
+        logging.getLogger(__name__).warning("EKS's own pod identity webhook is here too (--beside-eks)")
+    beside.set()
+
+
+def _decision_log(arguments: argparse.Namespace) -> JsonLinesDecisionLog | NoDecisionLog:
+    return (
+        JsonLinesDecisionLog(sys.stdout, time.time, linger=LINGER_SECONDS)
+        if arguments.decision_log
+        else NoDecisionLog()
+    )
+
+
+def _facts_of(
+    arguments: argparse.Namespace, settings: Settings, client: KubernetesClient, metrics: WebhookMetrics
+) -> ClusterFacts:
+    credentials = arguments.watch_container_credentials_config
+    return ClusterFacts(
+        client,
+        settings,
+        now=time.time,
+        config_map_namespace=arguments.namespace if arguments.watch_config_map else "",
+        credentials_file=Path(credentials) if credentials else None,
+        read_throughs=metrics.read_throughs,
+        used=metrics.used,
+    )
+
+
+async def _announce(facts: ClusterFacts, certificate: Certificate, api_server: str, port: int) -> None:
+    await certificate.loaded.wait()
     while not facts.synced:  # noqa: ASYNC110 - several informers, each with an event of its own
         await asyncio.sleep(0.05)
     gc.collect()

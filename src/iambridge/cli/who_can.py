@@ -1,51 +1,38 @@
-"""`iambridge who-can VERB RESOURCE`: which AWS principals can do it, joined from aws-auth to RBAC.
+"""`iambridge who-can VERB RESOURCE`: which AWS principals can do it, joined from access entries and aws-auth to RBAC.
 
-Exit codes: 0 somebody can, 1 nobody, 2 bad input, 3 RBAC is not visible.
+Exit codes: 0 somebody can, 1 nobody, 2 bad input, 3 unknown: access entries, policies or RBAC are not visible.
 """
 
 import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iambridge.cli.aws_auth_cluster import ClusterView, read_cluster
-from iambridge.core.aws_auth import Mappings, load
-from iambridge.core.aws_auth.lint import MASTERS
-from iambridge.core.rbac import Attributes, Policy, User, authorize
+from iambridge.cli import eks_access
+from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster
+from iambridge.core.aws_auth import break_glass
+from iambridge.core.cluster_access import BECOMING_ADMIN, Can, Step, Undetermined, other_admins, principals, who_can
+from iambridge.core.rbac import Attributes
 from iambridge.errors import InputError, NotFound
 
 if TYPE_CHECKING:
     from iambridge.adapters.kubernetes import KubernetesClient
 
-_EXAMPLE = """examples:
+_EXAMPLE = f"""examples:
   iambridge who-can delete pods -n shop
   iambridge who-can create deployments.apps
   iambridge who-can --admin                     who is, or can make himself, cluster-admin
+  iambridge who-can --admin --access-entries saved/ --kubeconfig K
+{eks_access.HELP}
+--admin counts break-glass ARNs (of the authenticator's pods, or by flag), access policies, system:masters, and every
+right that leads to one of those: escalate, bind, impersonate, and in kube-system ServiceAccount tokens, Secrets and
+pods. It lists users, groups and ServiceAccounts that bindings name, too, whoever proves them.
+
+exit codes: 0 somebody can, 1 nobody can, 2 bad input, 3 unknown (access entries, policies or RBAC are not visible)
 """
-_RBAC = "rbac.authorization.k8s.io"
-# Each lets its holder become anybody. Source: Kubernetes, "RBAC Good Practices", privilege escalation risks.
-_ESCALATIONS = (
-    Attributes("*", "*", "*"),
-    Attributes("escalate", _RBAC, "clusterroles"),
-    Attributes("bind", _RBAC, "clusterroles"),
-    Attributes("impersonate", "", "users"),
-    Attributes("impersonate", "", "groups"),
-    Attributes("update", "", "configmaps", namespace="kube-system", name="aws-auth"),
-    Attributes("patch", "", "configmaps", namespace="kube-system", name="aws-auth"),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Can:
-    principal: str
-    entry: str
-    username: str
-    groups: tuple[str, ...]
-    by: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="for the object of this name")
     parser.add_argument("--kubeconfig", type=Path, help="the cluster (default: as kubectl finds it)")
     parser.add_argument("--context", help="the kubeconfig's context")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument(
+        "--break-glass-arn", action="append", default=[], metavar="ARN", help="as the authenticator has it; repeatable"
+    )
+    parser.add_argument("--json", action="store_true", help="for machines: a list; what is unknown goes to stderr")
+    eks_access.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,44 +57,36 @@ def run(arguments: argparse.Namespace) -> int:
             "who-can needs VERB and RESOURCE, or --admin", where="who-can", fix="see iambridge who-can --help"
         )
     cluster, asked = asyncio.run(_read(arguments))
-    policy = cluster.policy
-    if policy is None:
-        print("unknown: this caller may not list roles and bindings", file=sys.stderr)
-        return 3
-    mappings = load(cluster.aws_auth.sections)
-    found = list(_able(mappings, policy, asked))
+    glass = break_glass(dict.fromkeys((*cluster.break_glass, *arguments.break_glass_arn)))
+    found = principals(cluster.mappings, cluster.eks, glass)
+    verdicts = list(who_can(found, asked, cluster.policy))
+    can = [verdict for verdict in verdicts if isinstance(verdict, Can)]
+    if arguments.admin and cluster.policy is not None:
+        can += other_admins(asked, cluster.policy, [one.principal for one in can])
     if arguments.json:
-        print(json.dumps([_document(can) for can in found], indent=2))
+        print(json.dumps([_document(one) for one in can], indent=2))
     else:
-        for can in found:
-            print(f"{can.principal}\n    {can.entry} -> {can.username} [{', '.join(can.groups)}]\n    {can.by}")
-        if not found:
-            print("no principal of aws-auth can")
-        print(
-            "not visible: client certificates, ServiceAccounts, break-glass ARNs and other authenticators",
-            file=sys.stderr,
+        _print(can)
+    unknown = [verdict for verdict in verdicts if isinstance(verdict, Undetermined)]
+    _say_what_is_not_visible(cluster, unknown)
+    if unknown or cluster.eks.unknown or cluster.policy is None:
+        return 3 if not can or arguments.admin else 0
+    return 0 if can else 1
+
+
+async def _read(arguments: argparse.Namespace) -> tuple[ClusterView, Sequence[Step]]:
+    async with client_of(arguments) as (client, eks):
+        cluster = await read_cluster(
+            client, eks, by_original=eks_access.read_by_original(arguments, eks, client.server)
         )
-        if ".eks." in cluster.server:
-            print("not visible: EKS access entries and their policies", file=sys.stderr)
-    return 0 if found else 1
-
-
-async def _read(arguments: argparse.Namespace) -> tuple[ClusterView, tuple[Attributes, ...]]:
-    from iambridge.adapters.kubernetes import KubernetesClient  # noqa: PLC0415 - --help needs no client
-
-    client = KubernetesClient.from_kubeconfig(arguments.kubeconfig, arguments.context)
-    try:
-        cluster = await read_cluster(client)
         if arguments.admin:
-            return cluster, _ESCALATIONS
+            return cluster, [step for step in BECOMING_ADMIN if eks.reads_config_map or not step.config_map]
         word, _, subresource = arguments.resource.partition("/")
         resource, _, group = word.partition(".")
         if not group:
             group = await _group_of(client, resource)
         asked = Attributes(arguments.verb_, group, resource, subresource, arguments.namespace, arguments.name)
-        return cluster, (asked,)
-    finally:
-        await client.close()
+        return cluster, [Step(asked, "")]
 
 
 async def _group_of(client: "KubernetesClient", resource: str) -> str:
@@ -122,35 +105,33 @@ async def _group_of(client: "KubernetesClient", resource: str) -> str:
                      fix="write the plural, as kubectl api-resources prints it")  # fmt: skip
 
 
-def _able(mappings: Mappings, policy: Policy, asked: tuple[Attributes, ...]) -> Iterator[_Can]:
-    for entry in mappings.entries:
-        if entry.refusal:
-            continue
-        by = _how(entry.username, entry.groups, policy, asked)
-        if by:
-            yield _Can(entry.arn or entry.key, entry.where, entry.username, entry.groups, by)
-    for account, line in mappings.accounts.items():
-        by = _how("", (), policy, asked)
-        if by:
-            yield _Can(f"every principal of account {account}", f"mapAccounts line {line}", "its ARN", (), by)
+def _print(can: Sequence[Can]) -> None:
+    for one in can:
+        who = one.principal
+        print(who.name)
+        if who.where:
+            print(f"    {who.where} -> {who.username} [{', '.join(who.groups)}]")
+        print(f"    {one.by}")
+    if not can:
+        print("no AWS principal can")
 
 
-def _how(username: str, groups: tuple[str, ...], policy: Policy, asked: tuple[Attributes, ...]) -> str:
-    if MASTERS in groups:
-        return "system:masters: goes past RBAC"
-    user = User(username, (*groups, "system:authenticated"))
-    for attributes in asked:
-        decision = authorize(user, attributes, policy)
-        if decision.allowed:
-            return f"may {attributes.verb} {attributes.resource}: {decision.reasons[-1].text}"
-    return ""
+def _say_what_is_not_visible(cluster: ClusterView, unknown: Sequence[Undetermined]) -> None:
+    for one in unknown:
+        print(f"unknown: {one.principal.name} ({one.principal.where}): {one.why}", file=sys.stderr)
+    eks_access.say_unknown(cluster.eks)
+    if cluster.policy is None:
+        print("unknown: this caller may not list roles and bindings", file=sys.stderr)
+    print("not visible: client certificates and other authenticators, and who is behind their names", file=sys.stderr)
+    if cluster.eks.entries or cluster.eks.unknown:
+        print("not visible: IAM principals whose policies let them change access entries", file=sys.stderr)
 
 
-def _document(can: _Can) -> dict[str, object]:
+def _document(one: Can) -> dict[str, object]:
     return {
-        "principal": can.principal,
-        "entry": can.entry,
-        "username": can.username,
-        "groups": list(can.groups),
-        "by": can.by,
+        "principal": one.principal.name,
+        "entry": one.principal.where,
+        "username": one.principal.username,
+        "groups": list(one.principal.groups),
+        "by": one.by,
     }

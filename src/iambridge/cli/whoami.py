@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from iambridge.adapters.aws_credentials import find_credentials
+from iambridge.cli import eks_access
 from iambridge.cli.explain_login import judge
 from iambridge.cli.token import make_token, sts_endpoint
 from iambridge.core.authenticator_token import CallerIdentity, HostRules, PresignedCallerIdentity, admissible
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-f", "--file", action="append", type=Path, default=[], metavar="FILE", help="or by this ConfigMap"
     )
     parser.add_argument("--json", action="store_true", help="for machines")
+    eks_access.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     identity = asyncio.run(ask())
     if isinstance(identity, Reason):
         raise NoCredentials(identity.text, fix="check the secret key, and that the AWS session has not expired")
-    if arguments.kubeconfig is None and not arguments.file:
+    if arguments.kubeconfig is None and not arguments.file and not arguments.access_entries:
         print(json.dumps({"arn": identity.arn, "account": identity.account}) if arguments.json else identity.arn)
         return 0
     return judge(identity, arguments)

@@ -15,13 +15,16 @@ from iambridge.sandbox.aws_side import AwsSide
 from iambridge.sandbox.client_environment import workload_environment
 from iambridge.sandbox.cluster.cluster import Cluster
 from iambridge.sandbox.cluster.controllers.control_plane import ControlPlane
+from iambridge.sandbox.cluster.kubelet.command import ImageEntry
 from iambridge.sandbox.cluster.kubelet.host import KubeletConfiguration
 from iambridge.sandbox.cluster.kubelet.kubelet import Kubelet, kubelet_identity
+from iambridge.sandbox.cluster.kubelet.mount_mode import MountMode
 from iambridge.sandbox.cluster.token_review_webhook import TokenReviewWebhook
 from iambridge.sandbox.cluster_addons import install
 from iambridge.sandbox.cluster_identities import AUTHENTICATOR, WEBHOOK, open_identities
 from iambridge.sandbox.daemons import AuthenticatorDaemon, WebhookDaemon
 from iambridge.sandbox.data_dir import DataDir
+from iambridge.sandbox.image_map import BUILT_IN
 from iambridge.wire.http import App
 
 CLUSTER_NAME = "iambridge"
@@ -44,6 +47,8 @@ class ClusterSide:
         aws: AwsSide,
         log: DecisionLog,
         token_webhook_cache_ttl: float,
+        image_map: tuple[ImageEntry, ...] = (),
+        mount_mode: MountMode | None = None,
     ) -> None:
         self._ports, self._ca_pem = data_dir.ports, authority.pem
         ports, ca_file = data_dir.ports, authority.certificate_file
@@ -82,9 +87,10 @@ class ClusterSide:
         self._control_plane = ControlPlane(
             self._cluster.client, resources=self._cluster.served, certificate=authority.pem.decode(), now=time.time
         )
-        configuration = _node(data_dir, ca_file)
+        self._cluster.on_served_change(self._control_plane.refresh)
+        configuration = _node(data_dir, ca_file, image_map)
         node_client = self._cluster.client(*kubelet_identity(configuration.node_name))
-        self._kubelet = Kubelet(configuration, node_client, now=time.time)
+        self._kubelet = Kubelet(configuration, node_client, now=time.time, mode=mount_mode)
         self._cluster.set_log_source(self._kubelet.logs)
 
     def apps(self) -> tuple[tuple[App, int], ...]:
@@ -125,7 +131,7 @@ class ClusterSide:
         await self._cluster.close()
 
 
-def _node(data_dir: DataDir, ca_file: Path) -> KubeletConfiguration:
+def _node(data_dir: DataDir, ca_file: Path, image_map: tuple[ImageEntry, ...]) -> KubeletConfiguration:
     """The node adds endpoint, CA bundle and region to each container at exec time; no manifest names them."""
     return KubeletConfiguration(
         directory=data_dir.path / "pods",
@@ -133,4 +139,5 @@ def _node(data_dir: DataDir, ca_file: Path) -> KubeletConfiguration:
         api_port=data_dir.ports.kubernetes,
         environment=workload_environment(data_dir.path, data_dir.ports),
         readable=(ca_file,),
+        image_map=(*image_map, *BUILT_IN),
     )

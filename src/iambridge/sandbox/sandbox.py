@@ -21,6 +21,8 @@ from iambridge.sandbox.data_dir import SIGNING_KEY, DataDir
 from iambridge.wire.http import App
 
 if TYPE_CHECKING:
+    from iambridge.sandbox.cluster.kubelet.command import ImageEntry
+    from iambridge.sandbox.cluster.kubelet.mount_mode import MountMode
     from iambridge.sandbox.cluster_side import ClusterSide
 
 _LOOPBACK = "127.0.0.1"
@@ -31,11 +33,17 @@ _SCRIPT_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`token_webhook_cache_ttl` is in seconds. `init_dir` holds executables to run at every start."""
+    """`token_webhook_cache_ttl` is in seconds. `init_dir` holds executables to run at every start.
+
+    `image_map` says which commands stand for which images of pods. `mount_mode` spares the probe for how this machine
+    mounts volumes.
+    """
 
     token_webhook_cache_ttl: float = 1.0
     aws_only: bool = False
     init_dir: Path | None = None
+    image_map: tuple["ImageEntry", ...] = ()
+    mount_mode: "MountMode | None" = None
 
 
 class Sandbox:
@@ -74,6 +82,8 @@ class Sandbox:
                 aws=self._aws,
                 log=log,
                 token_webhook_cache_ttl=self._options.token_webhook_cache_ttl,
+                image_map=self._options.image_map,
+                mount_mode=self._options.mount_mode,
             )
             for app, port in self._cluster.apps():
                 await self._serve(app, port, leaf)

@@ -4,7 +4,7 @@
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from iambridge.core.decision import Decision
@@ -23,9 +23,13 @@ NotInjected = Callable[[Decision, Pod, str], None]
 
 
 class WebhookMetrics:
-    """The original's names where they are sound; its microsecond histogram is replaced by seconds."""
+    """The original's names where they are sound; its microsecond histogram is replaced by seconds.
 
-    def __init__(self) -> None:
+    `more` are rendered after them.
+    """
+
+    def __init__(self, more: Sequence[Counter] = ()) -> None:
+        self._more = tuple(more)
         self.requests = Counter("http_request_count", "Requests by verb, path and code", ("verb", "path", "code"))
         self.latency = Histogram("http_request_duration_seconds", "Time to answer /mutate", _SECONDS)
         self.pods = Counter("pod_identity_webhook_pod_count", "Pods given an identity, by method", ("method",))
@@ -44,6 +48,7 @@ class WebhookMetrics:
                 self.not_injected,
                 self.read_throughs,
                 self.used,
+                *self._more,
             )
         )
 
@@ -52,7 +57,8 @@ class PodIdentityWebhook:
     """Judges pods from `facts`. `draw` gives the jitter, from [0, 1).
 
     `not_injected(decision, pod, namespace)` is told of every pod that asks for an identity and is given none, for an
-    Event; never for a dry run.
+    Event; never for a dry run. `not_ready` says why the replica should be sent no requests, or nothing; it answers
+    those that come all the same.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class PodIdentityWebhook:
         *,
         metrics: WebhookMetrics | None = None,
         not_injected: NotInjected | None = None,
+        not_ready: Callable[[], str] = str,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._facts = facts
@@ -70,6 +77,7 @@ class PodIdentityWebhook:
         self._log = decision_log
         self.metrics = metrics or WebhookMetrics()
         self._not_injected = not_injected
+        self._not_ready = not_ready
         self._draw = draw
 
     async def app(self, request: Request) -> Response:
@@ -82,7 +90,8 @@ class PodIdentityWebhook:
         if request.path == "/healthz":
             return Response(200, _TEXT, b"ok")
         if request.path == "/readyz":
-            return Response(200, _TEXT, b"ok") if self._facts.synced else Response(503, _TEXT, b"cache not synced\n")
+            why = self._not_ready() if self._facts.synced else "cache not synced"
+            return Response(503, _TEXT, f"{why}\n".encode()) if why else Response(200, _TEXT, b"ok")
         return Response(404, _TEXT, b"not found\n")
 
     async def metrics_app(self, request: Request) -> Response:

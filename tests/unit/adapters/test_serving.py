@@ -155,3 +155,84 @@ def test_a_taken_port_names_its_owner() -> None:
         server = RunningServer(_echo, Listener("127.0.0.1", port))
         with pytest.raises(InputError, match=f"port {port} on 127.0.0.1 is in use by process {os.getpid()}"):
             asyncio.run(server.start())
+
+
+def test_a_reload_under_load_loses_nothing(tmp_path: Path) -> None:
+    """Kept connections and new ones, over several reloads: each request is answered, and the old generations end."""
+
+    async def main() -> None:
+        server, url, context = await _serve(_echo, tmp_path)
+        done, counts = asyncio.Event(), [0, 0]
+
+        async def ask(which: int) -> None:
+            connector = aiohttp.TCPConnector(ssl=context, force_close=which == 1)
+            async with aiohttp.ClientSession(connector=connector) as session:
+                while not done.is_set():
+                    async with session.post(url, data=b"x" * 2000) as answer:
+                        assert len(await answer.read()) == 2000
+                    counts[which] += 1
+                    await asyncio.sleep(0.002)
+
+        asking = [asyncio.create_task(ask(which)) for which in (0, 0, 0, 0, 1, 1, 1)]
+        for _ in range(4):
+            await server.reload()
+            await asyncio.sleep(0.3)
+            assert not any(task.done() for task in asking)
+        done.set()
+        await asyncio.gather(*asking)
+        assert min(counts) > 20
+        await server.stop()
+
+    asyncio.run(main())
+
+
+def test_a_drain_sends_clients_elsewhere_then_refuses(tmp_path: Path) -> None:
+    """While it drains it answers, new connections too, each with `connection: close`; then the port is closed."""
+
+    async def main() -> None:
+        server, url, context = await _serve(_echo, tmp_path)
+        async with aiohttp.ClientSession() as session:
+            async with session.post(url, data=b"1", ssl=context) as answer:
+                assert "connection" not in answer.headers
+            draining = asyncio.create_task(server.drain(0.5))
+            await asyncio.sleep(0.1)
+            for _ in range(2):
+                async with session.post(url, data=b"2", ssl=context) as answer:
+                    assert (answer.status, answer.headers["connection"]) == (200, "close")
+            await draining
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await session.post(url, data=b"3", ssl=context)
+        await server.stop()
+
+    asyncio.run(main())
+
+
+def test_a_wrong_certificate_at_reload_keeps_the_old_one(tmp_path: Path) -> None:
+    """The new generation must stand before the old one goes."""
+
+    async def main() -> None:
+        server, url, context = await _serve(_echo, tmp_path)
+        (tmp_path / "server.crt").write_text("garbage")
+        with pytest.raises(ssl.SSLError):
+            await server.reload()
+        async with aiohttp.ClientSession() as session, session.post(url, data=b"1", ssl=context) as answer:
+            assert answer.status == 200
+        await server.stop()
+
+    asyncio.run(main())
+
+
+def test_two_hundred_open_connections_keep_nobody_out(tmp_path: Path) -> None:
+    """Clients that hold their connections open, as API servers do, leave room for the next."""
+
+    async def main() -> None:
+        server, url, context = await _serve(_echo, tmp_path)
+        port = int(url.rpartition(":")[2].partition("/")[0])
+        idle = [await asyncio.open_connection("127.0.0.1", port, ssl=context) for _ in range(200)]
+        async with aiohttp.ClientSession() as session, session.post(url, data=b"1", ssl=context) as answer:
+            assert answer.status == 200
+        for _, writer in idle:
+            writer.transport.abort()
+        await server.stop()
+
+    asyncio.run(main())

@@ -99,7 +99,7 @@ def test_the_original_configuration_file_starts_a_server_that_its_kubeconfig_rea
         ("clusterID: demo\nserver:\n  prot: 1\n", "line 3"),
         ("clusterID: demo\nserver: [\n", "is not YAML"),
         ("server: {}\n", "no cluster id"),
-        ("clusterID: demo\nserver:\n  backendMode: [CRD]\n", "backend CRD is not served yet"),
+        ("clusterID: demo\nserver:\n  backendMode: [Nonsense]\n", "`Nonsense` is not a backend"),
     ],
     ids=[
         "mapping",
@@ -111,7 +111,7 @@ def test_the_original_configuration_file_starts_a_server_that_its_kubeconfig_rea
         "unknown-key",
         "yaml",
         "cluster-id",
-        "crd",
+        "backend",
     ],
 )
 def test_a_wrong_configuration_ends_the_start_on_one_screen(tmp_path: Path, configuration: str, text: str) -> None:
@@ -168,13 +168,13 @@ def test_backends_keep_their_order_and_old_names() -> None:
     """Order is as given, deprecated names are read, and repetition is refused."""
     assert backends(["ConfigMap,File"]) == ("EKSConfigMap", "MountedFile")
     assert backends([]) == ("MountedFile",)
-    for wrong in (["File", "MountedFile"], ["Nonsense"], ["CRD"]):
+    for wrong in (["File", "MountedFile"], ["Nonsense"], ["CRD", "CRD"]):
         with pytest.raises(InputError):
             backends(wrong)
 
 
-def test_only_the_gate_that_is_always_on_may_be_on() -> None:
+def test_only_the_gates_that_are_always_on_may_be_on() -> None:
     """A feature gate that would change something here is refused by name."""
-    check_feature_gates("SSORoleMatch=true,IAMIdentityMappingCRD=false")
+    check_feature_gates("SSORoleMatch=true,IAMIdentityMappingCRD=true,ConfiguredInitDirectories=false")
     with pytest.raises(InputError, match="ConfiguredInitDirectories"):
         check_feature_gates("ConfiguredInitDirectories=true")

@@ -19,22 +19,28 @@ from iambridge.core.aws_auth.identity import (
     instance_wanted,
     map_identity,
 )
+from iambridge.core.aws_auth.identity_mappings import IdentityMapping, load_objects
 from iambridge.core.aws_auth.lint import Bound, smells
 from iambridge.core.aws_auth.load import SECTIONS, load, load_whole
 from iambridge.core.aws_auth.mappings import Mappings, Match
-from iambridge.core.aws_auth.plan import Change, Plan, in_masters, plan
+from iambridge.core.aws_auth.near_misses import alike
+from iambridge.core.aws_auth.original import load_as_original
+from iambridge.core.aws_auth.plan import NOTHING_BESIDE, Beside, Change, Plan, in_masters, plan
 from iambridge.core.aws_auth.rules import Rules
 from iambridge.core.aws_auth.templates import PLACEHOLDERS
 
 __all__ = [
+    "NOTHING_BESIDE",
     "PLACEHOLDERS",
     "PRINCIPAL_RECREATED",
     "SECTIONS",
+    "Beside",
     "Bound",
     "Change",
     "Entry",
     "Fault",
     "Identity",
+    "IdentityMapping",
     "Kind",
     "Located",
     "Mapped",
@@ -48,10 +54,13 @@ __all__ = [
     "Severity",
     "Source",
     "Unparsable",
+    "alike",
     "break_glass",
     "in_masters",
     "instance_wanted",
     "load",
+    "load_as_original",
+    "load_objects",
     "load_whole",
     "map_identity",
     "plan",

@@ -25,10 +25,14 @@ def with_entry(text: str, section: str, parsed: Located, *, arn: str, username: 
         first = text.splitlines()[parsed.line - 1]
         indent = first[: len(first) - len(first.lstrip())]
         text = text if text.endswith("\n") else text + "\n"
-    lines = [f"- {_FIELD[section]}: {_scalar(arn)}", f"  username: {_scalar(username)}"]
-    if groups:
-        lines += ["  groups:", *(f"    - {_scalar(group)}" for group in groups)]
+    lines = entry_lines(section, arn=arn, username=username, groups=groups)
     return text + "".join(f"{indent}{line}\n" for line in lines)
+
+
+def entry_lines(section: str, *, arn: str, username: str, groups: Sequence[str]) -> list[str]:
+    """One entry, a line a value, with quotes where YAML would take a value for something else."""
+    lines = [f"- {_FIELD[section]}: {_scalar(arn)}", f"  username: {_scalar(username)}"]
+    return [*lines, "  groups:", *(f"    - {_scalar(group)}" for group in groups)] if groups else lines
 
 
 def without_entry(text: str, parsed: Located, index: int) -> str:

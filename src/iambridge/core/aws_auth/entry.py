@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 
 from iambridge.core.arn import Arn
+from iambridge.core.aws_auth.templates import placeholders
 
+_NONE: frozenset[str] = frozenset()
 _SSO_ROLE = re.compile(r"AWSReservedSSO_(.+)_[0-9A-Za-z]+")
 
 
@@ -22,11 +24,20 @@ class PermissionSet:
 
 
 @dataclass(frozen=True, slots=True)
+class MappingObject:
+    """The IAMIdentityMapping that an entry comes from."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One principal's mapping. `key` is what a caller's canonical ARN, or permission set, is compared with.
 
     `refusal` says why nobody gets in by this entry, though it matches; empty for a usable one. `pinned_id` is the
     unique id and `pinned_arn` the ARN (as it is compared) that the caller must have besides; empty for any.
+    `object` is set for one that stands in an object of its own.
     """
 
     section: str
@@ -42,9 +53,19 @@ class Entry:
     refusal: str = ""
     pinned_id: str = ""
     pinned_arn: str = ""
+    object: MappingObject | None = None
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """Every `{{...}}` of the username and the groups."""
+        if "{{" not in self.username and not any("{{" in group for group in self.groups):
+            return _NONE
+        return frozenset().union(*(placeholders(text) for text in (self.username, *self.groups)))
 
     @property
     def where(self) -> str:
+        if self.object is not None:
+            return f"IAMIdentityMapping {self.object.name}"
         return f"{self.section} line {self.line}, [{self.index}]" if self.line else f"{self.section} [{self.index}]"
 
 

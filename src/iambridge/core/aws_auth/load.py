@@ -137,7 +137,7 @@ def _entries(
             reading.entry.has_path and not rules.ignore_role_path and not rules.by_principal_id
         ):
             continue
-        entry = _in_effect(reading.entry, reading, before)
+        entry = in_effect(reading.entry, reading, before)
         other = found.get(entry.key)
         winner, loser = (other, entry) if other and entry.has_path and not other.has_path else (entry, other)
         found[entry.key] = winner
@@ -146,7 +146,8 @@ def _entries(
     return found
 
 
-def _in_effect(entry: Entry, reading: Reading, before: Mapping[str, Entry]) -> Entry:
+def in_effect(entry: Entry, reading: Reading, before: Mapping[str, Entry]) -> Entry:
+    """The entry as it counts: one with a fault has at most the groups that it had `before`, by key."""
     if not reading.usable:
         had = before.get(entry.key)
         kept = tuple(group for group in entry.groups if had is not None and group in had.groups)

@@ -1,6 +1,7 @@
 """What one source maps, looked up in constant time however many entries it has."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -10,6 +11,7 @@ from iambridge.core.aws_auth.rules import Rules
 
 _NEAR_MISSES = 5
 _RULES = Rules()
+_SSO = "awsreservedsso_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,10 @@ class Mappings:
             entry = self._roles.get(principal_id) or self._users.get(principal_id)
         else:
             key = arn_key(canonical_arn, ignore_role_path=self.rules.ignore_role_path)
-            entry = self._roles.get(key) or self._roles.get(sso_key(canonical_arn)) or self._users.get(key)
+            entry = self._roles.get(key)
+            if entry is None and _SSO in key:
+                entry = self._roles.get(sso_key(canonical_arn))
+            entry = entry or self._users.get(key)
         if entry is not None:
             return Match(entry)
         if account in self.accounts:
@@ -83,6 +88,17 @@ class Mappings:
     def kept(self, faults: Iterable[Fault], stale: Iterable[str]) -> "Mappings":
         """What was in effect stays so: `faults` say why the document that came after it does not count."""
         return Mappings(self._roles, self._users, self.accounts, faults=faults, stale=stale, rules=self.rules)
+
+    def without(self, sections: AbstractSet[str]) -> "Mappings":
+        """The same, with nobody in `sections`."""
+        return Mappings(
+            {} if "mapRoles" in sections else self._roles,
+            {} if "mapUsers" in sections else self._users,
+            {} if "mapAccounts" in sections else self.accounts,
+            faults=self.faults,
+            stale=self.stale,
+            rules=self.rules,
+        )
 
     def near_misses(self, canonical_arn: str) -> tuple[Entry, ...]:
         """Entries for another principal of the same name: another account, partition, path or kind."""

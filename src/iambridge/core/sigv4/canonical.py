@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
@@ -90,6 +90,11 @@ def canonical_paths(path: str, *, s3: bool) -> tuple[str, ...]:
     once = _encoded(_normalised(path), "/")
     twice = _encoded(once, "/")
     return (twice,) if once == twice or "%" in path else (twice, once)
+
+
+def sent_path(path: str, *, s3: bool) -> str:
+    """The canonical URI of a request to be sent, from its path as it stands in the URL: a `%2F` in it is no slash."""
+    return _encoded(unquote(path, errors="surrogateescape") or "/", "/") if s3 else _encoded(_normalised(path), "/")
 
 
 ByName = Mapping[str, Sequence[str]]

@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from iambridge.core.sigv4.canonical import (
     ALGORITHM,
@@ -13,9 +13,9 @@ from iambridge.core.sigv4.canonical import (
     Credentials,
     by_name,
     canonical_headers,
-    canonical_paths,
     canonical_query,
     is_s3,
+    sent_path,
     signature,
     signing_key,
     string_to_sign,
@@ -118,7 +118,7 @@ def _signature(
     assert lines is not None
     text = string_to_sign(
         method=method,
-        path=canonical_paths(unquote(path, errors="surrogateescape"), s3=is_s3(service))[0],
+        path=sent_path(path, s3=is_s3(service)),
         query=canonical_query(query),
         headers=lines,
         signed=";".join(signed),

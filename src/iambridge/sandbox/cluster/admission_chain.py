@@ -5,18 +5,20 @@ Source: pkg/kubeapiserver/options/plugins.go for the order and the set that is o
 
 import os
 import uuid
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from iambridge.sandbox.cluster import pod_admission
 from iambridge.sandbox.cluster.admission import AdmissionAttributes, WebhookAdmission, namespace_lifecycle
+from iambridge.sandbox.cluster.admission.call import ServiceResolver
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.kinds import Kinds
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import process_node
+from iambridge.sandbox.cluster.objects.conform import conform as conform_to
 from iambridge.sandbox.cluster.objects.field_error import FieldError
+from iambridge.sandbox.cluster.objects.types import type_of
 from iambridge.sandbox.cluster.resources import Resource
 from iambridge.sandbox.cluster.store import Event, Key, Store
 
@@ -74,6 +76,7 @@ class Operation(NamedTuple):
             _typed(self.old, kind),
             options,
             self.call.dry_run,
+            resource.custom.served if resource.custom is not None else (),
         )
 
 
@@ -85,11 +88,9 @@ def _typed(obj: Object | None, kind: tuple[str, str, str]) -> Object | None:
 
 
 class AdmissionChain:
-    """`resolve_service` finds (namespace, name, port) of a webhook's Service, or None."""
+    """`resolve_service` finds what stands behind (namespace, name, port) of a webhook's Service."""
 
-    def __init__(
-        self, store: Store, kinds: Kinds, resolve_service: Callable[[str, str, int], tuple[str, int] | None]
-    ) -> None:
+    def __init__(self, store: Store, kinds: Kinds, resolve_service: ServiceResolver) -> None:
         self._store = store
         self._kinds = kinds
         self._webhooks = WebhookAdmission(resolve_service, lambda: str(uuid.uuid4()))
@@ -139,7 +140,11 @@ class AdmissionChain:
         strategy = self._kinds.strategy(target.resource)
 
         def conform(patched: Object) -> Object:
-            if target.subresource and target.resource.subresource(target.subresource) is None:
+            subresource = target.resource.subresource(target.subresource) if target.subresource else None
+            if subresource is not None and subresource.kind:
+                kind = type_of(f"{subresource.group}/{subresource.version}".removeprefix("/"), subresource.kind)
+                return conform_to(patched, kind).object
+            if target.subresource and subresource is None:
                 return patched
             return strategy.default(self._kinds.conform(target.resource, patched).object)
 
@@ -172,6 +177,9 @@ class AdmissionChain:
 
     def faults(self, operation: Operation) -> list[FieldError]:
         """What the node cannot honour, as causes of a 422."""
-        if operation.obj is None or operation.target.subresource or operation.kind != "CREATE":
+        kind = operation.target.resource.kind
+        # a pod cannot be changed where it matters; a template can
+        judged = operation.kind == "CREATE" or (operation.kind == "UPDATE" and kind != "Pod")
+        if operation.obj is None or operation.target.subresource or not judged:
             return []
-        return process_node.refusals(operation.target.resource.kind, operation.obj, self._user_id)
+        return process_node.refusals(kind, operation.obj, self._user_id)

@@ -4,15 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from iambridge.core.rbac import User
 from iambridge.errors import BadRequest, MethodNotAllowed, NotFound
-from iambridge.sandbox.cluster import metadata, removal, virtual_kinds
+from iambridge.sandbox.cluster import metadata, removal, scale, virtual_kinds
 from iambridge.sandbox.cluster.authentication import Authentication
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.codec import Body
 from iambridge.sandbox.cluster.deletion import DeleteOptions
-from iambridge.sandbox.cluster.listing import Page, Selection, page
+from iambridge.sandbox.cluster.kinds import presented
+from iambridge.sandbox.cluster.listing import Page, Selection, check_not_future, page
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.paths import RequestInfo
 from iambridge.sandbox.cluster.registry import Patch, Registry, Target, decoded
@@ -21,6 +24,7 @@ from iambridge.sandbox.cluster.store import Stored
 from iambridge.sandbox.cluster.subresources import Subresources, body_of
 from iambridge.sandbox.cluster.watching import Watch
 
+_EVERYWHERE = ("list", "watch")
 NO_SUCH_RESOURCE = "the server could not find the requested resource"
 
 
@@ -39,6 +43,13 @@ class Asked:
         collection = info.verb in {"list", "deletecollection", "create"} and self.subresource is None
         name = "" if collection else info.name
         return Target(self.resource, namespace, name, self.subresource.name if self.subresource else "")
+
+
+def _misplaced(resource: Resource, info: RequestInfo) -> bool:
+    """Whether a custom kind is asked for under a namespace that has none, or the other way round."""
+    if resource.custom is None:
+        return False
+    return bool(info.namespace) if not resource.namespaced else not info.namespace and info.verb not in _EVERYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +112,7 @@ class Api:
             MethodNotAllowed: it is, and this verb is not.
         """
         resource = self.resources.find(info.group, info.version, info.plural)
-        if resource is None or info.rest:
+        if resource is None or info.rest or _misplaced(resource, info):
             raise NotFound(NO_SUCH_RESOURCE, cause=f"{info.path} is not served")
         subresource = resource.subresource(info.subresource) if info.subresource else None
         if info.subresource and subresource is None:
@@ -111,16 +122,21 @@ class Api:
                 details=metadata.details(resource, info.name),
             )
         if resource.namespaced and not info.namespace and info.verb not in {"list", "watch"}:
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         verbs = subresource.verbs if subresource else resource.verbs
         if info.verb not in verbs:
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         return Asked(info, resource, subresource)
 
     # Reading.
 
-    def get(self, asked: Asked) -> Stored:
-        return self.registry.stored(asked.target._replace(subresource=""))
+    def get(self, asked: Asked, query: Mapping[str, str] | None = None) -> Stored:
+        check_not_future(self.registry.store, query or {})
+        stored = self.registry.stored(asked.target._replace(subresource=""))
+        stored = stored._replace(raw=presented(asked.resource, stored.raw, stored.version))
+        if asked.subresource is not None and asked.subresource.name == "scale":
+            return stored._replace(raw=msgspec.json.encode(scale.shown(asked.resource, decoded(stored))))
+        return stored
 
     def list(self, asked: Asked, query: Mapping[str, str]) -> Page:
         selection = Selection.of(query, asked.resource)
@@ -131,7 +147,12 @@ class Api:
         namespace = asked.target.namespace
         if asked.info.name and not query.get("fieldSelector"):
             selection = Selection.of({**query, "fieldSelector": f"metadata.name={asked.info.name}"}, asked.resource)
-        return Watch(self.registry.store, asked.resource, namespace, query, selection)
+        store, resource = self.registry.store, asked.resource
+        return Watch(store, resource, namespace, query, selection, served=lambda: self._still_served(resource))
+
+    def _still_served(self, resource: Resource) -> bool:
+        found = self.resources.find(resource.group, resource.version, resource.plural)
+        return found is not None and found.custom is resource.custom
 
     # Writing.
 
@@ -148,8 +169,11 @@ class Api:
             case "update":
                 return await self._update(asked, call, body.value)
             case "patch":
+                patch = Patch(body.patch, body.value)
+                if asked.subresource is not None and asked.subresource.name == "scale":
+                    return Answer(await scale.change(self.registry, call, asked.target, patch))
                 self._check_escalating_patch(asked)
-                written = await self.registry.patch(call, asked.target, Patch(body.patch, body.value))
+                written = await self.registry.patch(call, asked.target, patch)
                 return Answer(written.object, 201 if written.created else 200)
             case "delete":
                 options = DeleteOptions.of(body.value, query)
@@ -183,6 +207,8 @@ class Api:
     async def _update(self, asked: Asked, call: Call, body: Object) -> Answer:
         if asked.subresource is not None and asked.subresource.name == "finalize":
             return Answer(await self._subresources.finalize(call, asked.target, body))
+        if asked.subresource is not None and asked.subresource.name == "scale":
+            return Answer(await scale.change(self.registry, call, asked.target, body))
         written = await self.registry.update(call, asked.target, body)
         return Answer(written.object, 201 if written.created else 200)
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from iambridge.core.rbac import User
-from iambridge.errors import BadRequest, Invalid
+from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster.codec import boolean
+from iambridge.sandbox.cluster.objects import field_error
 
 _MAX_MANAGER = 128
+_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 
 
 @dataclass(slots=True)
@@ -27,52 +29,54 @@ class Call:
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, user: User, query: Mapping[str, str], user_agent: str, *, apply: bool = False) -> "Call":
-        """Reads dryRun, fieldManager, fieldValidation and force.
+    def of(
+        cls, user: User, query: Mapping[str, str], user_agent: str, *, verb: str = "create", patch: str = ""
+    ) -> "Call":
+        """Reads dryRun, fieldManager, fieldValidation and force. `patch` is the kind of patch, empty for none.
 
         Raises:
-            BadRequest: a value that the parameter does not take.
-            Invalid: a parameter where it does not belong, or an apply without a manager.
+            Invalid: a value that a parameter does not take, a parameter where it does not belong, or an apply without
+                a manager.
         """
-        dry_run = query.get("dryRun", "")
-        if dry_run not in {"", "All"}:
-            raise _invalid("dryRun", f'Unsupported value: "{dry_run}": supported values: "All"', apply=apply)
-        validation = query.get("fieldValidation", "") or "Warn"
-        if validation not in {"Strict", "Warn", "Ignore"}:
-            words = f'Unsupported value: "{validation}": supported values: "Ignore", "Strict", "Warn"'
-            raise _invalid("fieldValidation", words, apply=apply)
+        dry_run, force = query.get("dryRun"), query.get("force", "")
+        validation = query.get("fieldValidation", "")
         manager = query.get("fieldManager", "")
-        if len(manager) > _MAX_MANAGER:
-            raise _invalid("fieldManager", f"Too long: may not be more than {_MAX_MANAGER} bytes", apply=apply)
-        if not manager.isprintable():
-            raise _invalid("fieldManager", f'Invalid value: "{manager!r}": should only contain printable', apply=apply)
+        apply = patch == "apply"
+        errors = []
         if apply and not manager:
-            raise _invalid("fieldManager", "Required value: is required for apply patch", apply=apply)
-        force = query.get("force", "")
-        if force and not apply:
-            raise _invalid("force", "Forbidden: may not be specified for non-apply patch", apply=True)
+            errors.append(field_error.required("fieldManager", "is required for apply patch"))
+        if patch and not apply and force:
+            errors.append(field_error.forbidden("force", "may not be specified for non-apply patch"))
+        errors += _manager_errors(manager)
+        if dry_run not in {None, "All"}:
+            errors.append(field_error.not_supported("dryRun", [dry_run], ("All",)))
+        if validation not in _VALIDATIONS:
+            errors.append(field_error.not_supported("fieldValidation", validation, _VALIDATIONS))
+        if errors:
+            kind = {"update": "UpdateOptions", "patch": "PatchOptions"}.get(verb, "CreateOptions")
+            raise field_error.invalid("meta.k8s.io", kind, "", errors)
         return cls(
             user,
             dry_run == "All",
             manager or _of_agent(user_agent),
             bool(manager),
-            validation,
-            boolean(force, "force"),
+            validation or "Warn",
+            boolean(query, "force"),
         )
+
+
+def _manager_errors(manager: str) -> list[field_error.FieldError]:
+    if len(manager.encode()) > _MAX_MANAGER:
+        return [field_error.too_long("fieldManager", _MAX_MANAGER)]
+    strange = next((place for place, char in enumerate(manager) if not char.isprintable()), None)
+    if strange is None:
+        return []
+    words = f"invalid character U+{ord(manager[strange]):04X} (at position {strange})"
+    return [field_error.bad_value("fieldManager", manager, words)]
 
 
 def _of_agent(user_agent: str) -> str:
     return user_agent.split("/", maxsplit=1)[0][:_MAX_MANAGER] or "unknown"
-
-
-def _invalid(name: str, words: str, *, apply: bool) -> Invalid:
-    kind = "PatchOptions" if apply else "CreateOptions"
-    reason = {"Unsupported": "FieldValueNotSupported", "Required": "FieldValueRequired", "Too": "FieldValueTooLong"}
-    cause = {"reason": reason.get(words.split(maxsplit=1)[0], "FieldValueInvalid"), "message": words, "field": name}
-    return Invalid(
-        f'{kind}.meta.k8s.io "" is invalid: {name}: {words}',
-        details={"group": "meta.k8s.io", "kind": kind, "causes": [cause]},
-    )
 
 
 def whole_number(query: Mapping[str, str], name: str) -> int | None:

@@ -17,6 +17,7 @@ from iambridge.sandbox.cluster.authentication import Authentication, StaticToken
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.controllers.garbage_collector import ServedResource
+from iambridge.sandbox.cluster.custom_resources import CustomResources
 from iambridge.sandbox.cluster.issuer import Issuer
 from iambridge.sandbox.cluster.kinds import Kinds
 from iambridge.sandbox.cluster.metadata import Object
@@ -27,6 +28,7 @@ from iambridge.sandbox.cluster.registry import Registry, decoded
 from iambridge.sandbox.cluster.resources import Resources
 from iambridge.sandbox.cluster.server import ApiServer
 from iambridge.sandbox.cluster.service_account_authentication import Lookup, authenticate_service_account
+from iambridge.sandbox.cluster.service_endpoints import ServiceEndpoints
 from iambridge.sandbox.cluster.store import Key, Store
 from iambridge.sandbox.cluster.subresources import Subresources
 from iambridge.sandbox.cluster.token_request import TokenRequests
@@ -60,7 +62,7 @@ class Cluster:
         self.resources = Resources()
         self.store = Store(directory)
         kinds = Kinds()
-        self._admission = AdmissionChain(self.store, kinds, _no_services)
+        self._admission = AdmissionChain(self.store, kinds, ServiceEndpoints(self.store).resolve)
         self._authorizer = Authorizer(self.store)
         registry = Registry(self.store, kinds, self._admission, self._authorizer, now)
         audiences = (issuer_url,)
@@ -82,6 +84,8 @@ class Cluster:
         self._logs = PodLogs()
         self._ready = False
         self._aggregation = bootstrap.Aggregation(self.client("system:apiserver", _MASTERS), self.store)
+        apiserver = self.client("system:apiserver", _MASTERS)
+        self._custom_resources = CustomResources(self.store, self.resources, apiserver, now)
         issuer = Issuer(issuer_url, signing_keys)
         address = urlsplit(server_url).netloc
         non_resource = NonResource(self.resources, OpenApi(self.resources), issuer, address, ready=lambda: self._ready)
@@ -90,8 +94,9 @@ class Cluster:
         self.issuer_app = issuer.app
 
     async def start(self) -> None:
-        """Make what every cluster starts with, and keep aggregated roles up to date."""
+        """Make what every cluster starts with, keep aggregated roles up to date, and serve custom kinds."""
         await bootstrap.run(self.client("system:apiserver", _MASTERS), self.store)
+        await self._custom_resources.start()
         await self._aggregation.start()
         self._ready = True
 
@@ -99,6 +104,7 @@ class Cluster:
         """End all watches, finish the writes under way, and release the directory."""
         self._ready = False
         await self._aggregation.close()
+        await self._custom_resources.close()
         await self._admission.close()
         await self.store.close()
 
@@ -110,12 +116,13 @@ class Cluster:
         return SystemClient(self._api, username, groups)
 
     def served(self) -> list[ServedResource]:
-        """Every stored resource."""
-        return [
-            ServedResource(each.name, each.group, each.kind, each.namespaced)
-            for each in self.resources
-            if not each.virtual
-        ]
+        """Every stored resource, once whatever the number of its versions."""
+        found = {each.name: each for each in self.resources if not each.virtual}
+        return [ServedResource(each.name, each.group, each.kind, each.namespaced) for each in found.values()]
+
+    def on_served_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever a custom kind has come, changed or gone."""
+        self.resources.listeners.append(listener)
 
     def set_log_source(self, source: LogSource) -> None:
         self._logs.set_source(source)
@@ -134,7 +141,3 @@ class IssuedTokens:
         return authenticate_service_account(
             token, audiences, issuer=self._issuer, keys=self._keys, lookup=self._lookup, now=self._now()
         )
-
-
-def _no_services(namespace: str, name: str, port: int) -> None:
-    del namespace, name, port

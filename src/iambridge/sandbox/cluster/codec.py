@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from iambridge.errors import (
-    BadRequest,
     KubernetesError,
     NotAcceptable,
     RequestEntityTooLarge,
@@ -33,6 +32,7 @@ PATCHES = {
     "application/strategic-merge-patch+json": "strategic",
     "application/apply-patch+yaml": "apply",
 }
+_JSON_ONLY = f"{JSON}, {YAML}"
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -77,9 +77,11 @@ def negotiate(accept: str, *, kinds: Sequence[tuple[str, str, str]] = ()) -> Acc
         media = {JSON: JSON, YAML: YAML, "*/*": JSON, "application/*": JSON}.get(clause.media)
         if media is not None:
             return Accepted(media, kind, group, version)
+    streams = f"{JSON};stream=watch, {PROTOBUF};stream=watch"
     raise NotAcceptable(
-        f"only the following media types are accepted: {_ACCEPTED}",
+        f"406: Not Acceptable\n\nAvailable representations: {_ACCEPTED}, {streams}",
         fix="accept application/json besides; protobuf answers are not given",
+        details={},
     )
 
 
@@ -105,8 +107,8 @@ class Body:
     patch: str = ""
 
 
-def decode(content_type: str, body: bytes) -> Body:
-    """The object of a POST, PUT or DELETE.
+def decode(content_type: str, body: bytes, *, custom: bool = False) -> Body:
+    """The object of a POST, PUT or DELETE. A `custom` kind has no protobuf.
 
     Raises:
         UnsupportedMediaType: not JSON, YAML or Kubernetes protobuf.
@@ -114,19 +116,20 @@ def decode(content_type: str, body: bytes) -> Body:
     """
     media = content_type.split(";", maxsplit=1)[0].strip().lower() or JSON
     _bound(body)
-    if media == PROTOBUF:
+    if media == PROTOBUF and not custom:
         return Body(protobuf.decode(body))
     if media == JSON:
         return Body(*documents.json_object(body))
     if media == YAML:
         return Body(*documents.yaml_object(body))
     raise UnsupportedMediaType(
-        f"the body of the request was in an unknown format - accepted media types include: {_ACCEPTED}"
+        "the body of the request was in an unknown format - accepted media types include:"
+        f" {_JSON_ONLY if custom else _ACCEPTED}"
     )
 
 
-def decode_patch(content_type: str, body: bytes) -> Body:
-    """The patch of a PATCH, whose kind is its content type.
+def decode_patch(content_type: str, body: bytes, *, custom: bool = False) -> Body:
+    """The patch of a PATCH, whose kind is its content type. A `custom` kind has no strategic merge patch.
 
     Raises:
         UnsupportedMediaType: not one of the four kinds.
@@ -134,15 +137,19 @@ def decode_patch(content_type: str, body: bytes) -> Body:
     """
     media = content_type.split(";", maxsplit=1)[0].strip().lower()
     _bound(body)
-    kind = PATCHES.get(media)
+    kinds = {name: one for name, one in PATCHES.items() if not custom or one != "strategic"}
+    kind = kinds.get(media)
     if kind is None:
         known = ", ".join(sorted(PATCHES))
-        raise UnsupportedMediaType(
-            f"the body of the request was in an unknown format - accepted media types include: {known}"
-        )
+        if custom:
+            known = ", ".join(kinds)
+            raise UnsupportedMediaType(
+                f"the body of the request was in an unknown format - accepted media types include: {known}"
+            )
+        raise UnsupportedMediaType("415: Unsupported Media Type", fix=f"send one of {known}", details={})
     if kind == "apply":
-        return Body(*documents.yaml_object(body), kind)
-    return Body(*documents.json_value(body), kind)
+        return Body(*documents.apply_patch(body), kind)
+    return Body(*documents.json_patch(body, kind), kind)
 
 
 def _bound(body: bytes) -> None:
@@ -179,7 +186,7 @@ def status_of(error: KubernetesError) -> dict[str, Any]:
     }
     if reason:
         result["reason"] = reason
-    if error.details:
+    if error.has_details:
         result["details"] = dict(error.details)
     return result | {"code": code}
 
@@ -219,16 +226,9 @@ def success(name: str = "", group: str = "", kind: str = "", uid: str = "", code
     return result
 
 
-def boolean(text: str, parameter: str) -> bool:
-    """A query parameter by Go's ParseBool; empty is false.
+def boolean(query: Mapping[str, str], parameter: str) -> bool:
+    """A query parameter as kube-apiserver reads it: absent, `0` and `false` are false, and whatever else is true.
 
-    Raises:
-        BadRequest: neither true nor false.
+    Source: apimachinery pkg/runtime/conversion.go.
     """
-    if text in {"1", "t", "T", "TRUE", "true", "True"}:
-        return True
-    if text in {"", "0", "f", "F", "FALSE", "false", "False"}:
-        return False
-    raise BadRequest(
-        f'invalid value for query parameter {parameter}: strconv.ParseBool: parsing "{text}": invalid syntax'
-    )
+    return parameter in query and query[parameter].lower() not in {"0", "false"}

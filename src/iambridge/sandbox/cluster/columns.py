@@ -5,8 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iambridge.sandbox.cluster import pod_columns
+import msgspec
+
+from iambridge.sandbox.cluster import pod_columns, service_columns, workload_columns
 from iambridge.sandbox.cluster.durations import age, human_duration
+from iambridge.sandbox.cluster.objects.custom.json_path import first
+from iambridge.sandbox.cluster.resources import Resource
 
 Item = Mapping[str, Any]
 Cells = list[Any]
@@ -183,7 +187,7 @@ def _job(item: Item, now: float) -> Cells:
         _job_duration(status, now),
         age(item, now),
         *pod_columns.names_and_images(template),
-        label_selector(spec.get("selector")),
+        workload_columns.label_selector(spec.get("selector")),
     ]
 
 
@@ -214,25 +218,7 @@ def _job_duration(status: Item, now: float) -> str:
     return human_duration((dt.datetime.fromisoformat(end).timestamp() if end else now) - start)
 
 
-def label_selector(selector: Item | None) -> str:
-    """Source: metav1.FormatLabelSelector."""
-    if selector is None:
-        return "<none>"
-    words = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
-    for each in selector.get("matchExpressions") or ():
-        values = ",".join(sorted(each.get("values") or ()))
-        match each["operator"]:
-            case "In":
-                words.append(f"{each['key']} in ({values})")
-            case "NotIn":
-                words.append(f"{each['key']} notin ({values})")
-            case "Exists":
-                words.append(each["key"])
-            case _:
-                words.append(f"!{each['key']}")
-    return ",".join(words) or "<none>"
-
-
+_TEMPLATE = _wide("Containers", "Images", "Selector")
 _EVENT_COLUMNS = (
     Column("Last Seen"),
     Column("Type"),
@@ -258,8 +244,9 @@ _JOB_COLUMNS = (
     Column("Completions"),
     Column("Duration"),
     AGE,
-    *_wide("Containers", "Images", "Selector"),
+    *_TEMPLATE,
 )
+_DAEMON_COUNTS = ("Desired", "Current", "Ready", "Up-to-date", "Available")
 _CREATED = Columns((NAME, Column("Created At")), _created_at)
 _BINDINGS = Columns((NAME, Column("Role"), AGE, *_wide("Users", "Groups", "ServiceAccounts")), _binding)
 _DEFAULT = Columns((NAME, AGE), _named)
@@ -281,8 +268,26 @@ _COLUMNS: dict[str, Columns] = {
         pod_columns.cells,
     ),
     "secrets": Columns((NAME, Column("Type"), Column("Data"), AGE), _secret),
+    "services": Columns(
+        (NAME, Column("Type"), *map(Column, ("Cluster-IP", "External-IP", "Port(s)")), AGE, *_wide("Selector")),
+        service_columns.cells,
+    ),
     "serviceaccounts": Columns((NAME, Column("Secrets"), AGE), _service_account),
     "jobs.batch": Columns(_JOB_COLUMNS, _job),
+    "deployments.apps": Columns(
+        (NAME, Column("Ready"), Column("Up-to-date"), Column("Available"), AGE, *_TEMPLATE), workload_columns.deployment
+    ),
+    "replicasets.apps": Columns(
+        (NAME, *(Column(name, "integer") for name in ("Desired", "Current", "Ready")), AGE, *_TEMPLATE),
+        workload_columns.replica_set,
+    ),
+    "daemonsets.apps": Columns(
+        (NAME, *(Column(name, "integer") for name in _DAEMON_COUNTS), Column("Node Selector"), AGE, *_TEMPLATE),
+        workload_columns.daemon_set,
+    ),
+    "controllerrevisions.apps": Columns(
+        (NAME, Column("Controller"), Column("Revision"), AGE), workload_columns.controller_revision
+    ),
     "leases.coordination.k8s.io": Columns((NAME, Column("Holder"), AGE), _lease),
     "roles.rbac.authorization.k8s.io": _CREATED,
     "clusterroles.rbac.authorization.k8s.io": _CREATED,
@@ -293,9 +298,61 @@ _COLUMNS: dict[str, Columns] = {
 }
 
 
-def columns_of(resource: str) -> Columns:
-    """The columns of `pods`, `jobs.batch`, ...; Name and Age for a kind that has none of its own."""
-    return _COLUMNS.get(resource, _DEFAULT)
+SCALE = Columns(
+    (Column("Name", description=_NAME_TEXT), Column("Desired", "integer"), Column("Available", "integer"), AGE),
+    workload_columns.scale,
+)
+
+
+def columns_of(resource: Resource) -> Columns:
+    """The columns of a kind; Name and Age for a built-in one that has none of its own."""
+    if resource.custom is not None:
+        return printer_columns(resource.custom.columns)
+    return _COLUMNS.get(resource.name, _DEFAULT)
+
+
+def printer_columns(said: Sequence[Mapping[str, Any]]) -> Columns:
+    """A CustomResourceDefinition's additionalPrinterColumns. Source: registry/customresource/tableconvertor."""
+    columns = tuple(
+        Column(
+            one["name"],
+            one["type"],
+            one.get("priority") or 0,
+            one.get("format") or "",
+            one.get("description") or f"Custom resource definition column (in JSONPath format): {one['jsonPath']}",
+        )
+        for one in said
+    )
+
+    def cells(item: Item, now: float) -> Cells:
+        return [item["metadata"]["name"], *(_printed(first(item, one["jsonPath"]), one["type"], now) for one in said)]
+
+    return Columns((NAME, *columns), cells)
+
+
+def _printed(value: Any, kind: str, now: float) -> Any:
+    if value is None:
+        return None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match kind:
+        case "integer":
+            return int(value) if number else None
+        case "number":
+            return float(value) if number else None
+        case "boolean":
+            return value if isinstance(value, bool) else None
+        case "date":
+            return _since_date(value, now) if isinstance(value, str) else None
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def _since_date(moment: str, now: float) -> str:
+    try:
+        return _since(moment, now)
+    except ValueError:
+        return "<invalid>"
 
 
 def rows(columns: Columns, items: Sequence[Item], now: float) -> list[Cells]:

@@ -13,11 +13,12 @@ from iambridge.sandbox.cluster.call import whole_number
 from iambridge.sandbox.cluster.codec import boolean
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import field_error
-from iambridge.sandbox.cluster.resources import Resource
+from iambridge.sandbox.cluster.objects.custom.naming import CLEANUP, with_condition
+from iambridge.sandbox.cluster.resources import DEFINITIONS, Resource
 from iambridge.sandbox.cluster.timestamps import timestamp
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
-_POLICIES = ("Background", "Foreground", "Orphan")
+_POLICIES = ("Foreground", "Background", "Orphan")
 _KEPT_PODS = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set"
     " propagationPolicy=Orphan to suppress this warning"
@@ -55,7 +56,7 @@ class DeleteOptions:
             uid, version = conditions.get("uid") or "", conditions.get("resourceVersion") or ""
         else:
             grace, policy = whole_number(query, "gracePeriodSeconds"), query.get("propagationPolicy", "")
-            orphan = boolean(query["orphanDependents"], "orphanDependents") if "orphanDependents" in query else None
+            orphan = boolean(query, "orphanDependents") if "orphanDependents" in query else None
             dry_run = [query["dryRun"]] if query.get("dryRun") else []
             uid = version = ""
         return cls(grace, _policy(policy, orphan), uid, version, _dry(dry_run))
@@ -88,6 +89,9 @@ def marked(resource: Resource, live: Object, options: DeleteOptions, now: float,
     metadata = new["metadata"]
     _set_finalizers(resource, metadata, options, warnings)
     grace = _grace(resource, live, options)
+    if resource.name == DEFINITIONS and not metadata.get("deletionTimestamp"):
+        new = _begin_cleaning(new, timestamp(now))
+        metadata = new["metadata"]
     if metadata.get("deletionTimestamp"):
         if grace < metadata.get("deletionGracePeriodSeconds", 0):
             # a shorter grace may cut a longer one, never the other way round
@@ -106,6 +110,16 @@ def marked(resource: Resource, live: Object, options: DeleteOptions, now: float,
     ):
         return new
     return None
+
+
+def _begin_cleaning(definition: Object, now: str) -> Object:
+    """A definition goes after its objects: the finalizer comes with the deletion. Source: apiextensions etcd.go."""
+    words = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+    new = with_condition(definition, "Terminating", ("True", "InstanceDeletionPending", words), now)
+    finalizers = new["metadata"].get("finalizers") or []
+    if CLEANUP not in finalizers:
+        new["metadata"]["finalizers"] = [*finalizers, CLEANUP]
+    return new
 
 
 def _set_finalizers(resource: Resource, metadata: Object, options: DeleteOptions, warnings: list[str]) -> None:

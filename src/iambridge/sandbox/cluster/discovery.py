@@ -3,6 +3,8 @@
 Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api; apidiscovery.k8s.io/v2.
 """
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -79,7 +81,14 @@ def api_resources(resources: Resources, group_name: str, version_name: str) -> d
                 entry |= {"group": group, "version": version}
             found.append(entry)
     group_version = f"{group_name}/{version_name}" if group_name else version_name
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found}
+    head = {"kind": "APIResourceList", **({"apiVersion": "v1"} if group_name else {})}  # as kube-apiserver has it
+    return {**head, "groupVersion": group_version, "resources": found}
+
+
+def _verbs(resource: Resource) -> list[str]:
+    """A custom kind whose definition is being deleted takes nothing new."""
+    verbs = resource.verbs
+    return [verb for verb in verbs if not (resource.terminating and verb in {"create", "patch", "update"})]
 
 
 def _legacy(resource: Resource) -> dict[str, Any]:
@@ -88,12 +97,15 @@ def _legacy(resource: Resource) -> dict[str, Any]:
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": list(resource.verbs),
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
+    if not resource.virtual:
+        stored = f"{resource.group}/{resource.version}/{resource.kind}"
+        entry["storageVersionHash"] = base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
     return entry
 
 
@@ -115,7 +127,7 @@ def aggregated(resources: Resources, groups: Sequence[str], api_version: str) ->
             }
             for version in resources.group_versions()[name]
         ]
-        items.append({"metadata": {"name": name, "creationTimestamp": None}, "versions": versions})
+        items.append({"metadata": {"name": name} if name else {}, "versions": versions})
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": f"apidiscovery.k8s.io/{api_version}",
@@ -132,10 +144,10 @@ def named_groups(resources: Resources) -> list[str]:
 def _aggregated(resource: Resource) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "resource": resource.plural,
-        "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        "responseKind": _response_kind(resource.group, resource.version, resource.kind),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
-        "verbs": list(resource.verbs),
+        "verbs": _verbs(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
@@ -145,6 +157,11 @@ def _aggregated(resource: Resource) -> dict[str, Any]:
         entry["subresources"] = []
         for sub in sorted(resource.subresources, key=lambda each: each.name):
             group, version, kind = _body_kind(resource, sub)
-            kinds = {"group": group, "version": version, "kind": kind}
-            entry["subresources"].append({"subresource": sub.name, "responseKind": kinds, "verbs": list(sub.verbs)})
+            response = _response_kind(group, version, kind)
+            entry["subresources"].append({"subresource": sub.name, "responseKind": response, "verbs": list(sub.verbs)})
     return entry
+
+
+def _response_kind(group: str, version: str, kind: str) -> dict[str, str]:
+    # the core group's version is left empty, as kube-apiserver has it
+    return {"group": group, "version": version if group else "", "kind": kind}

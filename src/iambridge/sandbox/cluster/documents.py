@@ -1,5 +1,6 @@
 """JSON and YAML text as objects, with every duplicate field named."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +9,12 @@ import msgspec
 import yaml
 
 from iambridge.errors import BadRequest
+from iambridge.sandbox.cluster import go_words
+from iambridge.sandbox.cluster.objects import go_json
 
+_TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+_ANY_MAP = "map[string]interface {}"
+_NO_KIND = "couldn't get version/kind; json parse error: json: "
 _MAX_DEPTH = 200
 _MOST_CONTAINERS = 200_000
 
@@ -36,17 +42,71 @@ def json_value(body: bytes) -> Read:
     try:
         value = json.loads(body.decode(), object_pairs_hook=pairs, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from None
+        raise BadRequest(f"couldn't get version/kind; json parse error: {go_json.of_json_error(error)}") from None
     _check_depth(value)
     return value, tuple(_faults(value, repeated)) if repeated else ()
 
 
 def json_object(body: bytes) -> Read:
-    """A JSON object, or an empty one for an empty body."""
-    if not body.strip():
-        return {}, ()
+    """A JSON object; `null` is an empty one."""
     value, faults = json_value(body)
-    return _object(value), faults
+    return _object({} if value is None else value), faults
+
+
+def json_patch(body: bytes, kind: str) -> Read:
+    """The patch of a `json`, `merge` or `strategic` PATCH: a list of operations, or an object.
+
+    Raises:
+        BadRequest: not JSON, or not of that form.
+    """
+    try:
+        value, faults = json_value(body)
+    except BadRequest as error:
+        raise BadRequest("invalid JSON patch", cause=error.message) from None
+    if kind == "json":
+        return _operations(value), tuple(f"json patch {fault}" for fault in faults)
+    if value is None and kind == "merge":
+        raise BadRequest("Invalid JSON Patch")
+    if not isinstance(value, dict | None):
+        start = "error decoding patch: " if kind == "merge" else ""
+        raise BadRequest(f"{start}json: cannot unmarshal {go_words.json_kind(value)} into Go value of type {_ANY_MAP}")
+    return value or {}, faults
+
+
+def _operations(value: Any) -> list[Any]:
+    if not isinstance(value, list | None):
+        raise _no_operations(value, "value of type []handlers.jsonPatchOp")
+    for operation in value or ():
+        if not isinstance(operation, dict):
+            raise _no_operations(operation, "value of type handlers.jsonPatchOp")
+        for name in ("op", "path", "from"):
+            if not isinstance(operation.get(name), str | None):
+                raise _no_operations(operation[name], f"struct field jsonPatchOp.{name} of type string")
+    return value or []
+
+
+def _no_operations(value: Any, into: str) -> BadRequest:
+    return BadRequest(f"error decoding patch: json: cannot unmarshal {go_words.json_kind(value)} into Go {into}")
+
+
+def apply_patch(body: bytes) -> Read:
+    """The object of a server-side apply, in YAML or JSON.
+
+    Raises:
+        BadRequest: neither, or no object.
+    """
+    try:
+        value, faults = _yaml_value(body)
+    except BadRequest as error:
+        looks_json = body.lstrip()[:1] == b"{"
+        start = "error decoding patch: error converting YAML to JSON" if looks_json else "error encoding patch"
+        raise BadRequest(f"{start}: {error.message}") from None
+    if not isinstance(value, dict | None):
+        raise BadRequest(
+            "error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal"
+            f" {go_words.json_kind(value)} into Go value of type {_ANY_MAP}"
+        )
+    return value or {}, faults
 
 
 def yaml_object(body: bytes) -> Read:
@@ -55,8 +115,14 @@ def yaml_object(body: bytes) -> Read:
     Raises:
         BadRequest: not YAML, several documents, too large once aliases are followed, or not an object.
     """
+    value, faults = _yaml_value(body)
+    return _object({} if value is None else value), faults
+
+
+def _yaml_value(body: bytes) -> Read:
     if body.lstrip()[:1] == b"{":
-        return json_object(body)
+        with contextlib.suppress(BadRequest):
+            return json_value(body)
     try:
         loader = _Loader(body)
         try:
@@ -64,18 +130,23 @@ def yaml_object(body: bytes) -> Read:
         finally:
             loader.dispose()
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        detail = " ".join(str(error).split())
-        raise BadRequest(f"error converting YAML to JSON: yaml: {detail}") from None
+        raise BadRequest(go_words.of_yaml_error(error)) from None
     _check_depth(value)
-    return _object({} if value is None else value), tuple(loader.faults)
+    faults = "\n  ".join(("yaml: unmarshal errors:", *loader.faults)) if loader.faults else ""
+    return value, (faults,) if faults else ()
 
 
 def _object(value: Any) -> dict[str, Any]:
+    """`value`, when it is an object whose apiVersion and kind are texts."""
+    found = go_words.json_kind(value)
     if not isinstance(value, dict):
-        raise BadRequest(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal"
-            f" {'array' if isinstance(value, list) else 'value'} into Go value of type struct"
-        )
+        raise BadRequest(f"{_NO_KIND}cannot unmarshal {found} into Go value of type {_TYPE_META}")
+    for name in ("apiVersion", "kind"):
+        if not isinstance(value.get(name), str | None):
+            found = go_words.json_kind(value[name])
+            raise BadRequest(f"{_NO_KIND}cannot unmarshal {found} into Go struct field .{name} of type string")
+    if (value.get("apiVersion") or "").count("/") > 1:
+        raise BadRequest(f"unexpected GroupVersion string: {value['apiVersion']}")
     return value
 
 

@@ -1,18 +1,40 @@
 """The type and the rules of every served resource, built-in or from a CustomResourceDefinition."""
 
+import msgspec
+
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects.conform import Conformed, conform
 from iambridge.sandbox.cluster.objects.kinds import Strategy, strategy
+from iambridge.sandbox.cluster.objects.kinds.custom_resource import CustomResourceStrategy
 from iambridge.sandbox.cluster.objects.types import Type, type_of
 from iambridge.sandbox.cluster.resources import Resource
+from iambridge.sandbox.cluster.store import Stored
 
 
 class Kinds:
     def type(self, resource: Resource) -> Type:
-        return type_of(resource.api_version, resource.kind)
+        return resource.custom.type if resource.custom is not None else type_of(resource.api_version, resource.kind)
 
     def strategy(self, resource: Resource) -> Strategy:
+        if resource.custom is not None:
+            return CustomResourceStrategy.of(resource.custom)
         return strategy(resource.group, resource.kind)
 
     def conform(self, resource: Resource, obj: Object) -> Conformed:
+        if resource.custom is not None:
+            return resource.custom.conform(obj)
         return conform(obj, self.type(resource))
+
+
+def presented(resource: Resource, raw: bytes, version: int) -> bytes:
+    """A stored object as `resource`'s version has it: an older one may lack defaults, or hold what is pruned now."""
+    custom = resource.custom
+    if custom is None or (custom.version == custom.stored and version > custom.since):
+        return raw
+    return msgspec.json.encode(custom.presented(msgspec.json.decode(raw)))
+
+
+def read(resource: Resource, stored: Stored) -> Object:
+    """A stored object, decoded, as `presented`."""
+    found: Object = msgspec.json.decode(presented(resource, stored.raw, stored.version))
+    return found

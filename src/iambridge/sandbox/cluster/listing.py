@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
-from iambridge.errors import BadRequest, Expired, Invalid, Timeout
+from iambridge.errors import BadRequest, Expired, Timeout
 from iambridge.sandbox.cluster.call import whole_number
+from iambridge.sandbox.cluster.kinds import presented
 from iambridge.sandbox.cluster.metadata import Object
+from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.resources import Resource
 from iambridge.sandbox.cluster.selectors import FieldSelector, LabelSelector
 from iambridge.sandbox.cluster.store import Key, Store, Stored
@@ -36,10 +38,8 @@ class Selection:
     @classmethod
     def of(cls, query: Mapping[str, str], resource: Resource) -> "Selection":
         """Raises BadRequest for a selector that cannot be read."""
-        gvr = f"{resource.api_version}, Resource={resource.plural}"
-        if not resource.group:
-            gvr = f"/{gvr}"
-        fields = FieldSelector.parse(query.get("fieldSelector", ""), gvr, resource.name)
+        selectable = resource.custom.selectable if resource.custom is not None else None
+        fields = FieldSelector.parse(query.get("fieldSelector", ""), resource.name, selectable)
         return cls(LabelSelector.parse(query.get("labelSelector", "")), fields)
 
     @property
@@ -76,7 +76,7 @@ def page(store: Store, resource: Resource, namespace: str, query: Mapping[str, s
         Expired: a snapshot that is not kept any more.
         Timeout: a resourceVersion that is in the future.
     """
-    limit = whole_number(query, "limit") or 0
+    limit = max(whole_number(query, "limit") or 0, 0)
     token, exact = query.get("continue", ""), _exact_version(query)
     if token:
         version, after = _read_token(token)
@@ -96,48 +96,63 @@ def page(store: Store, resource: Resource, namespace: str, query: Mapping[str, s
     if not selection.everything:
         items = [item for item in items if selection.matches(msgspec.json.decode(item.raw))]
     if not limit or len(items) <= limit:
-        return Page(items, version)
+        return Page(_presented(resource, items), version)
     kept = items[:limit]
     remaining = len(items) - limit if selection.everything else None
-    return Page(kept, version, _token(version, kept[-1].key), remaining)
+    return Page(_presented(resource, kept), version, _token(version, kept[-1].key), remaining)
+
+
+def _presented(resource: Resource, items: list[Stored]) -> list[Stored]:
+    if resource.custom is None:
+        return items
+    return [item._replace(raw=presented(resource, item.raw, item.version)) for item in items]
 
 
 def _exact_version(query: Mapping[str, str]) -> int:
     match, version, token = (query.get(name, "") for name in ("resourceVersionMatch", "resourceVersion", "continue"))
-    if match and match not in {"Exact", "NotOlderThan"}:
-        words = f'Unsupported value: "{match}": supported values: "Exact", "NotOlderThan", ""'
-        raise _invalid("resourceVersionMatch", words)
-    if match and token:
-        raise _invalid("resourceVersionMatch", "Forbidden: resourceVersionMatch is forbidden when continue is provided")
-    if match and not version:
-        raise _invalid(
-            "resourceVersionMatch",
-            "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided",
-        )
-    if match == "Exact" and version == "0":
-        words = 'Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-        raise _invalid("resourceVersionMatch", words)
+    errors = []
+    if query.get("sendInitialEvents"):
+        errors.append(field_error.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    if match:
+        errors += _match_errors(match, version, token)
+    if errors:
+        raise field_error.invalid("meta.k8s.io", "ListOptions", "", errors)
     if token and version not in {"", "0"}:
         raise BadRequest("specifying resource version is not allowed when using continue")
-    number = version_number(version)
+    try:
+        number = version_number(version)
+    except BadRequest as error:
+        raise BadRequest(f"invalid resource version: {error.message}") from None
     # a limit with a version and no match is answered at exactly that version
     if match == "Exact" or (not match and number and (whole_number(query, "limit") or 0)):
         return number
     return 0
 
 
+def _match_errors(match: str, version: str, token: str) -> list[field_error.FieldError]:
+    place, errors = "resourceVersionMatch", []
+    if not version:
+        errors.append(field_error.forbidden(place, f"{place} is forbidden unless resourceVersion is provided"))
+    if token:
+        errors.append(field_error.forbidden(place, f"{place} is forbidden when continue is provided"))
+    if match not in {"Exact", "NotOlderThan"}:
+        errors.append(field_error.not_supported(place, match, ("Exact", "NotOlderThan", "")))
+    if match == "Exact" and version == "0":
+        errors.append(field_error.forbidden(place, f'{place} "exact" is forbidden for resourceVersion "0"'))
+    return errors
+
+
 def version_number(text: str) -> int:
     """A resourceVersion parameter; empty is 0.
 
     Raises:
-        Invalid: not a number.
+        BadRequest: not a number.
     """
     if not text:
         return 0
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise _invalid(
-            "resourceVersion", f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        )
+        words = f"strconv.ParseUint: parsing {field_error.quoted(text)}: invalid syntax"
+        raise BadRequest(str(field_error.bad_value("resourceVersion", text, words)))
     return int(text)
 
 
@@ -145,17 +160,9 @@ def check_not_future(store: Store, query: Mapping[str, str]) -> None:
     """Raises Timeout for a resourceVersion that has not come yet."""
     wanted = version_number(query.get("resourceVersion", ""))
     if wanted > store.version:
-        words = f"Too large resource version: {wanted}, current: {store.version}"
+        words = f"Timeout: Too large resource version: {wanted}, current: {store.version}"
         cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
         raise Timeout(words, details={"causes": [cause], "retryAfterSeconds": 1})
-
-
-def _invalid(field: str, words: str) -> Invalid:
-    cause = {"reason": "FieldValueInvalid", "message": words, "field": field}
-    return Invalid(
-        f'ListOptions.meta.k8s.io "" is invalid: {field}: {words}',
-        details={"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]},
-    )
 
 
 def _token(version: int, last: Key) -> str:

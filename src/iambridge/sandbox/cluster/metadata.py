@@ -8,7 +8,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from iambridge.errors import AlreadyExists, BadRequest, Conflict, NotFound
+from iambridge.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound
+from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.resources import Resource
 
 _ALPHANUMERIC = "bcdfghjklmnpqrstvwxz2456789"
@@ -29,6 +30,10 @@ def not_found(resource: Resource, name: str) -> NotFound:
 
 def already_exists(resource: Resource, name: str) -> AlreadyExists:
     return AlreadyExists(f'{resource.name} "{name}" already exists', details=details(resource, name))
+
+
+def forbidden(resource: Resource, name: str, why: str) -> Forbidden:
+    return Forbidden(f'{resource.name} "{name}" is forbidden: {why}', details=details(resource, name))
 
 
 def conflict(resource: Resource, name: str, why: str = "") -> Conflict:
@@ -86,11 +91,24 @@ def name_it(obj: Object) -> None:
 
 def begin(obj: Object, now: str) -> None:
     """What a new object's metadata gets from the server, whatever the caller wrote there."""
+    forget(obj)
     metadata = obj["metadata"]
-    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
-        metadata.pop(name, None)
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = now
+
+
+def forget(obj: Object) -> None:
+    """Drop from a new object's metadata what a caller may not say."""
+    for name in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        obj["metadata"].pop(name, None)
+
+
+def keep_uid(resource: Resource, name: str, new: Object, live: Mapping[str, Any]) -> None:
+    """Raises Invalid when a patch changed the uid."""
+    uid = new["metadata"].get("uid")
+    if uid and uid != live["metadata"].get("uid"):
+        fault = field_error.bad_value("metadata.uid", uid, "field is immutable")
+        raise field_error.invalid(resource.group, resource.kind, name, [fault])
 
 
 _SERVERS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName")
@@ -113,7 +131,7 @@ def ordered(obj: Mapping[str, Any], resource: Resource, version: int) -> Object:
     rest = {key: value for key, value in obj.items() if key not in {"kind", "apiVersion", "metadata"}}
     return {
         "kind": resource.kind,
-        "apiVersion": resource.api_version,
+        "apiVersion": resource.stored_api_version,
         "metadata": dict(sorted(metadata.items())),
         **rest,
     }

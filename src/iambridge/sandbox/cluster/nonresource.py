@@ -54,7 +54,7 @@ class NonResource:
 
     def _json(self, request: Request, value: Mapping[str, object], query: Mapping[str, str]) -> Response:
         accepted = codec.negotiate(request.headers.get("accept"))
-        return codec.answer(value, accepted, pretty=codec.boolean(query.get("pretty", ""), "pretty"))
+        return codec.answer(value, accepted, pretty=codec.boolean(query, "pretty"))
 
     def _paths(self) -> list[str]:
         groups = [

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from iambridge.sandbox.cluster.discovery import GIT_VERSION
+from iambridge.sandbox.cluster.objects.custom.published import definition_name, definitions_of
 from iambridge.sandbox.cluster.objects.schema import closure
 from iambridge.sandbox.cluster.objects.types import UnknownKind, type_of
 from iambridge.sandbox.cluster.resources import Resource, Resources
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+_SCALE = "io.k8s.api.autoscaling.v1.Scale"
 _FIELD_VALIDATION = (
     "fieldValidation instructs the server on how to handle objects in the request (POST/PUT/PATCH) containing unknown"
     " or duplicate fields. Valid values are: Ignore, Warn (the default) and Strict."
@@ -102,6 +104,7 @@ class OpenApi:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._documents: dict[str, bytes] = {}
+        self._of: dict[str, list[Resource]] = {}
         self._generation = -1
 
     def index(self) -> dict[str, Any]:
@@ -121,29 +124,49 @@ class OpenApi:
     def _all(self) -> dict[str, bytes]:
         if self._generation != self._resources.generation:
             self._generation = self._resources.generation
-            self._documents = {
-                f"apis/{group}/{version}" if group else f"api/{version}": msgspec.json.encode(
-                    _document(self._resources.of_group_version(group, version))
+            served = {
+                f"apis/{group}/{version}" if group else f"api/{version}": self._resources.of_group_version(
+                    group, version
                 )
                 for group, versions in self._resources.group_versions().items()
                 for version in versions
             }
+            self._documents = {
+                name: self._documents[name] if self._of.get(name) == found else msgspec.json.encode(_document(found))
+                for name, found in served.items()
+            }
+            self._of = served
         return self._documents
 
 
 def _document(resources: list[Resource]) -> dict[str, Any]:
     names = {f"{_META}.{kind}" for kind in ("DeleteOptions", "Status")}
     paths: dict[str, Any] = {}
+    custom: dict[str, Any] = {}
     for resource in resources:
-        name = _definition(resource.api_version, resource.kind)
-        names |= {name, f"{name}List"}
+        name = _definition_of(resource)
+        if resource.custom is not None:
+            custom |= definitions_of(resource.custom, resource.list_kind, resource.plural)
+            names |= {f"{_META}.{kind}" for kind in ("ObjectMeta", "ListMeta")}
+            names |= {_SCALE} if resource.subresource("scale") else set()
+        names |= {name, _list_definition(resource)}
         paths |= _paths(resource, name)
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": GIT_VERSION},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": {**closure(names), f"{_META}.Patch": _PATCH}},
+        "components": {"schemas": {**closure(names), **custom, f"{_META}.Patch": _PATCH}},
     }
+
+
+def _definition_of(resource: Resource) -> str:
+    if resource.custom is not None:
+        return definition_name(resource.custom)
+    return _definition(resource.api_version, resource.kind)
+
+
+def _list_definition(resource: Resource) -> str:
+    return _definition_of(resource).removesuffix(resource.kind) + resource.list_kind
 
 
 def _definition(api_version: str, kind: str) -> str:
@@ -184,7 +207,7 @@ def _operations(
     stem = "".join(part.capitalize() for part in resource.group.split(".")[0:1]) or "Core"
     for verb in verbs:
         method, action, parameters = _ACTIONS[verb]
-        answer = f"{definition}List" if verb == "list" else definition
+        answer = _list_definition(resource) if verb == "list" else definition
         operation: dict[str, Any] = {
             "tags": [f"{stem.lower()}_{resource.version}"],
             "operationId": f"{verb}{stem}{resource.version.capitalize()}{scope}{resource.kind}{suffix}",
@@ -196,7 +219,8 @@ def _operations(
         if verb in {"create", "update"}:
             operation["requestBody"] = {"content": _content(("*/*",), definition), "required": True}
         elif verb == "patch":
-            operation["requestBody"] = {"content": _content(_PATCH_TYPES, f"{_META}.Patch"), "required": True}
+            types = _PATCH_TYPES if resource.custom is None else _PATCH_TYPES[:3]
+            operation["requestBody"] = {"content": _content(types, f"{_META}.Patch"), "required": True}
         elif verb in {"delete", "deletecollection"}:
             operation["requestBody"] = {"content": _content(("*/*",), f"{_META}.DeleteOptions")}
         path[method] = operation

@@ -47,7 +47,6 @@ def query_of(text: str) -> dict[str, str]:
 
 
 def understand(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
-    """Raises BadRequest for a `watch` parameter that is no boolean."""
     verb = _VERBS.get(method, method.lower())
     parts = [part for part in path.split("/") if part]
     plain = RequestInfo(verb if method not in _VERBS else method.lower(), path)
@@ -67,9 +66,9 @@ def understand(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     subresource = rest[2] if len(rest) > 2 else ""
     if not name:
         verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
-    if verb in {"list", "get"} and method == "GET" and boolean(query.get("watch", ""), "watch") and not subresource:
+    if verb in {"list", "get"} and method == "GET" and boolean(query, "watch") and not name:
         verb = "watch"
-        name = name or _selected_name(query)
+        name = _selected_name(query)
     elif verb in {"list", "deletecollection"}:
         name = _selected_name(query)
     return RequestInfo(verb, path, group, version, namespace, rest[0], name, subresource, tuple(rest[3:]))

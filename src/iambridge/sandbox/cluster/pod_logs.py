@@ -83,9 +83,9 @@ def _options(query: Mapping[str, str]) -> LogOptions:
     if faults:
         raise field_error.invalid("", "PodLogOptions", "", faults)
     return LogOptions(
-        boolean(query.get("follow", ""), "follow"),
-        boolean(query.get("previous", ""), "previous"),
-        boolean(query.get("timestamps", ""), "timestamps"),
+        boolean(query, "follow"),
+        boolean(query, "previous"),
+        boolean(query, "timestamps"),
         numbers["tailLines"],
         numbers["limitBytes"],
         numbers["sinceSeconds"],

@@ -27,6 +27,7 @@ class Reflector:
         self._resource = resource
         self._on_change = on_change
         self.objects: dict[tuple[str, str], Object] = {}
+        self._seen = 0
         self.synced = asyncio.Event()
 
     async def run(self) -> None:
@@ -41,9 +42,15 @@ class Reflector:
             await asyncio.sleep(delay)
             delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
 
+    def remember(self, item: Object) -> None:
+        """Take the answer to a write of one's own before the watch tells of it, unless it has told of later things."""
+        if _version(item) > self._seen:
+            self.objects[_key(item)] = item
+
     async def _list_and_watch(self) -> None:
         listed, version = await self._client.list(self._resource)
         current = {_key(item): item for item in listed}
+        self._seen = max(self._seen, int(version))
         for key in self.objects.keys() - current.keys():
             self._on_change("DELETED", self.objects.pop(key))
         for key, item in current.items():
@@ -55,10 +62,11 @@ class Reflector:
         async for event, item in self._client.watch(self._resource, since=version):
             if event == "DELETED":
                 self.objects.pop(_key(item), None)
-            elif event in ("ADDED", "MODIFIED"):
-                self.objects[_key(item)] = item
-            else:
+            elif event not in ("ADDED", "MODIFIED"):
                 continue
+            elif _version(self.objects.get(_key(item))) < _version(item):
+                self.objects[_key(item)] = item
+            self._seen = max(self._seen, _version(item))
             self._on_change(event, item)
 
 
@@ -66,5 +74,6 @@ def _key(item: Object) -> tuple[str, str]:
     return item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
 
-def _version(item: Object) -> str:
-    return str(item["metadata"].get("resourceVersion", ""))
+def _version(item: Object | None) -> int:
+    """The resourceVersion, which is one counter over everything here; 0 for what is not there."""
+    return int((item or {"metadata": {}})["metadata"].get("resourceVersion") or 0)

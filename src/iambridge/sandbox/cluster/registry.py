@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from iambridge.core.rbac import Attributes
-from iambridge.errors import BadRequest, Conflict
-from iambridge.sandbox.cluster import metadata
+from iambridge.errors import BadRequest, Conflict, KubernetesError
+from iambridge.sandbox.cluster import body_checks, metadata
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
 from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import finished
-from iambridge.sandbox.cluster.kinds import Kinds
+from iambridge.sandbox.cluster.kinds import Kinds, read
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import apply as server_side
 from iambridge.sandbox.cluster.objects import field_error, json_patch, merge_patch, strategic_merge
@@ -58,6 +58,16 @@ class Written(NamedTuple):
 Change = Callable[[Object], Awaitable[Object]]
 
 
+class View(NamedTuple):
+    """What a subresource shows of an object, and how a change of that is put back: admission judges what is shown."""
+
+    show: Callable[[Object], Object]
+    put: Callable[[Object, Object], Object]
+
+
+_WHOLE = View(lambda obj: obj, lambda _, shown: shown)
+
+
 class Registry:
     """`now` gives seconds since the epoch."""
 
@@ -76,7 +86,7 @@ class Registry:
         Raises:
             NotFound: it is not there.
         """
-        return decoded(self.stored(target))
+        return read(target.resource, self.stored(target))
 
     def stored(self, target: Target) -> Stored:
         found = self.store.get(target.key)
@@ -98,7 +108,7 @@ class Registry:
             raise BadRequest("resourceVersion should not be set on objects to be created")
         metadata.place(obj, resource, target.namespace)
         if target.name and obj["metadata"].setdefault("name", target.name) != target.name:
-            raise _name_differs(obj, target.name)
+            raise body_checks.name_differs(obj, target.name)
         generated = not obj["metadata"].get("name") and bool(obj["metadata"].get("generateName"))
         for attempt in range(_NAME_ATTEMPTS):
             try:
@@ -113,8 +123,12 @@ class Registry:
         strategy = self.kinds.strategy(resource)
         metadata.name_it(obj)
         target = target._replace(name=obj["metadata"].get("name", ""))
+        if resource.terminating:
+            why = "create not allowed while custom resource definition is terminating"
+            raise metadata.forbidden(resource, target.name, why)
         now = timestamp(self.now())
         kind = self.kinds.type(resource)
+        metadata.forget(obj)
         obj = strategy.default(obj)
         if not tracked:
             obj = server_side.track(None, obj, kind, manager=call.manager, now=now, reset=strategy.reset())
@@ -130,12 +144,15 @@ class Registry:
         if self.store.get(target.key) is not None:
             raise metadata.already_exists(resource, target.name)
         if call.dry_run:
-            return metadata.ordered(obj, resource, 0) | {"metadata": obj["metadata"]}
+            return metadata.ordered(obj, resource, 0) | {
+                "apiVersion": resource.api_version,
+                "metadata": obj["metadata"],
+            }
         try:
             written = await self.store.write(target.key, 0, "ADDED", _encoder(obj, resource))
         except Conflict:
             raise metadata.already_exists(resource, target.name) from None
-        return decoded(written)
+        return read(resource, written)
 
     # Update and patch.
 
@@ -143,8 +160,7 @@ class Registry:
         """Replace an object, or create it where the kind allows it."""
         resource = target.resource
         new = self.conformed(call, resource, body)
-        if new["metadata"].get("name") != target.name:
-            raise _name_differs(new, target.name)
+        body_checks.check_name(new, target.name)
         metadata.place(new, resource, target.namespace)
         version = new["metadata"].get("resourceVersion", "")
         if self.store.get(target.key) is None and resource.update_creates and not target.subresource:
@@ -154,10 +170,11 @@ class Registry:
             return Written(await self.create(call, target, body), created=True)
         if not version and not resource.update_blind:
             cause = field_error.bad_value("metadata.resourceVersion", 0, "must be specified for an update")
-            raise field_error.invalid(resource.group, resource.kind, target.name, [cause])
+            raise field_error.invalid(resource.group, resource.plural, target.name, [cause])
+        uid = new["metadata"].get("uid", "")
 
         async def replace(live: Object) -> Object:
-            del live
+            metadata.check_uid(resource, target.name, uid, live)
             return copy.deepcopy(new)
 
         return Written(await self.change(call, target, replace))
@@ -176,9 +193,12 @@ class Registry:
                     found = merge_patch.apply(live, patch.body)
                 case _:
                     found = strategic_merge.apply(live, patch.body, kind)
-            new = self.conformed(call, target.resource, found)
-            if new["metadata"].get("name") != target.name:
-                raise _name_differs(new, target.name)
+            try:
+                new = self.conformed(call, target.resource, found)
+            except BadRequest as error:
+                raise unfit(patch, found, error) from None
+            body_checks.check_name(new, target.name)
+            metadata.keep_uid(target.resource, target.name, new, live)
             return new
 
         return Written(await self.change(call, target, patched))
@@ -186,13 +206,16 @@ class Registry:
     async def _apply(self, call: Call, target: Target, body: Object) -> Written:
         resource = target.resource
         applied = dict(body)
-        self._check_kind(resource, applied)
-        if not isinstance(applied.setdefault("metadata", {}), dict):
-            raise BadRequest("metadata is not an object")
+        given = f"{applied.get('apiVersion') or '/'}, Kind={applied.get('kind') or ''}"
+        if given != f"{resource.api_version}, Kind={resource.kind}":
+            raise BadRequest(f"invalid object type: {given if '/' in given.partition(',')[0] else f'/{given}'}")
         strategy, kind = self.kinds.strategy(resource), self.kinds.type(resource)
-        applied["metadata"] = {**applied["metadata"]}
+        server_side.refuse_untyped(applied, kind)
+        applied["metadata"] = {**(applied.get("metadata") or {})}
+        if not applied["metadata"].get("name") and self.store.get(target.key) is None:
+            raise body_checks.nameless(target.name)
         if applied["metadata"].setdefault("name", target.name) != target.name:
-            raise _name_differs(applied, target.name)
+            raise body_checks.name_differs(applied, target.name)
         metadata.place(applied, resource, target.namespace)
         self._strict(call, resource, call.duplicates)
 
@@ -210,7 +233,9 @@ class Registry:
             return self.conformed(None, resource, found)
 
         async def change(live: Object) -> Object:
-            return merged(live)
+            new = merged(live)
+            metadata.keep_uid(resource, target.name, new, live)
+            return new
 
         if self.store.get(target.key) is None:
             if target.subresource:
@@ -221,35 +246,39 @@ class Registry:
 
     async def _create_applied(self, call: Call, target: Target, obj: Object) -> Object:
         """As `_create`, with the managedFields that the apply made."""
-        if obj["metadata"].get("resourceVersion") or obj["metadata"].get("uid"):
-            raise metadata.not_found(target.resource, target.name)
+        uid = obj["metadata"].get("uid")
+        if uid:
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise metadata.conflict(target.resource, target.name, why)
+        obj["metadata"].pop("resourceVersion", None)
         return await self._create(call, target, obj, tracked=True)
 
-    async def change(self, call: Call, target: Target, compute: Change, *, tracked: bool = False) -> Object:
+    async def change(
+        self, call: Call, target: Target, compute: Change, *, tracked: bool = False, view: View = _WHOLE
+    ) -> Object:
         """Read, compute, admit, validate and write, again when somebody else wrote meanwhile.
 
         `tracked`: compute has already brought the managedFields up to date.
         """
         for attempt in range(_ATTEMPTS):
             stored = self.stored(target)
-            live = decoded(stored)
+            live = read(target.resource, stored)
             new = await compute(copy.deepcopy(live))
             wanted = new["metadata"].get("resourceVersion", "")
             if wanted not in {"", live["metadata"]["resourceVersion"]}:
                 raise metadata.conflict(target.resource, target.name)
             try:
-                return await self._replace(call, target, stored, live, new, tracked=tracked)
+                return await self._replace(call, target, stored, live, new, tracked=tracked, view=view)
             except Conflict as error:
                 if error.details or attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 
     async def _replace(
-        self, call: Call, target: Target, stored: Stored, live: Object, new: Object, *, tracked: bool
+        self, call: Call, target: Target, stored: Stored, live: Object, new: Object, *, tracked: bool, view: View
     ) -> Object:
         resource, subresource = target.resource, target.subresource
         strategy = self.kinds.strategy(resource)
-        metadata.check_uid(resource, target.name, new["metadata"].get("uid", ""), live)
         metadata.carry_over(new, live)
         new = strategy.default(new)
         if not tracked:
@@ -262,11 +291,11 @@ class Registry:
                 subresource=subresource,
                 reset=strategy.reset(subresource),
             )
-        operation = Operation("UPDATE", call, target, new, live)
-        new = self.conformed(None, resource, await self.admission.mutate(operation))
+        operation = Operation("UPDATE", call, target, view.show(new), view.show(live))
+        new = self.conformed(None, resource, view.put(new, await self.admission.mutate(operation)))
         metadata.carry_over(new, live)
         new = strategy.default(strategy.prepare_update(new, live, subresource))
-        operation = operation._replace(obj=new)
+        operation = operation._replace(obj=view.show(new))
         faults = strategy.validate_update(new, live, subresource) + self.admission.faults(operation)
         self._refuse_invalid(target, faults)
         if not subresource:
@@ -282,19 +311,20 @@ class Registry:
             written = await self.store.write(target.key, stored.version, kind, _encoder(new, resource))
         except Conflict:
             raise Conflict("the object has been modified") from None
-        return decoded(written)
+        return read(resource, written)
 
     async def change_internally(self, call: Call, target: Target, compute: Change) -> Object:
         """Read, compute and write what the server itself decides: no admission and no validation of the kind."""
         for attempt in range(_ATTEMPTS):
             stored = self.stored(target)
-            live = decoded(stored)
+            live = read(target.resource, stored)
             new = await compute(copy.deepcopy(live))
             if call.dry_run or metadata.same(new, live):
                 return new
             kind = "DELETED" if finished(target.resource, new) else "MODIFIED"
             try:
-                return decoded(await self.store.write(target.key, stored.version, kind, _encoder(new, target.resource)))
+                encode = _encoder(new, target.resource)
+                return read(target.resource, await self.store.write(target.key, stored.version, kind, encode))
             except Conflict as error:
                 if error.details or attempt == _ATTEMPTS - 1:
                     raise
@@ -326,16 +356,8 @@ class Registry:
 
     def _check_kind(self, resource: Resource, body: Object) -> None:
         version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
-        if version != resource.api_version:
-            raise BadRequest(
-                f"the API version in the data ({version}) does not match the expected API version"
-                f" ({resource.api_version})"
-            )
-        if kind != resource.kind:
-            raise BadRequest(
-                f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: the kind in the data'
-                f" ({kind}) does not match the expected kind ({resource.kind})"
-            )
+        if (version, kind) != (resource.api_version, resource.kind):
+            raise body_checks.other_kind(version, kind, resource.group, resource.kind)
 
     def _require_create(self, call: Call, target: Target) -> None:
         """A PUT or an apply that creates needs the verb `create` besides its own."""
@@ -353,6 +375,14 @@ class Registry:
             raise field_error.invalid(target.resource.group, target.resource.kind, target.name, faults)
 
 
+def unfit(patch: Patch, found: Object, error: BadRequest) -> KubernetesError:
+    """What a patch made and the kind does not take is 422, with the object that it made, or a strategic patch."""
+    strategic = patch.kind == "strategic"
+    text = strategic_merge.go_text(patch.body) if strategic else msgspec.json.encode(found).decode()
+    fault = field_error.bad_value("patch", text, error.facts.get("why", error.message))
+    return field_error.invalid("", "", "", [fault])
+
+
 def decoded(stored: Stored) -> Object:
     found: Object = msgspec.json.decode(stored.raw)
     return found
@@ -360,9 +390,3 @@ def decoded(stored: Stored) -> Object:
 
 def _encoder(obj: Object, resource: Resource) -> Callable[[int], bytes]:
     return lambda version: msgspec.json.encode(metadata.ordered(obj, resource, version))
-
-
-def _name_differs(obj: Object, name: str) -> BadRequest:
-    return BadRequest(
-        f"the name of the object ({obj['metadata'].get('name', '')}) does not match the name on the URL ({name})"
-    )

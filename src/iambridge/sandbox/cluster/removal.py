@@ -9,8 +9,9 @@ from iambridge.sandbox.cluster import codec, metadata
 from iambridge.sandbox.cluster.admission_chain import Operation
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import DeleteOptions, marked
+from iambridge.sandbox.cluster.kinds import read
 from iambridge.sandbox.cluster.metadata import Object
-from iambridge.sandbox.cluster.registry import Registry, Target, decoded
+from iambridge.sandbox.cluster.registry import Registry, Target
 from iambridge.sandbox.cluster.store import Stored
 
 _ATTEMPTS = 6
@@ -25,7 +26,7 @@ async def delete(registry: Registry, call: Call, target: Target, options: Delete
     """
     for attempt in range(_ATTEMPTS):
         stored = registry.stored(target)
-        live = decoded(stored)
+        live = read(target.resource, stored)
         metadata.check_uid(target.resource, target.name, options.uid, live)
         metadata.check_version(target.resource, target.name, options.resource_version, live)
         await registry.admission.validate(Operation("DELETE", call, target, None, live))
@@ -38,18 +39,19 @@ async def delete(registry: Registry, call: Call, target: Target, options: Delete
 
 
 async def _delete(
-    registry: Registry, call: Call, target: Target, read: tuple[Stored, Object], options: DeleteOptions
+    registry: Registry, call: Call, target: Target, found: tuple[Stored, Object], options: DeleteOptions
 ) -> tuple[Object, bool]:
-    resource, (stored, live) = target.resource, read
+    resource, (stored, live) = target.resource, found
     kept = marked(resource, live, options, registry.now(), call.warnings)
     if options.dry_run or call.dry_run:
         return (kept or live), kept is None
     if kept is None:
         encode = _encoder(live, target)
-        return decoded(await registry.store.write(target.key, stored.version, "DELETED", encode)), True
+        return read(resource, await registry.store.write(target.key, stored.version, "DELETED", encode)), True
     if metadata.same(kept, live):
         return live, False
-    return decoded(await registry.store.write(target.key, stored.version, "MODIFIED", _encoder(kept, target))), False
+    written = await registry.store.write(target.key, stored.version, "MODIFIED", _encoder(kept, target))
+    return read(resource, written), False
 
 
 def _encoder(obj: Object, target: Target) -> Callable[[int], bytes]:

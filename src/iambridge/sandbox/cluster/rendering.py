@@ -16,14 +16,14 @@ from iambridge.sandbox.cluster.watching import INITIAL_EVENTS_END, Watch, WatchE
 
 def list_body(resource: Resource, page: Page, accepted: Accepted, query: Mapping[str, str], now: float) -> bytes:
     """A list in the form that was accepted."""
-    pretty = codec.boolean(query.get("pretty", ""), "pretty")
+    pretty = codec.boolean(query, "pretty")
     if not accepted.kind and accepted.media == codec.JSON and not pretty:
         return _joined(resource, page)
     items = [msgspec.json.decode(stored.raw) for stored in page.items]
     value: dict[str, Any]
     if accepted.kind == "Table":
         value = tables.table(
-            columns_of(resource.name),
+            columns_of(resource),
             items,
             metadata=page.metadata(),
             now=now,
@@ -89,7 +89,7 @@ def _line(event: WatchEvent, resource: Resource) -> bytes:
 
 
 def _bookmark(event: WatchEvent, resource: Resource) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"resourceVersion": str(event.version), "creationTimestamp": None}
+    metadata: dict[str, Any] = {"resourceVersion": str(event.version)}
     if event.initial:
         metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
     return {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
@@ -111,7 +111,7 @@ def _converted(
         value = tables.partial(item, accepted.version)
     else:
         value = tables.table(
-            columns_of(resource.name),
+            columns_of(resource),
             [] if bookmark else [item],
             metadata={"resourceVersion": str(event.version)},
             now=now,

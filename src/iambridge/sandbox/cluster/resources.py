@@ -4,8 +4,10 @@ A kind that nothing acts on is not here, and so it is absent from discovery. Sou
 pkg/apis/*/register.go of Kubernetes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+from iambridge.sandbox.cluster.objects.custom.version import CustomVersion
 
 _ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _CREATE = ("create",)
@@ -24,6 +26,8 @@ class Subresource:
 
 
 STATUS = Subresource("status", _STATUS_VERBS)
+SCALE = Subresource("scale", _STATUS_VERBS, "Scale", "autoscaling", "v1")
+DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,8 @@ class Resource:
     """One served resource. `virtual` ones are answered and never stored.
 
     `update_creates`: a PUT of what is not there creates it. `update_blind`: a PUT may leave the resourceVersion out.
-    `returns_deleted`: DELETE answers with the object instead of a Status.
+    `returns_deleted`: DELETE answers with the object instead of a Status. `custom` is what a CustomResourceDefinition
+    says of the kind, None for a built-in one; it is `terminating` once the definition is being deleted.
     """
 
     group: str
@@ -47,11 +52,14 @@ class Resource:
     update_creates: bool = False
     update_blind: bool = True
     returns_deleted: bool = False
-    custom: bool = False
+    singular_name: str = ""
+    list_name: str = ""
+    custom: CustomVersion | None = None
+    terminating: bool = False
 
     @property
     def singular(self) -> str:
-        return self.kind.lower()
+        return self.singular_name or self.kind.lower()
 
     @property
     def name(self) -> str:
@@ -64,7 +72,12 @@ class Resource:
 
     @property
     def list_kind(self) -> str:
-        return f"{self.kind}List"
+        return self.list_name or f"{self.kind}List"
+
+    @property
+    def stored_api_version(self) -> str:
+        """What objects are stored at, whatever version they are asked for in."""
+        return f"{self.group}/{self.custom.stored}" if self.custom is not None else self.api_version
 
     def subresource(self, name: str) -> Subresource | None:
         return next((each for each in self.subresources if each.name == name), None)
@@ -110,6 +123,17 @@ _CORE = (
     Resource(
         "",
         "v1",
+        "Service",
+        "services",
+        short_names=("svc",),
+        categories=("all",),
+        subresources=(STATUS,),
+        update_creates=True,
+        returns_deleted=True,
+    ),
+    Resource(
+        "",
+        "v1",
         "ServiceAccount",
         "serviceaccounts",
         short_names=("sa",),
@@ -140,13 +164,37 @@ _RBAC_KINDS = tuple(
     for kind in ("ClusterRoleBinding", "ClusterRole", "RoleBinding", "Role")
 )
 
+_APPS = (
+    Resource("apps", "v1", "ControllerRevision", "controllerrevisions"),
+    *(
+        Resource("apps", "v1", kind, f"{kind.lower()}s", short_names=(short,), categories=("all",), subresources=extra)
+        for kind, short, extra in (
+            ("DaemonSet", "ds", (STATUS,)),
+            ("Deployment", "deploy", (SCALE, STATUS)),
+            ("ReplicaSet", "rs", (SCALE, STATUS)),
+        )
+    ),
+)
+
 BUILT_IN: tuple[Resource, ...] = (
     *_CORE,
     *_WEBHOOKS,
+    *_APPS,
     *_REVIEWS,
     Resource("batch", "v1", "Job", "jobs", categories=("all",), subresources=(STATUS,)),
     Resource("coordination.k8s.io", "v1", "Lease", "leases", update_creates=True, update_blind=False),
     *_RBAC_KINDS,
+    Resource(
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        namespaced=False,
+        short_names=("crd", "crds"),
+        categories=("api-extensions",),
+        subresources=(STATUS,),
+        update_blind=False,
+    ),
 )
 
 
@@ -159,13 +207,18 @@ class Resources:
         self._by_path: dict[tuple[str, str, str], Resource] = {}
         self._by_name: dict[str, Resource] = {}
         self.generation = 0
+        self.listeners: list[Callable[[], None]] = []
         self.replace_custom(())
 
     def replace_custom(self, custom: Iterable[Resource]) -> None:
-        self._all = (*self._built_in, *custom)
+        """A custom kind in the place of a built-in one is not served."""
+        taken = {each.name for each in self._built_in}
+        self._all = (*self._built_in, *(each for each in custom if each.name not in taken))
         self._by_path = {(each.group, each.version, each.plural): each for each in self._all}
         self._by_name = {each.name: each for each in reversed(self._all)}
         self.generation += 1
+        for listener in self.listeners:
+            listener()
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._all)

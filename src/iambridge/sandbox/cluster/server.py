@@ -11,15 +11,23 @@ from typing import Any
 
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.rbac import User
-from iambridge.errors import Forbidden, InternalError, KubernetesError, MethodNotAllowed, NotFound, Unauthorized
+from iambridge.errors import (
+    BadRequest,
+    Forbidden,
+    InternalError,
+    KubernetesError,
+    MethodNotAllowed,
+    NotFound,
+    Unauthorized,
+)
 from iambridge.ports import DecisionLog
-from iambridge.sandbox.cluster import codec, tables
+from iambridge.sandbox.cluster import codec, go_words, tables
 from iambridge.sandbox.cluster.api import Api, Asked
 from iambridge.sandbox.cluster.authentication import Authentication, impersonated
 from iambridge.sandbox.cluster.authorization import forbidden
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.codec import Accepted, Body
-from iambridge.sandbox.cluster.columns import columns_of
+from iambridge.sandbox.cluster.columns import SCALE, columns_of
 from iambridge.sandbox.cluster.listing import ExpiredPage
 from iambridge.sandbox.cluster.nonresource import NonResource
 from iambridge.sandbox.cluster.parameters import check_parameters
@@ -85,9 +93,13 @@ class ApiServer:
         except NotFound as error:
             return _NOT_FOUND if not error.details else codec.refusal(error, request.headers.get("accept"))
         if request.method == "HEAD":
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
-        notes = check_parameters(query)
-        return await self._perform(request, asked, user, query, notes)
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
+        check_parameters(query)
+        response = await self._perform(request, asked, user, query)
+        warning = asked.resource.custom.warning if asked.resource.custom is not None else ""
+        if not warning:
+            return response
+        return Response(response.status, (*response.headers, *codec.warning_headers([warning])), response.body)
 
     def _authorise(self, user: User, info: RequestInfo, request_id: str) -> None:
         attributes = info.attributes()
@@ -106,25 +118,22 @@ class ApiServer:
         refusal: Forbidden = forbidden(user, attributes, decision)
         raise refusal
 
-    async def _perform(
-        self, request: Request, asked: Asked, user: User, query: Mapping[str, str], notes: list[str]
-    ) -> Response:
+    async def _perform(self, request: Request, asked: Asked, user: User, query: Mapping[str, str]) -> Response:
         accept = request.headers.get("accept")
         verb = asked.info.verb
-        headers = codec.warning_headers(notes)
         if verb == "get" and asked.subresource is not None and asked.subresource.name == "log":
             return await self._logs.answer(decoded(self._api.get(asked)), query)
         if verb in _WRITES:
-            return await self._write(request, asked, user, query, notes)
+            return await self._write(request, asked, user, query)
         accepted = codec.negotiate(accept, kinds=tables.KINDS)
         if verb == "watch":
             return self._watch(asked, query, accepted)
         if verb == "list":
-            return self._list(asked, query, accepted, headers)
-        stored = self._api.get(asked)
+            return self._list(asked, query, accepted)
+        stored = self._api.get(asked, query)
         if not accepted.kind and accepted.media == codec.JSON and "pretty" not in query:
-            return Response(200, (("content-type", codec.JSON), *headers), stored.raw + b"\n")
-        return self._object(asked, decoded(stored), accepted, query, headers=headers)
+            return Response(200, (("content-type", codec.JSON),), stored.raw + b"\n")
+        return self._object(asked, decoded(stored), accepted, query)
 
     def _object(
         self,
@@ -136,11 +145,12 @@ class ApiServer:
         code: int = 200,
         headers: codec.Headers = (),
     ) -> Response:
-        pretty = codec.boolean(query.get("pretty", ""), "pretty")
+        pretty = codec.boolean(query, "pretty")
         same_kind = value.get("kind") == asked.resource.kind
-        if accepted.kind == "Table" and same_kind:
+        is_scale = asked.subresource is not None and asked.subresource.name == "scale" and value.get("kind") == "Scale"
+        if accepted.kind == "Table" and (same_kind or is_scale):
             value = tables.table(
-                columns_of(asked.resource.name),
+                SCALE if is_scale else columns_of(asked.resource),
                 [value],
                 metadata={"resourceVersion": value["metadata"].get("resourceVersion", "")},
                 now=self._now(),
@@ -153,7 +163,7 @@ class ApiServer:
             accepted = Accepted(accepted.media)
         return codec.answer(value, accepted, code=code, headers=headers, pretty=pretty)
 
-    def _list(self, asked: Asked, query: Mapping[str, str], accepted: Accepted, headers: codec.Headers) -> Response:
+    def _list(self, asked: Asked, query: Mapping[str, str], accepted: Accepted) -> Response:
         try:
             found = self._api.list(asked, query)
         except ExpiredPage as error:
@@ -161,7 +171,7 @@ class ApiServer:
             status["metadata"] = {"continue": error.token}
             return codec.answer(status, Accepted(), code=410)
         body = list_body(asked.resource, found, accepted, query, self._now())
-        return Response(200, (("content-type", accepted.content_type), *headers), body)
+        return Response(200, (("content-type", accepted.content_type),), body)
 
     def _watch(self, asked: Asked, query: Mapping[str, str], accepted: Accepted) -> Response:
         watch = self._api.watch(asked, query)
@@ -169,24 +179,28 @@ class ApiServer:
         headers = (("content-type", accepted.content_type), ("cache-control", "no-cache, private"))
         return Response(200, headers, lines)
 
-    async def _write(
-        self, request: Request, asked: Asked, user: User, query: Mapping[str, str], notes: list[str]
-    ) -> Response:
+    async def _write(self, request: Request, asked: Asked, user: User, query: Mapping[str, str]) -> Response:
         accepted = codec.negotiate(request.headers.get("accept"), kinds=tables.KINDS)
         body = self._body(request, asked)
-        call = Call.of(user, query, request.headers.get("user-agent"), apply=body.patch == "apply")
-        call.warnings += notes
+        call = Call.of(user, query, request.headers.get("user-agent"), verb=asked.info.verb, patch=body.patch)
         answer = await self._api.write(asked, call, body, query)
         headers = codec.warning_headers(call.warnings)
         return self._object(asked, answer.value, accepted, query, code=answer.code, headers=headers)
 
     def _body(self, request: Request, asked: Asked) -> Body:
         content_type = request.headers.get("content-type")
+        custom = asked.resource.custom is not None
         if asked.info.verb == "patch":
-            return codec.decode_patch(content_type, request.body)
-        if not request.body.strip() and asked.info.verb in {"delete", "deletecollection"}:
-            return Body({})
-        return codec.decode(content_type, request.body)
+            return codec.decode_patch(content_type, request.body, custom=custom)
+        if asked.info.verb in {"delete", "deletecollection"}:
+            return codec.decode(content_type, request.body) if request.body else Body({})
+        try:
+            # what /scale takes is Kubernetes' own kind
+            return codec.decode(content_type, request.body, custom=custom and asked.info.subresource != "scale")
+        except BadRequest as error:
+            kind = asked.subresource.kind if asked.subresource and asked.subresource.kind else asked.resource.kind
+            message = f"the object provided is unrecognized (must be of type {kind}): {error.message}"
+            raise BadRequest(f"{message} ({go_words.summary(request.body)})", fix=error.fix) from None
 
 
 def _unauthenticated(error: Unauthorized) -> Decision:

@@ -185,6 +185,11 @@ class Store:
         finally:
             self._subscriptions[resource].discard(subscription)
 
+    def wake(self, resource: str) -> None:
+        """Let the watches of a resource look again at whether they go on."""
+        for subscription in self._subscriptions.get(resource, ()):
+            subscription.wake()
+
     # Writing.
 
     async def write(self, key: Key, expected: int, kind: str, make: Callable[[int], bytes]) -> Stored:

@@ -8,6 +8,7 @@ from typing import Any
 from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster import codec, metadata
 from iambridge.sandbox.cluster.admission_chain import Operation
+from iambridge.sandbox.cluster.body_checks import other_kind
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import DeleteOptions
 from iambridge.sandbox.cluster.metadata import Object
@@ -29,7 +30,7 @@ def body_of(call: Call, subresource: Subresource, body: Object) -> Object:
     api_version = f"{subresource.group}/{subresource.version}" if subresource.group else subresource.version
     given = body.get("apiVersion") or api_version, body.get("kind") or subresource.kind
     if given != (api_version, subresource.kind):
-        raise BadRequest(f"the body is a {given[1]} of {given[0]}, not a {subresource.kind} of {api_version}")
+        raise other_kind(*given, subresource.group, subresource.kind)
     typed = {"apiVersion": api_version, "kind": subresource.kind, **body}
     found = conform(typed, type_of(api_version, subresource.kind))
     faults = (*call.duplicates, *found.unknown)
@@ -64,12 +65,11 @@ class Subresources:
         raise BadRequest(f"{target.resource.plural}/{subresource.name} cannot be created")
 
     async def _bind(self, call: Call, target: Target, binding: Object) -> Object:
+        if (binding.get("metadata") or {}).get("name") != target.name:
+            raise BadRequest("name in URL does not match name in Binding object")
         node = (binding.get("target") or {}).get("name", "")
         if (binding.get("target") or {}).get("kind") not in {"", None, "Node"} or not node:
             raise BadRequest("a Binding's target must be a Node with a name")
-        own_name = (binding.get("metadata") or {}).get("name", target.name)
-        if own_name != target.name:
-            raise BadRequest(f"the name in the Binding ({own_name}) does not match the name on the URL ({target.name})")
         uid = (binding.get("metadata") or {}).get("uid", "")
 
         async def assigned(pod: Object) -> Object:

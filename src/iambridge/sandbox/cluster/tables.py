@@ -50,7 +50,7 @@ def _row(cells: list[Any], item: Item, include: str) -> dict[str, Any]:
 
 
 def bookmark_row(version: str, annotations: Item) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"resourceVersion": version, "creationTimestamp": None}
+    metadata: dict[str, Any] = {"resourceVersion": version}
     if annotations:
         metadata["annotations"] = dict(annotations)
     return {

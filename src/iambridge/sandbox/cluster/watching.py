@@ -4,16 +4,18 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/ and apiserv
 """
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
 
-from iambridge.errors import BadRequest, Expired, Invalid
+from iambridge.errors import Expired
 from iambridge.sandbox.cluster.call import whole_number
 from iambridge.sandbox.cluster.codec import boolean
+from iambridge.sandbox.cluster.kinds import presented
 from iambridge.sandbox.cluster.listing import Selection, check_not_future, version_number
+from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.resources import Resource
 from iambridge.sandbox.cluster.store import Event, Store, Subscription
 
@@ -45,24 +47,13 @@ class WatchOptions:
         """Raises BadRequest or Invalid for parameters that make no sense."""
         initial = query.get("sendInitialEvents", "")
         match = query.get("resourceVersionMatch", "")
-        bookmarks = boolean(query.get("allowWatchBookmarks", ""), "allowWatchBookmarks")
+        bookmarks = boolean(query, "allowWatchBookmarks")
         version = version_number(query.get("resourceVersion", ""))
         seconds = whole_number(query, "timeoutSeconds")
-        if initial and match != "NotOlderThan":
-            words = (
-                "resourceVersionMatch is required when sendInitialEvents is set"
-                if not match
-                else ('Unsupported value: "Exact": supported values: "NotOlderThan"')
-            )
-            raise _invalid("resourceVersionMatch", f"Forbidden: {words}" if not match else words)
-        if match and not initial:
-            raise _invalid(
-                "resourceVersionMatch",
-                "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            )
-        if query.get("continue"):
-            raise BadRequest("continue is not supported for watch")
-        wants = boolean(initial, "sendInitialEvents")
+        errors = _match_errors(initial, match, query.get("continue", ""))
+        if errors:
+            raise field_error.invalid("meta.k8s.io", "ListOptions", "", errors)
+        wants = boolean(query, "sendInitialEvents")
         since = None if wants or (not version and initial == "") else (version or None)
         if initial and not wants and not version:
             since = 0
@@ -70,20 +61,36 @@ class WatchOptions:
         return cls(since, bookmarks, wants and bookmarks, lasts)
 
 
-def _invalid(field: str, words: str) -> Invalid:
-    cause = {"reason": "FieldValueForbidden", "message": words, "field": field}
-    return Invalid(
-        f'ListOptions.meta.k8s.io "" is invalid: {field}: {words}',
-        details={"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]},
-    )
+def _match_errors(initial: str, match: str, token: str) -> list[field_error.FieldError]:
+    place, errors = "resourceVersionMatch", []
+    if initial:
+        if match != "NotOlderThan":
+            words = f"sendInitialEvents requires setting {place} to NotOlderThan"
+            errors.append(field_error.forbidden(place, words))
+        if match not in {"", "NotOlderThan"}:
+            errors.append(field_error.not_supported(place, match, ("NotOlderThan",)))
+    elif match:
+        words = f"{place} is forbidden for watch unless sendInitialEvents is provided"
+        errors.append(field_error.forbidden(place, words))
+    if token:
+        errors.append(field_error.forbidden(place, f"{place} is forbidden when continue is provided"))
+    return errors
 
 
 class Watch:
-    """One watch. `prepare` refuses what cannot be served before the answer begins."""
+    """One watch. It ends when `served` says so: the resource has gone, or its definition has changed."""
 
     def __init__(
-        self, store: Store, resource: Resource, namespace: str, query: Mapping[str, str], selection: Selection
+        self,
+        store: Store,
+        resource: Resource,
+        namespace: str,
+        query: Mapping[str, str],
+        selection: Selection,
+        *,
+        served: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._served = served
         self._store = store
         self._resource = resource
         self._namespace = namespace
@@ -104,7 +111,8 @@ class Watch:
             if options.since is None:
                 for stored in store.objects(self._resource.name, self._namespace):
                     if self._selection.everything or self._selection.matches(msgspec.json.decode(stored.raw)):
-                        yield WatchEvent("ADDED", stored.raw, stored.version)
+                        raw = presented(self._resource, stored.raw, stored.version)
+                        yield WatchEvent("ADDED", raw, stored.version)
                 if options.initial_end:
                     yield WatchEvent("BOOKMARK", b"", seen, initial=True)
             else:
@@ -120,6 +128,8 @@ class Watch:
     async def _follow(self, subscription: Subscription, seen: int, end: float, clock: Any) -> AsyncIterator[WatchEvent]:
         bookmark = clock() + _BOOKMARK_SECONDS
         while (now := clock()) < end and not subscription.overflown and not self._store.closed:
+            if not self._served() and not subscription.pending:
+                return
             if self.options.bookmarks and now >= bookmark:
                 bookmark = now + _BOOKMARK_SECONDS
                 yield WatchEvent("BOOKMARK", b"", seen)
@@ -136,16 +146,17 @@ class Watch:
         """The event as this watch sees it: entering the selection is ADDED, leaving it DELETED."""
         if self._namespace and event.key.namespace != self._namespace:
             return []
+        shown = presented(self._resource, event.raw, event.version)
         if self._selection.everything:
-            return [WatchEvent(event.type, event.raw, event.version)]
+            return [WatchEvent(event.type, shown, event.version)]
         now = event.type != "DELETED" and self._selection.matches(msgspec.json.decode(event.raw))
         before = event.previous is not None and self._selection.matches(msgspec.json.decode(event.previous))
         if now:
-            return [WatchEvent("MODIFIED" if before else "ADDED", event.raw, event.version)]
+            return [WatchEvent("MODIFIED" if before else "ADDED", shown, event.version)]
         if before:
             assert event.previous is not None
             raw = event.raw if event.type == "DELETED" else _versioned(event.previous, event.version)
-            return [WatchEvent("DELETED", raw, event.version)]
+            return [WatchEvent("DELETED", presented(self._resource, raw, event.version), event.version)]
         return []
 
 

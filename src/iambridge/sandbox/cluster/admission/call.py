@@ -2,7 +2,7 @@
 
 import base64
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from socket import AddressFamily
 from typing import Any
 
@@ -11,7 +11,15 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 _MAX_ANSWER = 8 * 1024 * 1024
 
-ServiceResolver = Callable[[str, str, int], "tuple[str, int] | None"]
+_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+# a kept connection would stay with one pod, ready or not
+_HEADERS_ONCE = {**_HEADERS, "Connection": "close"}
+
+ServiceResolver = Callable[[str, str, int], Sequence[tuple[str, int]]]
+
+
+class ServiceUnresolved(Exception):  # noqa: RUF100, N818  # becomes part of a sentence, never an answer of its own
+    """Nobody stands behind a Service; the words are kube-apiserver's."""
 
 
 class CallFailed(Exception):  # noqa: RUF100, N818  # becomes part of a sentence, never an answer of its own
@@ -19,7 +27,7 @@ class CallFailed(Exception):  # noqa: RUF100, N818  # becomes part of a sentence
 
 
 class _Services(AbstractResolver):
-    """Finds Services by the given callable, everything else by the system."""
+    """Finds Services by the given callable, which may raise ServiceUnresolved, everything else by the system."""
 
     def __init__(self, resolve_service: ServiceResolver) -> None:
         self._resolve_service = resolve_service
@@ -32,11 +40,14 @@ class _Services(AbstractResolver):
             return await self._system.resolve(host, port, family)
         name, _, rest = host.partition(".")
         namespace = rest.removesuffix(".svc")
-        target = self._resolve_service(namespace, name, port)
-        if target is None:
-            raise OSError(f'no endpoints available for service "{name}"')
+        try:
+            found = self._resolve_service(namespace, name, port)
+        except ServiceUnresolved as error:
+            raise OSError(str(error)) from None
+        # each is tried in turn until one takes the connection
         return [
-            ResolveResult(hostname=host, host=target[0], port=target[1], family=AddressFamily.AF_INET, proto=0, flags=0)
+            ResolveResult(hostname=host, host=address, port=number, family=AddressFamily.AF_INET, proto=0, flags=0)
+            for address, number in found
         ]
 
     async def close(self) -> None:
@@ -68,7 +79,7 @@ class WebhookCaller:
                 url,
                 data=body,
                 ssl=self._context(config.get("caBundle") or ""),
-                headers={"Content-Type": "application/json", "Accept": "application/json"},
+                headers=_HEADERS if config.get("service") is None else _HEADERS_ONCE,
                 timeout=aiohttp.ClientTimeout(total=timeout),
                 allow_redirects=False,
             ) as response:

@@ -19,16 +19,28 @@ def is_exempt(attributes: AdmissionAttributes) -> bool:
     return (attributes.resource[0], attributes.resource[2]) in _NEVER
 
 
-def matches(webhook: Mapping[str, Any], attributes: AdmissionAttributes, namespace_labels: Mapping[str, str]) -> bool:
-    """Whether `webhook` asks for this write. `namespace_labels` are those of the object's namespace.
+def matched(
+    webhook: Mapping[str, Any], attributes: AdmissionAttributes, namespace_labels: Mapping[str, str]
+) -> AdmissionAttributes | None:
+    """The write as `webhook` asks for it; None when it does not. `namespace_labels` are of the object's namespace.
 
-    Each kind is served in one version here, so matchPolicy Equivalent has nothing to add to Exact.
+    With matchPolicy Equivalent a rule for one version of a resource also gets writes that come by another.
     """
-    return (
-        any(_rule(rule, attributes) for rule in webhook.get("rules") or ())
-        and _namespace(webhook.get("namespaceSelector"), attributes, namespace_labels)
-        and _object(webhook.get("objectSelector"), attributes)
-    )
+    shown = _by_rules(webhook, attributes)
+    if shown is None or not _namespace(webhook.get("namespaceSelector"), shown, namespace_labels):
+        return None
+    return shown if _object(webhook.get("objectSelector"), shown) else None
+
+
+def _by_rules(webhook: Mapping[str, Any], attributes: AdmissionAttributes) -> AdmissionAttributes | None:
+    rules = webhook.get("rules") or ()
+    if any(_rule(rule, attributes) for rule in rules):
+        return attributes
+    # a subresource with a kind of its own, as /scale, is the same in every version
+    if webhook.get("matchPolicy") == "Exact" or attributes.kind[0] != attributes.resource[0]:
+        return None
+    others = (attributes.at(version) for version in attributes.versions if version != attributes.resource[1])
+    return next((other for other in others if any(_rule(rule, other) for rule in rules)), None)
 
 
 def _rule(rule: Mapping[str, Any], attributes: AdmissionAttributes) -> bool:

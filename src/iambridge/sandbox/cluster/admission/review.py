@@ -36,7 +36,14 @@ def build(attributes: AdmissionAttributes, *, version: str, uid: str) -> bytes:
     request: dict[str, Any] = {"uid": uid, "kind": kind, "resource": resource}
     if attributes.subresource:
         request["subResource"] = attributes.subresource
-    request |= {"requestKind": kind, "requestResource": resource}
+    asked_kind, asked_resource = (
+        attributes.asked_kind or attributes.kind,
+        attributes.asked_resource or attributes.resource,
+    )
+    request |= {
+        "requestKind": dict(zip(("group", "version", "kind"), asked_kind, strict=True)),
+        "requestResource": dict(zip(("group", "version", "resource"), asked_resource, strict=True)),
+    }
     if attributes.subresource:
         request["requestSubResource"] = attributes.subresource
     for name in ("name", "namespace"):

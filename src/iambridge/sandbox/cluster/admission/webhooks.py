@@ -10,7 +10,7 @@ from iambridge.errors import BadRequest, InternalError, KubernetesError, Webhook
 from iambridge.sandbox.cluster.admission import review
 from iambridge.sandbox.cluster.admission.attributes import AdmissionAttributes
 from iambridge.sandbox.cluster.admission.call import CallFailed, ServiceResolver, WebhookCaller
-from iambridge.sandbox.cluster.admission.matching import is_exempt, matches
+from iambridge.sandbox.cluster.admission.matching import is_exempt, matched
 from iambridge.sandbox.cluster.objects import json_patch
 
 _HARMLESS = ("None", "NoneOnDryRun")
@@ -40,7 +40,7 @@ class _CallingFailed(Exception):  # noqa: RUF100, N818  # judged by failurePolic
 
 
 class WebhookAdmission:
-    """Calls the webhooks of a cluster. `resolve_service` maps (namespace, name, port) to an address, or None."""
+    """Calls the webhooks of a cluster. `resolve_service` maps (namespace, name, port) to addresses to try in turn."""
 
     def __init__(self, resolve_service: ServiceResolver, new_uid: Callable[[], str]) -> None:
         self._caller = WebhookCaller(resolve_service)
@@ -68,16 +68,18 @@ class WebhookAdmission:
         asked: list[tuple[Mapping[str, Any], dict[str, Any] | None]] = []
         for webhook in _webhooks(configurations):
             current = replace(attributes, object=outcome.object)
-            if is_exempt(current) or not matches(webhook, current, namespace_labels):
+            shown = None if is_exempt(current) else matched(webhook, current, namespace_labels)
+            if shown is None:
                 continue
-            await self._mutate_one(webhook, current, conform, outcome)
+            await self._mutate_one(webhook, shown, conform, outcome)
             asked.append((webhook, outcome.object))
         for webhook, seen in asked:
             current = replace(attributes, object=outcome.object)
             if webhook.get("reinvocationPolicy") != "IfNeeded" or seen == outcome.object:
                 continue
-            if matches(webhook, current, namespace_labels):
-                await self._mutate_one(webhook, current, conform, outcome)
+            shown = matched(webhook, current, namespace_labels)
+            if shown is not None:
+                await self._mutate_one(webhook, shown, conform, outcome)
         return outcome
 
     async def _mutate_one(
@@ -101,7 +103,10 @@ class WebhookAdmission:
             )
             raise _internal(words)
         try:
-            outcome.object = conform(json_patch.apply(attributes.object, verdict.patch))
+            patched = json_patch.apply(attributes.object, verdict.patch)
+            if attributes.asked_kind is not None:
+                patched["apiVersion"] = "/".join(attributes.asked_kind[:2])
+            outcome.object = conform(patched)
         except KubernetesError as error:
             raise _internal(error.cause) from None
 
@@ -119,10 +124,11 @@ class WebhookAdmission:
         outcome = Validation()
         if is_exempt(attributes):
             return outcome
-        chosen = [webhook for webhook in _webhooks(configurations) if matches(webhook, attributes, namespace_labels)]
-        asked = (self._ask(webhook, attributes, mutating=False) for webhook in chosen)
+        found = [(webhook, matched(webhook, attributes, namespace_labels)) for webhook in _webhooks(configurations)]
+        chosen = [(webhook, shown) for webhook, shown in found if shown is not None]
+        asked = (self._ask(webhook, shown, mutating=False) for webhook, shown in chosen)
         answers = await asyncio.gather(*asked, return_exceptions=True)
-        for webhook, answer in zip(chosen, answers, strict=True):
+        for (webhook, _), answer in zip(chosen, answers, strict=True):
             if isinstance(answer, BaseException):
                 raise answer
             if answer is not None:

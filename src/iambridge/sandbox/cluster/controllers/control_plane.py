@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from iambridge.errors import KubernetesError
 from iambridge.sandbox.cluster.cancellation import cancel_all
 from iambridge.sandbox.cluster.client import SystemClient
+from iambridge.sandbox.cluster.controllers.daemon_set import DaemonSetController
+from iambridge.sandbox.cluster.controllers.deployment import DeploymentController
 from iambridge.sandbox.cluster.controllers.garbage_collector import GarbageCollector, ServedResource
 from iambridge.sandbox.cluster.controllers.job import JobController
 from iambridge.sandbox.cluster.controllers.namespace import (
@@ -15,6 +17,7 @@ from iambridge.sandbox.cluster.controllers.namespace import (
     ServiceAccountController,
     SystemNamespaces,
 )
+from iambridge.sandbox.cluster.controllers.replica_set import ReplicaSetController
 from iambridge.sandbox.cluster.controllers.scheduler import Scheduler
 
 _log = logging.getLogger(__name__)
@@ -63,6 +66,9 @@ class ControlPlane:
             ).run,
             "generic-garbage-collector": self._garbage_collector.run,
             "job-controller": jobs.run,
+            "daemon-set-controller": DaemonSetController(client("daemon-set-controller"), now=now).run,
+            "deployment-controller": DeploymentController(client("deployment-controller"), now=now).run,
+            "replicaset-controller": ReplicaSetController(client("replicaset-controller"), now=now).run,
             "kube-scheduler": Scheduler(scheduler, now=now).run,
         }
         self._namespaces = SystemNamespaces(connect("system:apiserver", ("system:masters",)))

@@ -17,6 +17,7 @@ from iambridge.sandbox.cluster.reflector import Reflector
 
 _FOREGROUND = "foregroundDeletion"
 _ORPHAN = "orphan"
+_MOST_GONE = 10_000
 _UNCOLLECTED = frozenset({"events", "events.events.k8s.io"})
 
 
@@ -45,6 +46,7 @@ class GarbageCollector:
         self._queue = WorkQueue("generic-garbage-collector", self._reconcile)
         self._known: dict[str, _Known] = {}
         self._dependents: dict[str, set[str]] = {}
+        self._gone: dict[str, None] = {}
         self._reflectors: dict[str, Reflector] = {}
         self._changed = asyncio.Event()
         self._watching: dict[str, asyncio.Task[None]] = {}
@@ -68,10 +70,16 @@ class GarbageCollector:
         for name in self._watching.keys() - served.keys():
             self._watching.pop(name).cancel()
             self._reflectors.pop(name)
+            self._forget(name)
         for name in served.keys() - self._watching.keys():
             reflector = Reflector(self._client, name, self._listener(served[name]))
             self._reflectors[name] = reflector
             self._watching[name] = asyncio.create_task(reflector.run(), name=f"garbage-collector:{name}")
+
+    def _forget(self, name: str) -> None:
+        """A custom kind is not served any more; whether its objects are gone was told while it was."""
+        for uid in [uid for uid, known in self._known.items() if known.resource.name == name]:
+            del self._known[uid]
 
     def _listener(self, resource: ServedResource) -> Callable[[str, dict[str, Any]], None]:
         def on_change(event: str, item: dict[str, Any]) -> None:
@@ -87,6 +95,9 @@ class GarbageCollector:
             if event == "DELETED":
                 self._queue.add(("", owner["uid"]))
         if event == "DELETED":
+            self._gone[uid] = None
+            if len(self._gone) > _MOST_GONE:
+                del self._gone[next(iter(self._gone))]
             for dependent in self._dependents.pop(uid, set()):
                 self._queue.add(("", dependent))
             return
@@ -136,6 +147,8 @@ class GarbageCollector:
             return found.item["metadata"].get("namespace", "") in ("", namespace)
         group = owner["apiVersion"].rpartition("/")[0]
         kinds = [each for each in self._resources() if (each.group, each.kind) == (group, owner["kind"])]
+        if owner["uid"] in self._gone:
+            return False  # it went before its kind did
         if not kinds:
             return True  # a kind that is not served cannot be judged
         try:

@@ -1,32 +1,20 @@
-"""Assigns pods to the ready node whose labels match. Source: kube-scheduler, of which this is the smallest part."""
+"""Assigns pods to the first node that can take them. Source: kube-scheduler, of which this is the smallest part."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from iambridge.errors import NotFound
 from iambridge.sandbox.cluster.client import SystemClient
+from iambridge.sandbox.cluster.controllers import node_fit, pod_spread
+from iambridge.sandbox.cluster.controllers.pods import ended
 from iambridge.sandbox.cluster.controllers.work_queue import Key, WorkQueue
 from iambridge.sandbox.cluster.events import EventRecorder
 from iambridge.sandbox.cluster.reflector import Reflector
 from iambridge.sandbox.cluster.timestamps import timestamp
 
 _SCHEDULER = "default-scheduler"
-
-
-def unschedulable(pod: Mapping[str, Any], node: Mapping[str, Any]) -> str:
-    """Why `node` cannot take `pod`, in the scheduler's words; empty when it can."""
-    spec, labels = pod["spec"], node["metadata"].get("labels") or {}
-    if (node.get("spec") or {}).get("unschedulable"):
-        return "node(s) were unschedulable"
-    if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
-        return "node(s) didn't match Pod's node affinity/selector"
-    if ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get("requiredDuringSchedulingIgnoredDuringExecution"):
-        return "node(s) were not tried: required node affinity is not supported by the embedded scheduler"
-    for taint in (node.get("spec") or {}).get("taints") or ():
-        if taint["effect"] in ("NoSchedule", "NoExecute") and not _tolerated(taint, spec.get("tolerations") or ()):
-            return f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"
-    return ""
 
 
 class Scheduler:
@@ -37,16 +25,28 @@ class Scheduler:
         self._queue = WorkQueue("scheduler", self._schedule)
         self._pods = Reflector(client, "pods", self._on_pod)
         self._nodes = Reflector(client, "nodes", self._on_node)
+        # where pods were put, by uid, until the watch tells of it
+        self._assumed: dict[str, str] = {}
 
     async def run(self) -> None:
         await asyncio.gather(self._nodes.run(), self._pods.run(), self._queue.run())
 
     def _on_pod(self, event: str, pod: dict[str, Any]) -> None:
-        if event != "DELETED" and _waits(pod):
-            self._queue.add((pod["metadata"]["namespace"], pod["metadata"]["name"]))
+        meta = pod["metadata"]
+        gone = event == "DELETED"
+        if gone or pod["spec"].get("nodeName"):
+            self._assumed.pop(meta["uid"], None)
+        if not gone and _waits(pod):
+            self._queue.add((meta["namespace"], meta["name"]))
+        elif gone or ended(pod) or event == "ADDED":
+            self._wake()
 
     def _on_node(self, event: str, node: dict[str, Any]) -> None:
         del event, node
+        self._wake()
+
+    def _wake(self) -> None:
+        """There may be room, or company, for those that wait."""
         for key, pod in self._pods.objects.items():
             if _waits(pod):
                 self._queue.add(key)
@@ -55,16 +55,24 @@ class Scheduler:
         pod = self._pods.objects.get(key)
         if pod is None or not _waits(pod):
             return None
-        reasons: list[str] = []
-        for node in self._nodes.objects.values():
-            why = unschedulable(pod, node)
+        reasons: Counter[str] = Counter()
+        nodes = list(self._nodes.objects.values())
+        placed = [
+            (each, name)
+            for each in self._pods.objects.values()
+            if (name := each["spec"].get("nodeName") or self._assumed.get(each["metadata"]["uid"], ""))
+        ]
+        for node in nodes:
+            name = node["metadata"]["name"]
+            there = [each for each, where in placed if where == name and not ended(each)]
+            why = node_fit.misfit(pod, node, there) or pod_spread.misfit(pod, node, nodes, placed)
             if not why:
-                await self._bind(pod, node["metadata"]["name"])
+                await self._bind(pod, name)
                 return None
-            reasons.append(f"1 {why}")
+            reasons[why] += 1
         fit = (
             f"0/{len(self._nodes.objects)} nodes are available: "
-            + ", ".join(reasons or ["no node is registered"])
+            + ", ".join(sorted(f"{count} {why}" for why, count in reasons.items()) or ["no node is registered"])
             + "."
         )
         await self._refuse(pod, fit)
@@ -82,6 +90,8 @@ class Scheduler:
             await self._client.create("pods", metadata["namespace"], binding, subresource="binding")
         except NotFound:
             return
+        self._assumed[metadata["uid"]] = node
+        self._wake()
         place = f"{metadata['namespace']}/{metadata['name']}"
         await self._events.normal(pod, "Scheduled", f"Successfully assigned {place} to {node}")
 
@@ -100,7 +110,7 @@ class Scheduler:
         await self._events.warning(pod, "FailedScheduling", message)
         change = {"metadata": {"uid": metadata["uid"]}, "status": {"phase": "Pending", "conditions": [condition]}}
         await self._client.patch(
-            "pods", metadata["namespace"], metadata["name"], change, kind="merge", subresource="status"
+            "pods", metadata["namespace"], metadata["name"], change, kind="strategic", subresource="status"
         )
 
 
@@ -111,13 +121,4 @@ def _waits(pod: Mapping[str, Any]) -> bool:
         and not pod["metadata"].get("deletionTimestamp")
         and not spec.get("schedulingGates")
         and (spec.get("schedulerName") or _SCHEDULER) == _SCHEDULER
-    )
-
-
-def _tolerated(taint: Mapping[str, Any], tolerations: Any) -> bool:
-    return any(
-        (not each.get("key") or each["key"] == taint["key"])
-        and (each.get("operator") == "Exists" or each.get("value", "") == taint.get("value", ""))
-        and each.get("effect") in (None, "", taint["effect"])
-        for each in tolerations
     )

@@ -10,7 +10,10 @@ from iambridge.sandbox.cluster.kubelet.environment import Object, expand
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """What stands for images whose name matches `pattern` (`*` and `?`): an entrypoint and variables of its own."""
+    """What stands for images whose name matches `pattern`: an entrypoint and variables of its own.
+
+    `pattern` (with `*` and `?`) is held against the image as it is written, and against it without tag and digest.
+    """
 
     pattern: str
     argv: tuple[str, ...]
@@ -19,7 +22,11 @@ class ImageEntry:
 
 def image_entry(image: str, entries: Sequence[ImageEntry]) -> ImageEntry | None:
     """The first entry that matches."""
-    return next((entry for entry in entries if fnmatchcase(image, entry.pattern)), None)
+    name = image.partition("@")[0]
+    path, slash, last = name.rpartition("/")
+    untagged = f"{path}{slash}{last.partition(':')[0]}"
+    spellings = (image, name, untagged)
+    return next((one for one in entries if any(fnmatchcase(each, one.pattern) for each in spellings)), None)
 
 
 def argv(container: Object, entry: ImageEntry | None, environment: Mapping[str, str]) -> list[str]:
@@ -37,6 +44,6 @@ def argv(container: Object, entry: ImageEntry | None, environment: Mapping[str, 
     image = container.get("image") or ""
     raise CreateContainerConfigError(
         f"embedded node has no container runtime: image {image} is not pulled;"
-        " give the container a command or map the image in the node's image map",
-        fix="set the container's command",
+        " give the container a command, or map the image with iambridge up --image-map FILE",
+        fix="set the container's command, or map the image to one",
     )

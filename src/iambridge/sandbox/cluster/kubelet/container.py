@@ -201,8 +201,12 @@ class Container:
         cwd = spec.get("workingDir") or base["HOME"]
         launch = Launch(command, values, cwd, self._directory / "staging", rights=own_rights)
         given = [*this_python(), *(Given(path) for path in host.configuration.readable)]
-        given += [Given(Path(place), writable=True) for place in places.values()]
-        return prepared(host.mode, launch, mounts, given)
+        given += [Given(Path(place), writable=not own_rights.read_only) for place in places.values()]
+        launch = prepared(host.mode, launch, mounts, given)
+        if own_rights.read_only and not launch.rights.read_only:
+            message = "readOnlyRootFilesystem: not enforced: this machine has no mount namespaces of our own"
+            await host.events.warning(self._pod, "NotEnforced", message, field=self._field)
+        return launch
 
     def _directories(self, user: ProcessUser | None) -> dict[str, str]:
         for name in ("home", "tmp", "staging"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.events import EventRecorder
 from iambridge.sandbox.cluster.kubelet.command import ImageEntry
+from iambridge.sandbox.cluster.kubelet.memory_volumes import MemoryVolumes
 from iambridge.sandbox.cluster.kubelet.mount_mode import MountMode
 from iambridge.sandbox.cluster.kubelet.process import Warden
 
@@ -71,3 +72,4 @@ class Host:
     now: Callable[[], float]
     random: Callable[[], float]
     pod_network: IPv4Network | None = None
+    memory: MemoryVolumes = field(default_factory=lambda: MemoryVolumes(None))

@@ -15,6 +15,7 @@ from iambridge.sandbox.cluster.events import EventRecorder
 from iambridge.sandbox.cluster.kubelet import logs, pod_addresses
 from iambridge.sandbox.cluster.kubelet.environment import Object
 from iambridge.sandbox.cluster.kubelet.host import Host, KubeletConfiguration
+from iambridge.sandbox.cluster.kubelet.memory_volumes import MemoryVolumes
 from iambridge.sandbox.cluster.kubelet.mount_mode import MountMode, probe
 from iambridge.sandbox.cluster.kubelet.node import heartbeat, register
 from iambridge.sandbox.cluster.kubelet.pod_addresses import PodAddresses
@@ -57,6 +58,7 @@ class Kubelet:
         self._background: list[asyncio.Task[None]] = []
         self._host: Host | None = None
         self._addresses = PodAddresses(None)
+        self._memory = MemoryVolumes(None)
         self._reflector = Reflector(client, "pods", self._on_pod)
 
     async def start(self) -> None:
@@ -74,8 +76,17 @@ class Kubelet:
         events = EventRecorder(self._client, "kubelet", self._now, host=name)
         jitter = random.SystemRandom().random
         self._addresses = pod_addresses.claim(str(directory.resolve()))
+        self._memory = MemoryVolumes.of(directory)
         self._host = Host(
-            self._configuration, self._client, events, mode, warden, self._now, jitter, self._addresses.network
+            self._configuration,
+            self._client,
+            events,
+            mode,
+            warden,
+            self._now,
+            jitter,
+            self._addresses.network,
+            self._memory,
         )
         node = await register(self._host)
         await events.normal(node, "Starting", "Starting kubelet; pods are host processes, this is not a sandbox")
@@ -101,6 +112,7 @@ class Kubelet:
         if self._host is not None:
             await self._host.warden.stop()
         self._addresses.close()
+        self._memory.close()
 
     async def logs(self, pod: Object, container: str, options: logs.LogOptions) -> AsyncIterator[bytes]:
         """A container's log, for the API server's `pods/log`.

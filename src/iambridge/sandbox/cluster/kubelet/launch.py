@@ -9,6 +9,7 @@ of iambridge. The specification comes as one JSON object on stdin:
     cwd         working directory, as the process sees it
     user        `[uid, gid, [supplementary group, ...]]` to become before exec; null to stay
     confined    whether to forbid that a set-user-ID program gains rights (no_new_privs)
+    read_only   whether all but the steps' writable binds, /proc and /dev/shm is to be read-only
     powerless   whether to drop all capabilities for good; only root has any to drop
     parent      process id of the kubelet; with it gone nothing is started
     status      file descriptor for a failure, `{"stage": ..., "error": ...}`; closed unused by a successful exec
@@ -22,6 +23,7 @@ import errno
 import json
 import os
 import signal
+import struct
 import sys
 
 _CLONE_NEWNS = 0x00020000
@@ -35,6 +37,10 @@ _MS_REC = 16384
 _MS_PRIVATE = 1 << 18
 _MS_RELATIME = 1 << 21
 _MNT_DETACH = 2
+_AT_FDCWD = -100
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR_RDONLY = 1
+_SYS_MOUNT_SETATTR = 442  # the same number on every architecture, since Linux 5.12
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
 _PR_SET_NO_NEW_PRIVS = 38
@@ -53,9 +59,12 @@ def main() -> None:
     os.umask(0o022)  # mount points are directories that everyone may enter
     stage = "mount"
     try:
-        if specification["steps"]:
+        steps = specification["steps"]
+        if steps or specification["read_only"]:
             _private_namespace()
-            _mount_all(specification["steps"], specification["staging"])
+            _mount_all(steps, specification["staging"])
+        if specification["read_only"]:
+            _protect([step[-1] for step in steps if step[0] == "bind" and step[2] == "rw"])
         stage = "user"
         if specification["powerless"]:
             _drop_capabilities()
@@ -178,6 +187,23 @@ def _enter(root: str) -> None:
     _call("syscall", _SYS_PIVOT_ROOT[os.uname().machine], b".", b".")
     _call("umount2", b".", _MNT_DETACH)
     os.chdir("/")
+
+
+def _protect(writable: list[str]) -> None:
+    """Make every mount read-only but for `writable`, and what a container runtime leaves writable too."""
+    _set_read_only("/", _AT_RECURSIVE, keep=True)
+    for path in ("/proc", "/dev/shm", *writable):  # noqa: S108 - the place of POSIX shared memory
+        try:
+            _set_read_only(path, 0, keep=False)
+        except OSError as error:
+            if path in writable or error.errno not in (errno.EINVAL, errno.ENOENT):  # not a mount, or not there
+                raise
+
+
+def _set_read_only(path: str, flags: int, *, keep: bool) -> None:
+    attributes = struct.pack("QQQQ", *((_MOUNT_ATTR_RDONLY, 0) if keep else (0, _MOUNT_ATTR_RDONLY)), 0, 0)
+    arguments = (_AT_FDCWD, os.fsencode(path), flags, attributes, ctypes.c_size_t(len(attributes)))
+    _call("syscall", _SYS_MOUNT_SETATTR, *arguments, named=path)
 
 
 def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:

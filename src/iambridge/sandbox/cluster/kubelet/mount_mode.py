@@ -40,7 +40,7 @@ async def probe(directory: Path) -> MountMode:
 def prepared(mode: MountMode, launch: Launch, mounts: list[Mount], given: Sequence[Given] = ()) -> Launch:
     """`launch` with `mounts` in place. With `REWRITE` it is unchanged: the caller rewrites.
 
-    `given` is what a process of another user must reach beside them.
+    `given` is what a process of another user must reach beside them. Only `NAMESPACE` makes the rest read-only.
 
     Raises:
         FailedMount: a mount point that cannot be made.
@@ -55,10 +55,11 @@ def prepared(mode: MountMode, launch: Launch, mounts: list[Mount], given: Sequen
                 fix="start iambridge as the user that the pod names, or leave runAsUser and runAsNonRoot out",
             )
         return replace(launch, steps=plan(mounts, before=reach(given, user)))
-    if mode is MountMode.REWRITE or not mounts:
-        return launch
     if mode is MountMode.NAMESPACE:
         return replace(launch, steps=plan(mounts))
+    launch = replace(launch, rights=replace(launch.rights, read_only=False))
+    if mode is MountMode.REWRITE or not mounts:
+        return launch
     flags = bubblewrap_arguments(plan(mounts, whole_root=True))
     argv = [BUBBLEWRAP, *flags, "--chdir", launch.cwd, "--", *launch.argv]
     return replace(launch, argv=argv, cwd="/", wrapped=True)

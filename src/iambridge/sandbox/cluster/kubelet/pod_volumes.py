@@ -14,7 +14,9 @@ from iambridge.errors import FailedMount, KubernetesError, NotFound
 from iambridge.sandbox.cluster.kubelet import volumes
 from iambridge.sandbox.cluster.kubelet.environment import Object, Sources
 from iambridge.sandbox.cluster.kubelet.host import Host
+from iambridge.sandbox.cluster.kubelet.host_path import host_path
 from iambridge.sandbox.cluster.kubelet.mounts import Mount
+from iambridge.sandbox.cluster.kubelet.node import allocatable
 from iambridge.sandbox.cluster.kubelet.process_user import volume_owner
 
 _log = logging.getLogger(__name__)
@@ -55,11 +57,11 @@ class PodVolumes:
         tokens = {key: held.token for key, held in self._tokens.items()}
         group = volume_owner(self._pod)[1] if os.getuid() == 0 else None
         for volume in self._pod["spec"].get("volumes") or ():
-            directory = self._directory / volume["name"]
+            directory = self._place(volume)
             content = volumes.files(self._pod, volume, sources, tokens)
-            if content is None:
+            if "emptyDir" in volume:
                 _make(directory, group)
-            else:
+            elif content is not None:
                 volumes.write(directory, volumes.owned(content, group), dated=self._dated)
 
     async def keep_current(self) -> None:
@@ -82,7 +84,7 @@ class PodVolumes:
                     into[name] = await self._host.client.get(resource, namespace, name)
                 except NotFound:
                     continue
-        return Sources(*found)
+        return Sources(*found, allocatable())
 
     def mounts(self, container: Object) -> list[Mount]:
         """Where the container wants which volume.
@@ -103,13 +105,32 @@ class PodVolumes:
                     f"volumeMount {mount['name']!r} of container {container['name']!r}: {why}",
                     fix="correct the container's volumeMounts",
                 )
-            source = self._directory / mount["name"]
+            source = self._place(known[mount["name"]])
             if mount.get("subPath"):
                 source = volumes.subpath(source, mount["subPath"])
-            # everything but an emptyDir is read-only, whatever the mount says, as in Kubernetes since 1.9
-            read_only = bool(mount.get("readOnly")) or "emptyDir" not in known[mount["name"]]
+            # what the kubelet writes is read-only, whatever the mount says, as in Kubernetes since 1.9
+            read_only = bool(mount.get("readOnly")) or not {"emptyDir", "hostPath"} & set(known[mount["name"]])
             result.append(Mount(mount["name"], mount["mountPath"], source, read_only))
         return result
+
+    def _place(self, volume: Object) -> Path:
+        """The directory that holds a volume.
+
+        Raises:
+            FailedMount: a hostPath that is not as its type says, or an emptyDir of a medium that is not to be had.
+        """
+        if "hostPath" in volume:
+            return host_path(volume)
+        medium = (volume.get("emptyDir") or {}).get("medium")
+        if not medium:
+            return self._directory / str(volume["name"])
+        place = self._host.memory.place(self._pod["metadata"]["uid"], volume["name"]) if medium == "Memory" else None
+        if place is None:
+            raise FailedMount(
+                f"volume {volume['name']!r}: the embedded node does not support emptyDir medium {medium} here",
+                fix="leave medium out; the directory is then on disk",
+            )
+        return place
 
     async def _hold_token(self, projection: volumes.TokenProjection) -> None:
         held = self._tokens.get(projection.key)

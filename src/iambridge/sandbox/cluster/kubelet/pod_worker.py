@@ -125,7 +125,8 @@ class PodWorker:
             self._published = status
 
     def remove(self) -> None:
-        """Delete what the pod left on disk."""
+        """Delete what the pod left on disk and in memory."""
+        self._host.memory.remove(self.pod["metadata"]["uid"])
         shutil.rmtree(self._directory, ignore_errors=True)
 
     async def _work(self) -> None:

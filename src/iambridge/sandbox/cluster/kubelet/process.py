@@ -125,6 +125,7 @@ async def start(launch: Launch, *, log: ContainerLog, record: Path) -> Container
         "staging": str(launch.staging),
         "steps": launch.steps,
         "user": [user.uid, user.gid, user.groups] if user else None,
+        "read_only": rights.read_only,
         "confined": rights.confined,
         "powerless": rights.powerless,
         "parent": os.getpid(),

@@ -25,7 +25,7 @@ class ProcessUser:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """`user` None is the kubelet's own.
+    """`user` None is the kubelet's own. `read_only` is the whole file system but for the pod's writable volumes.
 
     `confined`: no set-user-ID program gives the process more. `powerless`: no capability is left to it.
     """
@@ -33,6 +33,7 @@ class Rights:
     user: ProcessUser | None = None
     confined: bool = False
     powerless: bool = False
+    read_only: bool = False
 
 
 def security_context(pod: Object, container: Object) -> dict[str, Any]:
@@ -87,6 +88,7 @@ def rights(pod: Object, container: Object, kubelet_uid: int) -> Rights:
         process_user(pod, container, kubelet_uid),
         confined=security.get("allowPrivilegeEscalation") is False,
         powerless=drops_all and kubelet_uid == 0,
+        read_only=bool(security.get("readOnlyRootFilesystem")),
     )
 
 

@@ -15,8 +15,9 @@ from typing import Any
 from iambridge.errors import CreateContainerConfigError, FailedMount
 from iambridge.sandbox.cluster.kubelet.environment import Object, Sources, decoded, field_value
 from iambridge.sandbox.cluster.kubelet.process_user import volume_owner
+from iambridge.sandbox.cluster.kubelet.resource_fields import container_named, resource_value
 
-_SUPPORTED = ("configMap", "secret", "downwardAPI", "emptyDir", "projected")
+_SUPPORTED = ("configMap", "secret", "downwardAPI", "emptyDir", "projected", "hostPath")
 _DATA = "..data"
 _Found = tuple[str, Mapping[str, Object]]
 
@@ -59,12 +60,6 @@ def refuse_unsupported(pod: Object) -> None:
             raise FailedMount(
                 f"volume {volume['name']!r} has type {unknown[0]}, which the embedded node does not support",
                 fix=f"use {', '.join(_SUPPORTED)}",
-            )
-        medium = (volume.get("emptyDir") or {}).get("medium")
-        if medium:
-            raise FailedMount(
-                f"volume {volume['name']!r}: the embedded node does not support emptyDir medium {medium}",
-                fix="leave medium out; the directory is then on disk",
             )
         for source in (volume.get("projected") or {}).get("sources") or ():
             for kind in source:
@@ -114,7 +109,7 @@ def owned(content: Mapping[str, File], group: int | None) -> dict[str, File]:
 def files(
     pod: Object, volume: Object, sources: Sources, tokens: Mapping[tuple[str, int], str]
 ) -> dict[str, File] | None:
-    """The files of a volume by their path in it; None for an emptyDir, which has none of its own.
+    """The files of a volume by their path in it; None for emptyDir and hostPath, which are as they are.
 
     Raises:
         FailedMount: an object or key that the volume needs is not there.
@@ -126,7 +121,7 @@ def files(
         reference = {**volume["secret"], "name": volume["secret"]["secretName"]}
         return _keys(pod, name, reference, ("Secret", sources.secrets), _mode(volume["secret"]))
     if "downwardAPI" in volume:
-        return _downward(pod, name, volume["downwardAPI"], _mode(volume["downwardAPI"]))
+        return _downward(pod, name, volume["downwardAPI"], _mode(volume["downwardAPI"]), sources)
     if "projected" not in volume:
         return None
     result: dict[str, File] = {}
@@ -137,7 +132,7 @@ def files(
         if "secret" in source:
             result |= _keys(pod, name, source["secret"], ("Secret", sources.secrets), mode)
         if "downwardAPI" in source:
-            result |= _downward(pod, name, source["downwardAPI"], mode)
+            result |= _downward(pod, name, source["downwardAPI"], mode, sources)
         token = source.get("serviceAccountToken")
         if token is not None:
             key = (token.get("audience") or "", int(token.get("expirationSeconds") or 3600))
@@ -237,15 +232,16 @@ def _keys(pod: Object, volume: str, reference: Object, found: _Found, mode: int)
     return result
 
 
-def _downward(pod: Object, volume: str, source: Object, mode: int) -> dict[str, File]:
+def _downward(pod: Object, volume: str, source: Object, mode: int, sources: Sources) -> dict[str, File]:
     result = {}
     for item in source.get("items") or ():
-        if "fieldRef" not in item:
-            raise _not_mounted(
-                volume, f"item {item['path']} has no fieldRef, which is all that is supported", "use fieldRef"
-            )
         try:
-            value = field_value(pod, item["fieldRef"].get("fieldPath", ""))
+            if "resourceFieldRef" in item:
+                selector = item["resourceFieldRef"]
+                container = container_named(pod, selector.get("containerName", ""))
+                value = resource_value(container, selector, sources.allocatable)
+            else:
+                value = field_value(pod, (item.get("fieldRef") or {}).get("fieldPath", ""))
         except CreateContainerConfigError as error:
             raise _not_mounted(volume, error.message, error.fix) from error
         own = item.get("mode")

@@ -1,7 +1,7 @@
 """Server-side apply and the tracking of who manages which field.
 
 Source: sigs.k8s.io/structured-merge-diff merge/update.go and apimachinery pkg/util/managedfields/internal, one function
-for each of its managers. Every kind here is served in one version, so nothing is converted between versions.
+for each of its managers. Versions of a custom kind differ in nothing but their name, so nothing is converted.
 """
 
 import copy
@@ -162,8 +162,12 @@ def _user_managed(entries: list[Any] | None) -> _Managed:
 
 
 def _zero(kind: Type) -> dict[str, Any]:
-    empty: dict[str, Any] = zero(kind)
+    empty: dict[str, Any] = {"metadata": {}} if kind.custom else zero(kind)
     return empty
+
+
+def _conformed(obj: dict[str, Any], kind: Type) -> dict[str, Any]:
+    return obj if kind.custom else conform(obj, kind).object
 
 
 def _update(  # noqa: PLR0917  # one row of facts for each manager of the original
@@ -227,7 +231,7 @@ def apply(
     """
     if (applied.get("metadata") or {}).get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
-    _refuse_untyped(applied, type)
+    refuse_untyped(applied, type)
     old, entries = _split(live)
     before = old if live is not None else _zero(type)
     api_version = str(applied.get("apiVersion", ""))
@@ -251,12 +255,14 @@ def apply(
     return _join(merged, _capped(managed))
 
 
-def _refuse_untyped(applied: Mapping[str, Any], kind: Type) -> None:
+def refuse_untyped(applied: Mapping[str, Any], kind: Type) -> None:
+    """Raises BadRequest for an object with a field or a value that the type does not declare."""
     faults = typed_value.check(applied, kind)
     if faults:
-        meta = applied.get("metadata") or {}
-        name = f"{meta.get('namespace', '')}/{meta.get('name', '')}"
-        subject = f"({name}; {applied.get('apiVersion')}, Kind={applied.get('kind')})"
+        meta = applied.get("metadata")
+        meta = meta if isinstance(meta, Mapping) else {}
+        name, version = f"{meta.get('namespace', '')}/{meta.get('name', '')}", str(applied.get("apiVersion"))
+        subject = f"({name}; {version if '/' in version else f'/{version}'}, Kind={applied.get('kind')})"
         why = faults[0] if len(faults) == 1 else "errors:\n" + "\n".join(f"  {fault}" for fault in faults)
         raise BadRequest(f"failed to create typed patch object {subject}: {why}")
 
@@ -289,7 +295,7 @@ class _Applying:
         result = _without_nulls(merged, self.live)
         mine = replace(mine, fields=fields - _NEVER_OWNED)
         # what conforming would drop again is no change, and moves no timestamp
-        if last is None or conform(result, self.kind).object != conform(self.live, self.kind).object:
+        if last is None or _conformed(result, self.kind) != _conformed(self.live, self.kind):
             mine = replace(mine, time=self.now)
         after[self.owner] = mine
         return result, {owner: entry for owner, entry in after.items() if entry.fields}

@@ -15,7 +15,7 @@ from typing import Any
 
 from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster.objects import quantity
-from iambridge.sandbox.cluster.objects.types import Field, Type
+from iambridge.sandbox.cluster.objects.types import Field, Type, type_of
 
 _BOUNDS = {"int32": 2**31, "int64": 2**63, "int": 2**63, "uint8": 2**8}
 _PYTHON_TYPES: dict[str, Any] = {
@@ -28,7 +28,7 @@ _PYTHON_TYPES: dict[str, Any] = {
 _LAYOUT = "2006-01-02T15:04:05Z07:00"
 _MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 _RFC3339 = re.compile(r"^\d{4}-\d\d-\d\d[T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
-_NULL = {"list", "map", "bytes", "Time", "MicroTime", "RawExtension", "JSON", "Items", "FieldsV1"}
+_NULL = {"list", "map", "bytes", "Time", "MicroTime", "RawExtension", "JSON", "SchemaOr", "Items", "FieldsV1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,24 @@ def conform(obj: Mapping[str, Any], type: Type) -> Conformed:  # noqa: A002  # t
     return Conformed(value, tuple(walk.unknown))
 
 
+def conformed_metadata(
+    metadata: Any, path: str, api_version: object = "", kind: object = ""
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """ObjectMeta on its own, as custom resources hold it at `path`; and the paths of its unknown fields.
+
+    Raises:
+        BadRequest: a value has the wrong JSON type.
+    """
+    walk = _Walk()
+    try:
+        found = walk.struct(metadata, type_of("v1", "ConfigMap").fields["metadata"].type, path)
+    except _WrongType as error:
+        raise _unhandled(api_version, kind, str(error)) from None
+    if found.get("creationTimestamp", "") is None:
+        del found["creationTimestamp"]
+    return found, tuple(fault.removeprefix('unknown field "').removesuffix('"') for fault in walk.unknown)
+
+
 def strict_error(api_version: str, kind: str, faults: Sequence[str]) -> BadRequest:
     """fieldValidation=Strict's refusal of unknown and duplicate fields."""
     return _unhandled(api_version, kind, f"strict decoding error: {', '.join(faults)}")
@@ -60,7 +78,7 @@ def strict_error(api_version: str, kind: str, faults: Sequence[str]) -> BadReque
 
 def _unhandled(api_version: object, kind: object, why: str) -> BadRequest:
     version = str(api_version or "").rpartition("/")[2]
-    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
+    return BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}', why=why)
 
 
 class _WrongType(ValueError):  # caught in this module, never an answer
@@ -85,34 +103,38 @@ class _Walk:
         self._struct = ""
         self._names: list[str] = []
 
-    def _wrong(self, value: Any, kind: Type) -> _WrongType:
+    def _wrong(self, value: Any, kind: Type, shown: str = "") -> _WrongType:
         if not self._names:
-            return _WrongType(f"json: cannot unmarshal {_json_name(value)} into Go value of type {kind.go}")
+            return _WrongType(f"json: cannot unmarshal {_json_name(value)}{shown} into Go value of type {kind.go}")
         where = f"{self._struct}.{'.'.join(self._names)}"
-        return _WrongType(f"json: cannot unmarshal {_json_name(value)} into Go struct field {where} of type {kind.go}")
+        found = f"{_json_name(value)}{shown}"
+        return _WrongType(f"json: cannot unmarshal {found} into Go struct field {where} of type {kind.go}")
 
     def struct(self, value: Any, kind: Type, path: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise self._wrong(value, kind)
-        fields = kind.fields
-        for name in value:
-            if name not in fields:
+        fields, found = kind.fields, dict[str, Any]()
+        for name, inner in value.items():
+            field = fields.get(name)
+            if field is None:
                 self.unknown.append(f'unknown field "{_join(path, name)}"')
+            elif inner is not None:
+                before, self._struct = self._struct, kind.struct_name
+                self._names.append(name)
+                found[name] = self.value(inner, field.type, _join(path, name))
+                self._names.pop()
+                self._struct = before
         out: dict[str, Any] = {}
         for name, field in fields.items():
-            before, self._struct = self._struct, kind.struct_name
-            self._names.append(name)
-            inner = value.get(name)
-            found = None if inner is None else self.value(inner, field.type, _join(path, name))
-            self._names.pop()
-            self._struct = before
-            _keep(out, field, found)
+            _keep(out, field, found.get(name))
         return out
 
     def value(self, value: Any, kind: Type, path: str) -> Any:
         form = kind.form
         if form == "struct":
             return self.struct(value, kind, path)
+        if form == "SchemaOr":
+            return self._schema_or(value, kind, path)
         if form in {"list", "Items"}:
             if not isinstance(value, list):
                 raise self._wrong(value, kind)
@@ -122,6 +144,15 @@ class _Walk:
                 raise self._wrong(value, kind)
             return {key: self._element(one, kind.item, _join(path, key)) for key, one in value.items()}
         return self._leaf(value, kind)
+
+    def _schema_or(self, value: Any, kind: Type, path: str) -> Any:
+        """A schema, or what may stand in its place. Go's decoder for it is not strict: unknown fields go untold."""
+        if not isinstance(value, Mapping):
+            return value
+        told = list(self.unknown)
+        found = self.struct(value, kind.item, path)
+        self.unknown = told
+        return found
 
     def _element(self, value: Any, kind: Type, path: str) -> Any:
         return zero(kind) if value is None else self.value(value, kind, path)
@@ -145,6 +176,8 @@ class _Walk:
     def _integer(self, value: Any, kind: Type) -> int:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(value, kind)
+        if isinstance(value, int) and not -_BOUNDS[kind.form] <= value < _BOUNDS[kind.form]:
+            raise self._wrong(value, kind, f" {value}")
         if value != int(value) or not -_BOUNDS[kind.form] <= value < _BOUNDS[kind.form]:
             raise self._wrong(float(value) if isinstance(value, float) else value, kind)
         return int(value)

@@ -32,12 +32,21 @@ def _shown(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def quoted(text: str) -> str:
+    return _shown(text)
+
+
 def required(field: str, detail: str = "") -> FieldError:
     return FieldError("FieldValueRequired", f"Required value: {detail}" if detail else "Required value", field)
 
 
 def bad_value(field: str, value: Any, detail: str) -> FieldError:
     return FieldError("FieldValueInvalid", f"Invalid value: {_shown(value)}: {detail}", field)
+
+
+def non_negative(value: int | None, field: str) -> list[FieldError]:
+    """A number that is given is not below 0."""
+    return [bad_value(field, value, "must be greater than or equal to 0")] if (value or 0) < 0 else []
 
 
 def forbidden(field: str, detail: str) -> FieldError:
@@ -53,7 +62,7 @@ def not_found(field: str, value: Any) -> FieldError:
 
 
 def not_supported(field: str, value: Any, supported: Sequence[str]) -> FieldError:
-    names = ", ".join(f'"{name}"' for name in sorted(supported))
+    names = ", ".join(f'"{name}"' for name in supported)
     return FieldError("FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {names}", field)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from iambridge.sandbox.cluster.objects.types import Type
+from iambridge.sandbox.cluster.objects.types import DEDUCED, Type
 
 Path = tuple[str, ...]
 FieldSet = frozenset[Path]
@@ -115,5 +115,9 @@ def child(kind: Type | None, element: str) -> Type | None:
         return None
     if kind.form == "struct" and element.startswith("f:"):
         field = kind.fields.get(element[2:])
-        return field.type if field is not None else None
+        if field is not None:
+            return field.type
+        return DEDUCED if kind.open else None
+    if kind.form == "Deduced":
+        return kind
     return kind.item if kind.form in {"map", "list", "Items"} else None

@@ -14,15 +14,13 @@ _MAX_OPERATIONS = 10_000
 _WORDS = "the server rejected our request due to an error in our request"
 
 
-def apply(document: dict[str, Any], patch: Any) -> dict[str, Any]:
+def apply(document: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, Any]:
     """`document` with the operations of `patch` applied in order; neither is changed.
 
     Raises:
-        BadRequest: `patch` is not a list of operations.
+        BadRequest: `patch` has too many operations.
         Invalid: an operation does not apply: a failed test, a missing path, an index out of range.
     """
-    if not isinstance(patch, list) or not all(isinstance(operation, dict) for operation in patch):
-        raise BadRequest("json: cannot unmarshal the patch into Go value of type jsonpatch.Patch")
     if len(patch) > _MAX_OPERATIONS:
         raise BadRequest(f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(patch)}")
     try:
@@ -35,7 +33,7 @@ def apply(document: dict[str, Any], patch: Any) -> dict[str, Any]:
         IndexError,
         ValueError,
     ) as error:
-        raise Invalid(_WORDS, cause=f"the JSON patch does not apply: {error}") from None
+        raise Invalid(_WORDS, cause=f"the JSON patch does not apply: {error}", details={}) from None
     if not isinstance(patched, dict):
         raise BadRequest("invalid JSON document")
     return patched

@@ -4,6 +4,7 @@ import re
 
 _DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
+_DNS_1035_LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = rf"({_QUALIFIED})?"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
@@ -15,6 +16,11 @@ _SUBDOMAIN_WORDS = (
 _LABEL_WORDS = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
     f"an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_DNS_LABEL}')"
+)
+_1035_WORDS = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+    f"'{_DNS_1035_LABEL}')"
 )
 _QUALIFIED_WORDS = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
@@ -31,18 +37,27 @@ _KEY_WORDS = (
 )
 
 
-def _too_long(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def _too_long(limit: int, unit: str = "bytes") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
-def dns_subdomain(name: str) -> list[str]:
-    faults = [_too_long(253)] if len(name) > 253 else []
+def dns_subdomain(name: str, unit: str = "characters") -> list[str]:
+    """`unit` is what the words count, which differs between a name and a label key's prefix."""
+    faults = [_too_long(253, unit)] if len(name) > 253 else []
     return faults + ([] if re.fullmatch(_DNS_SUBDOMAIN, name) else [_SUBDOMAIN_WORDS])
 
 
 def dns_label(name: str) -> list[str]:
-    faults = [_too_long(63)] if len(name) > 63 else []
-    return faults + ([] if re.fullmatch(_DNS_LABEL, name) else [_LABEL_WORDS])
+    faults = [_too_long(63, "characters")] if len(name) > 63 else []
+    if re.fullmatch(_DNS_LABEL, name):
+        return faults
+    return [*faults, "must not contain dots" if re.fullmatch(_DNS_SUBDOMAIN, name) else _LABEL_WORDS]
+
+
+def dns_1035_label(name: str) -> list[str]:
+    """A Service's name, which becomes a host name."""
+    faults = [_too_long(63, "characters")] if len(name) > 63 else []
+    return faults + ([] if re.fullmatch(_DNS_1035_LABEL, name) else [_1035_WORDS])
 
 
 def path_segment(name: str) -> list[str]:
@@ -62,7 +77,7 @@ def qualified(name: str) -> list[str]:
         if "/" in prefix:
             optional = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             return [f"a qualified name {_QUALIFIED_WORDS} {optional}"]
-        faults += [f"prefix part {fault}" for fault in dns_subdomain(prefix)]
+        faults += [f"prefix part {fault}" for fault in dns_subdomain(prefix, "bytes")]
     if not part:
         faults.append("name part must be non-empty")
     elif len(part) > 63:
@@ -83,6 +98,17 @@ def config_key(key: str) -> list[str]:
     if key in {".", ".."} or key.startswith(".."):
         return [f"must not be '{key}'" if key in {".", ".."} else "must not start with '..'"]
     return [] if re.fullmatch(_CONFIG_KEY, key) else [_KEY_WORDS]
+
+
+def port_name(name: str) -> list[str]:
+    """A container port's name."""
+    if len(name) > 15:
+        return ["must be no more than 15 characters"]
+    if not re.fullmatch(r"[-a-z0-9]*", name):
+        return ["must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"]
+    faults = [] if re.search(r"[a-z]", name) else ["must contain at least one letter (a-z)"]
+    faults += ["must not contain consecutive hyphens"] if "--" in name else []
+    return faults + (["must not begin or end with a hyphen"] if name[0] == "-" or name[-1] == "-" else [])
 
 
 def environment_name(name: str) -> list[str]:

@@ -7,6 +7,8 @@ from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 
 _ANNOTATIONS_LIMIT = 256 * 1024
+_NO_OWNERS = {("v1", "Event")}
+_STANDARD_FINALIZERS = {"kubernetes", "orphan", "foregroundDeletion"}
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -33,7 +35,11 @@ def validate(obj: Mapping[str, Any], *, namespaced: bool, name: Callable[[str], 
     elif meta.get("namespace"):
         errors.append(field_error.forbidden("metadata.namespace", "not allowed on this type"))
     return (
-        errors + labels(meta.get("labels"), "metadata.labels") + _annotations(meta) + _owners(meta) + _finalizers(meta)
+        errors
+        + labels(meta.get("labels"), "metadata.labels")
+        + annotations(meta.get("annotations"))
+        + _owners(meta)
+        + _finalizers(meta)
     )
 
 
@@ -45,9 +51,8 @@ def labels(found: Mapping[str, str] | None, field: str) -> list[FieldError]:
     return errors
 
 
-def _annotations(meta: Mapping[str, Any]) -> list[FieldError]:
-    found = meta.get("annotations") or {}
-    field = "metadata.annotations"
+def annotations(found: Mapping[str, str] | None, field: str = "metadata.annotations") -> list[FieldError]:
+    found = found or {}
     errors = [field_error.bad_value(field, key, fault) for key in found for fault in names.qualified(key.lower())]
     if sum(len(key) + len(value) for key, value in found.items()) > _ANNOTATIONS_LIMIT:
         errors.append(field_error.too_long(field, _ANNOTATIONS_LIMIT))
@@ -57,25 +62,35 @@ def _annotations(meta: Mapping[str, Any]) -> list[FieldError]:
 def _owners(meta: Mapping[str, Any]) -> list[FieldError]:
     errors = []
     controllers = []
-    for index, owner in enumerate(meta.get("ownerReferences") or ()):
+    owners = meta.get("ownerReferences") or []
+    for index, owner in enumerate(owners):
         field = f"metadata.ownerReferences[{index}]"
-        for key, words in (("apiVersion", "version must not be empty"), ("kind", ""), ("name", ""), ("uid", "")):
-            if not owner.get(key):
-                errors.append(field_error.bad_value(f"{field}.{key}", "", words or f"{key} must not be empty"))
+        errors += [
+            field_error.required(f"{field}.{key}", "must not be empty")
+            for key in ("apiVersion", "kind", "name", "uid")
+            if not owner.get(key)
+        ]
+        if (owner.get("apiVersion"), owner.get("kind")) in _NO_OWNERS:
+            errors.append(field_error.bad_value(field, owner, "/v1, Kind=Event is disallowed from being an owner"))
         if owner.get("controller"):
-            controllers.append(owner)
+            controllers.append(f"{owner.get('kind', '')}/{owner.get('name', '')}")
     if len(controllers) > 1:
-        words = "Only one reference can have Controller set to true."
-        errors.append(field_error.bad_value("metadata.ownerReferences", controllers, words))
+        words = 'Only one reference can have Controller set to true. Found "true" in references for'
+        errors.append(field_error.bad_value("metadata.ownerReferences", owners, f"{words} {' and '.join(controllers)}"))
     return errors
 
 
 def _finalizers(meta: Mapping[str, Any]) -> list[FieldError]:
-    field = "metadata.finalizers"
-    return [
-        field_error.bad_value(field, one, fault)
-        for one in meta.get("finalizers") or ()
-        for fault in names.qualified(one)
+    field, given = "metadata.finalizers", meta.get("finalizers") or ()
+    errors = [field_error.bad_value(field, one, fault) for one in given for fault in names.qualified(one)]
+    if {"orphan", "foregroundDeletion"} <= set(given):
+        words = "finalizer orphan and foregroundDeletion cannot be both set"
+        errors.append(field_error.bad_value(field, list(given), words))
+    words = "name is neither a standard finalizer name nor is it fully qualified"
+    return errors + [
+        field_error.bad_value(f"{field}[{index}]", one, words)
+        for index, one in enumerate(given)
+        if "/" not in one and one not in _STANDARD_FINALIZERS
     ]
 
 
@@ -89,12 +104,14 @@ def validate_update(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
     if before.get("deletionTimestamp"):
         added = sorted(set(after.get("finalizers") or ()) - set(before.get("finalizers") or ()))
         if added:
-            words = f"no new finalizers can be added if the object is being deleted, found new finalizers {added}"
+            shown = ", ".join(map(field_error.quoted, added))
+            words = "no new finalizers can be added if the object is being deleted, found new finalizers"
+            words = f"{words} []string{{{shown}}}"
             errors.append(field_error.forbidden("metadata.finalizers", words))
     return (
         errors
         + labels(after.get("labels"), "metadata.labels")
-        + _annotations(after)
+        + annotations(after.get("annotations"))
         + _owners(after)
         + _finalizers(after)
     )

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from iambridge.sandbox.cluster.objects import field_error
+from iambridge.sandbox.cluster.objects import field_error, service_target
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 
 _TEMPLATES = {"Pod": ("spec",), "Job": ("spec", "template", "spec")}
 _TEMPLATES |= dict.fromkeys(("Deployment", "ReplicaSet", "DaemonSet", "StatefulSet"), ("spec", "template", "spec"))
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _REFUSED_VOLUMES = (
     "persistentVolumeClaim",
     "csi",
@@ -38,6 +39,8 @@ def _contexts(field: str, spec: Mapping[str, Any]) -> Iterator[tuple[str, Mappin
 
 def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldError]:
     """What would silently change the pod's meaning, as 422 causes. `kubelet_uid` is the kubelet's own user."""
+    if kind == "Service":
+        return service_target.refusals(obj)
     found = _pod_spec(kind, obj)
     if found is None:
         return []
@@ -59,6 +62,7 @@ def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldE
             for name in _REFUSED_VOLUMES
             if volume.get(name) is not None
         ]
+    errors += _unknown_placement(field, spec)
     if spec.get("ephemeralContainers"):
         errors.append(field_error.forbidden(f"{field}.ephemeralContainers", "this node has no ephemeral containers"))
     return errors
@@ -74,8 +78,27 @@ def _unknown_readiness(field: str, spec: Mapping[str, Any]) -> Iterator[FieldErr
                     yield field_error.forbidden(place, "this node has readiness probes by httpGet and tcpSocket only")
 
 
+def _unknown_placement(field: str, spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    """What the scheduler here does not model of a placement that is required."""
+    for kind in ("podAffinity", "podAntiAffinity"):
+        required = ((spec.get("affinity") or {}).get(kind) or {}).get(_REQUIRED) or ()
+        for index, term in enumerate(required):
+            if term.get("namespaceSelector"):
+                place = f"{field}.affinity.{kind}.{_REQUIRED}[{index}].namespaceSelector"
+                yield field_error.forbidden(place, "this scheduler knows only the empty one, which selects all")
+    for index, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
+        if constraint.get("whenUnsatisfiable") != "DoNotSchedule":
+            continue
+        for name, default in (("nodeAffinityPolicy", "Honor"), ("nodeTaintsPolicy", "Ignore")):
+            if constraint.get(name, default) != default:
+                place = f"{field}.topologySpreadConstraints[{index}].{name}"
+                yield field_error.forbidden(place, f"this scheduler knows only {default}")
+
+
 def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
     """Fields that are stored and not honoured, one warning for each."""
+    if kind == "Service":
+        return service_target.warnings(obj)
     found = _pod_spec(kind, obj)
     if found is None:
         return []
@@ -86,11 +109,17 @@ def warnings(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[str]:
             "hostPID",
             "hostIPC",
             "dnsConfig",
+            "hostAliases",
+            "hostname",
             "runtimeClassName",
-            "affinity",
-            "topologySpreadConstraints",
+            "subdomain",
         )
         if spec.get(name)
+    ]
+    out += [
+        f"{field}.volumes[{index}].emptyDir.sizeLimit: not enforced by this node"
+        for index, volume in enumerate(spec.get("volumes") or ())
+        if (volume.get("emptyDir") or {}).get("sizeLimit")
     ]
     for key in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(key) or ()):
@@ -116,6 +145,6 @@ def _not_enforced(context: Mapping[str, Any], kubelet_uid: int) -> Iterator[str]
         yield "capabilities.add"
     if capabilities.get("drop") and kubelet_uid == 0 and (capabilities["drop"] != ["ALL"] or capabilities.get("add")):
         yield "capabilities.drop"
-    for name in ("readOnlyRootFilesystem", "seccompProfile", "appArmorProfile", "seLinuxOptions", "procMount"):
+    for name in ("seccompProfile", "appArmorProfile", "seLinuxOptions", "procMount"):
         if context.get(name):
             yield name

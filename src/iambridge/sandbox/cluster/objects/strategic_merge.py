@@ -17,14 +17,12 @@ _ORDER = "$setElementOrder/"
 _DELETE_FROM = "$deleteFromPrimitiveList/"
 
 
-def apply(document: dict[str, Any], patch: Any, type: Type) -> dict[str, Any]:  # noqa: A002  # the field's own word
+def apply(document: dict[str, Any], patch: dict[str, Any], type: Type) -> dict[str, Any]:  # noqa: A002  # the field's own word
     """`document` with `patch` merged in by the rules of `type`; neither is changed.
 
     Raises:
         BadRequest: a directive that is unknown or misplaced, or a list item without its merge key.
     """
-    if not isinstance(patch, dict):
-        raise BadRequest("invalid JSON document")
     return _merge_map(copy.deepcopy(document), copy.deepcopy(patch), type)
 
 
@@ -65,7 +63,7 @@ def _directed(patch: dict[str, Any]) -> dict[str, Any]:
         return patch
     if directive == "delete":
         return {}
-    raise BadRequest(f"unknown patch type: {directive} in map: {_go(patch)}")
+    raise BadRequest(f"unknown patch type: {directive} in map: {go_text(patch)}")
 
 
 def _take(original: dict[str, Any], key: str, value: Any) -> None:
@@ -146,7 +144,7 @@ def _check_order(added: list[Any] | None, order: list[Any], merge_key: str) -> N
     positions = [wanted.index(one) if one in wanted else -1 for one in placed]
     if -1 in positions or positions != sorted(positions):
         raise BadRequest(
-            f"The order in patch list:\n{_go(added)}\n doesn't match $setElementOrder list:\n{_go(order)}\n"
+            f"The order in patch list:\n{go_text(added)}\n doesn't match $setElementOrder list:\n{go_text(order)}\n"
         )
 
 
@@ -193,9 +191,9 @@ def _special_elements(original: list[Any], patch: list[Any], key: str) -> tuple[
         elif directive not in {None, "delete"}:
             if directive == "merge":
                 raise BadRequest("merging lists cannot yet be specified in the patch")
-            raise BadRequest(f"unknown patch type: {directive} in map: {_go(one)}")
+            raise BadRequest(f"unknown patch type: {directive} in map: {go_text(one)}")
         elif key not in one:
-            raise BadRequest(f"map: {_go(one)} does not contain declared merge key: {key}")
+            raise BadRequest(f"map: {go_text(one)} does not contain declared merge key: {key}")
         elif directive == "delete":
             original = [old for old in original if old.get(key) != one[key]]
         else:
@@ -223,12 +221,12 @@ def _arrange(
     return woven + ours + theirs
 
 
-def _go(value: Any) -> str:
+def go_text(value: Any) -> str:
     """`value` as Go's %v prints it."""
     if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{_go(one)}" for key, one in sorted(value.items())) + "]"
+        return "map[" + " ".join(f"{key}:{go_text(one)}" for key, one in sorted(value.items())) + "]"
     if isinstance(value, list):
-        return "[" + " ".join(_go(one) for one in value) + "]"
+        return "[" + " ".join(go_text(one) for one in value) + "]"
     if isinstance(value, bool) or value is None:
         return {None: "<nil>", True: "true", False: "false"}[value]
     return str(value)

@@ -9,10 +9,16 @@ from typing import Any
 
 import msgspec
 
-from iambridge.sandbox.cluster.objects.field_set import FieldSet, Path, under
-from iambridge.sandbox.cluster.objects.types import ANY, Type
+from iambridge.sandbox.cluster.objects.conform import zero
+from iambridge.sandbox.cluster.objects.field_set import FieldSet, Path, show, under
+from iambridge.sandbox.cluster.objects.types import ANY, DEDUCED, Type
 
 _ABSENT: Any = object()
+_SCALARS: dict[str, tuple[str, Any]] = {
+    "string": ("string", str),
+    "bool": ("boolean", bool),
+    **dict.fromkeys(("int32", "int64", "int", "uint8"), ("numeric (int or float)", int | float)),
+}
 _KEY_DEFAULTS = {"protocol": "TCP"}
 
 
@@ -24,6 +30,8 @@ def _granular(kind: Type, value: Any) -> str:
     """How to walk a value: map, list, or empty for a leaf (scalars, atomic lists and maps, values of no type)."""
     if kind.topology == "atomic" and kind.form != "JSON":
         return ""
+    if kind.form == "Deduced":
+        return "map" if isinstance(value, Mapping) else ""
     if kind.form in {"struct", "map"} and isinstance(value, Mapping | None):
         return "map"
     return "list" if kind.form == "list" and isinstance(value, list | None) else ""
@@ -32,8 +40,10 @@ def _granular(kind: Type, value: Any) -> str:
 def _below(kind: Type, name: str) -> Type:
     if kind.form == "struct":
         found = kind.fields.get(name)
-        return found.type if found is not None else ANY
-    return kind.item
+        if found is not None:
+            return found.type
+        return DEDUCED if kind.open else ANY
+    return kind if kind.form == "Deduced" else kind.item
 
 
 def element(item: Any, kind: Type, where: str = "") -> str:
@@ -48,7 +58,7 @@ def element(item: Any, kind: Type, where: str = "") -> str:
         raise UntypedValue(f"{where}: element 0: associative list without keys may not contain non-map types")
     keys = {}
     for key in sorted(kind.keys):
-        value = item.get(key, _KEY_DEFAULTS.get(key))
+        value = item.get(key, _key_default(key, kind))
         if value is None:
             raise UntypedValue(
                 f'{where}: element 0: associative list with keys has an element that omits key field "{key}" '
@@ -56,6 +66,14 @@ def element(item: Any, kind: Type, where: str = "") -> str:
             )
         keys[key] = value
     return "k:" + msgspec.json.encode(keys).decode()
+
+
+def _key_default(key: str, kind: Type) -> Any:
+    """What a key is when an item leaves it out: a field that is always there has its zero value."""
+    field = kind.item.fields.get(key) if kind.item.form == "struct" else None
+    if key in _KEY_DEFAULTS or field is None or field.pointer or field.omit_empty:
+        return _KEY_DEFAULTS.get(key)
+    return zero(field.type)
 
 
 def _indexed(items: Any, kind: Type) -> dict[str, Any]:
@@ -72,9 +90,9 @@ def check(value: Any, kind: Type, where: str = "") -> list[str]:
             return [f"{where}: expected map, got &{{{value}}}"]
         faults = []
         for name, below in (value or {}).items():
-            if name not in kind.fields:
+            if name not in kind.fields and not kind.open:
                 faults.append(f"{where}.{name}: field not declared in schema")
-            else:
+            elif name in kind.fields:
                 faults += check(below, kind.fields[name].type, f"{where}.{name}")
         return faults
     if kind.form == "map":
@@ -83,7 +101,15 @@ def check(value: Any, kind: Type, where: str = "") -> list[str]:
         return [fault for name, one in (value or {}).items() for fault in check(one, kind.item, f"{where}.{name}")]
     if kind.form == "list":
         return _check_list(value, kind, where)
-    return []
+    return _check_scalar(value, kind, where)
+
+
+def _check_scalar(value: Any, kind: Type, where: str) -> list[str]:
+    words, accepted = _SCALARS.get(kind.form, ("", object))
+    if value is None or (isinstance(value, accepted) and (not isinstance(value, bool) or accepted in {bool, object})):
+        return []
+    shown = {True: "true", False: "false"}[value] if isinstance(value, bool) else value
+    return [f"{where}: expected {words}, got &value.valueUnstructured{{Value:{shown}}}"]
 
 
 def _check_list(value: Any, kind: Type, where: str) -> list[str]:
@@ -100,7 +126,7 @@ def _check_list(value: Any, kind: Type, where: str) -> list[str]:
                 faults.append(str(error))
                 continue
             if key in seen:
-                faults.append(f"{where}: duplicate entries for key {key[2:]}")
+                faults.append(f"{where}: duplicate entries for key {show((key,))}")
             seen.add(key)
         faults += check(one, kind.item, place)
     return faults

@@ -6,7 +6,7 @@ own OpenAPI schema by `objects.structural_schema`, as the same value.
 
 import gzip
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from types import MappingProxyType
@@ -40,8 +40,10 @@ class Type:
 
     `form` is struct, list, map, string, bool, int32, int64, float64, bytes, or a leaf with a form of its own: Time,
     MicroTime, Duration, Quantity, IntOrString, RawExtension, FieldsV1, JSON; Items is a list that protobuf wraps in a
-    message. `topology` is atomic or granular for structs and maps; atomic, set or map for lists
-    (x-kubernetes-list-type). `patch` and `merge_key` are strategic merge patch's.
+    message, SchemaOr a JSON schema or a boolean or list in its place, Deduced what a schema says nothing of: objects in
+    it merge field by field. `open` structs take fields that they do not declare. A `custom` kind's values are plain
+    JSON, which Go's types do not reshape. `topology` is atomic or granular for structs and maps; atomic, set or map for
+    lists (x-kubernetes-list-type). `patch` and `merge_key` are strategic merge patch's.
     """
 
     def __init__(
@@ -55,9 +57,13 @@ class Type:
         keys: tuple[str, ...] = (),
         patch: frozenset[str] = frozenset(),
         merge_key: str = "",
+        open: bool = False,  # noqa: A002  # as in "open content"
+        custom: bool = False,
         load: Callable[[], tuple[Field, ...]] = tuple,
     ) -> None:
         self.form = form
+        self.open = open
+        self.custom = custom
         self.name = name
         self.go = go or form
         self._item = item
@@ -95,6 +101,9 @@ class Type:
 
 
 ANY = Type("JSON")
+DEDUCED = Type("Deduced")
+_SCHEMA = "JSONSchemaProps"
+_SCHEMA_OR = frozenset({"items", "additionalItems", "additionalProperties"})
 
 
 @cache
@@ -133,8 +142,16 @@ def _struct(name: str, topology: str, _: tuple[str, ...]) -> Type:
         name=name,
         go=f"{package[1]}.{package[2]}",
         topology=topology or ("atomic" if record["atomic"] else "granular"),
-        load=lambda: tuple(_field(row) for row in record["fields"]),
+        load=lambda: tuple(_field(row) if not _nests(name, row) else _nested(name, row) for row in record["fields"]),
     )
+
+
+def _nests(name: str, row: list[Any]) -> bool:
+    return name.endswith(f".{_SCHEMA}") and row[0] in _SCHEMA_OR
+
+
+def _nested(name: str, row: list[Any]) -> Field:
+    return replace(_field(row), type=Type("SchemaOr", item=_struct(name, "", ()), topology="atomic"))
 
 
 def _field(row: list[Any]) -> Field:

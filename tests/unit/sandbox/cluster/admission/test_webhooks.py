@@ -14,6 +14,7 @@ from iambridge.adapters.serving import Listener, RunningServer, free_port
 from iambridge.core.rbac import User
 from iambridge.errors import BadRequest, Forbidden, InternalError, NotFound, WebhookRejected
 from iambridge.sandbox.cluster.admission import AdmissionAttributes, WebhookAdmission, namespace_lifecycle
+from iambridge.sandbox.cluster.admission.call import ServiceUnresolved
 from iambridge.wire.http import Request, Response
 
 POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n", "labels": {"a": "b"}}}
@@ -69,13 +70,18 @@ class Webhook:
         }
         return {"metadata": {"name": name}, "webhooks": [webhook]}
 
+    def resolve(self, *service: str | int) -> list[tuple[str, int]]:
+        """Nobody listens at the first address; the call goes on to the second."""
+        if service != ("kube-system", "hook", 443):
+            raise ServiceUnresolved(f'no endpoints available for service "{service[1]}"')
+        return [("127.0.0.1", free_port()), ("127.0.0.1", self.port)]
+
     @asynccontextmanager
     async def running(self, host: str = "hook.kube-system.svc") -> AsyncIterator[WebhookAdmission]:
         leaf = self.authority.leaf("hook", hosts=(host,))
         server = RunningServer(self.app, Listener("127.0.0.1", self.port, leaf.certificate, leaf.key))
         await server.start()
-        target = {("kube-system", "hook", 443): ("127.0.0.1", self.port)}
-        admission = WebhookAdmission(lambda *service: target.get(service), lambda: "uid-1")
+        admission = WebhookAdmission(self.resolve, lambda: "uid-1")
         try:
             yield admission
         finally:
@@ -188,7 +194,10 @@ def test_an_unresolved_service_and_a_dry_run_with_side_effects(tmp_path: Path) -
     hook = Webhook(tmp_path, lambda _: {"allowed": True})
 
     async def scene() -> None:
-        admission = WebhookAdmission(lambda *_: None, lambda: "u")
+        def nobody(namespace: str, name: str, port: int) -> list[tuple[str, int]]:
+            raise ServiceUnresolved(f'no endpoints available for service "{name}"')
+
+        admission = WebhookAdmission(nobody, lambda: "u")
         try:
             with pytest.raises(InternalError, match="no endpoints available for service"):
                 await admission.mutate(attributes(), [hook.configuration()], {}, same)
@@ -248,6 +257,32 @@ def test_selectors_rules_and_reinvocation(tmp_path: Path) -> None:
             assert len(hook.asked) == 3
 
     play(scene())
+
+
+def test_a_rule_for_another_version_gets_the_write(tmp_path: Path) -> None:
+    """matchPolicy Equivalent: a write by v1beta1 reaches a webhook for v1, in v1's name, and comes back in its own."""
+    hook = Webhook(tmp_path, lambda _: patch({"op": "add", "path": "/spec", "value": {}}))
+    widget = {"apiVersion": "x.y/v1beta1", "kind": "Widget", "metadata": {"name": "w"}}
+    write = AdmissionAttributes(
+        "CREATE", ("x.y", "v1beta1", "Widget"), ("x.y", "v1beta1", "widgets"), User("jane", ("g",)),
+        name="w", object=widget, versions=("v1", "v1beta1"),
+    )  # fmt: skip
+    rules = [{"operations": ["*"], "apiGroups": ["x.y"], "apiVersions": ["v1"], "resources": ["widgets"], "scope": "*"}]
+
+    async def scene() -> None:
+        async with hook.running() as admission:
+            outcome = await admission.mutate(write, [hook.configuration(rules=rules)], {}, same)
+            assert outcome.object == {**widget, "spec": {}}
+            await admission.mutate(write, [hook.configuration(rules=rules, matchPolicy="Exact")], {}, same)
+            await admission.validate(write, [hook.configuration(rules=rules, matchPolicy="Equivalent")], {})
+
+    play(scene())
+    assert len(hook.asked) == 2
+    for asked in hook.asked:
+        request = asked["request"]
+        assert (request["kind"]["version"], request["resource"]["version"]) == ("v1", "v1")
+        assert (request["requestKind"]["version"], request["requestResource"]["version"]) == ("v1beta1", "v1beta1")
+        assert request["object"]["apiVersion"] == "x.y/v1"
 
 
 def test_the_life_of_a_namespace() -> None:

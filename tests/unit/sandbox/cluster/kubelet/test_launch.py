@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from iambridge.sandbox.cluster.kubelet import launch
-from iambridge.sandbox.cluster.kubelet.mounts import Mount, Steps, plan
+from iambridge.sandbox.cluster.kubelet.mount_mode import BUBBLEWRAP
+from iambridge.sandbox.cluster.kubelet.mounts import Mount, Steps, bubblewrap_arguments, plan
 from iambridge.sandbox.cluster.kubelet.process_user import ProcessUser
 from iambridge.sandbox.cluster.kubelet.reach import Given, reach
 
@@ -65,6 +66,7 @@ class Launcher:
             "user": None,
             "confined": False,
             "powerless": False,
+            "read_only": False,
             **rights,
         }
         process = subprocess.Popen(
@@ -233,6 +235,7 @@ def test_process_dies_with_its_parent(launcher: Launcher) -> None:
         "user": None,
         "confined": False,
         "powerless": False,
+        "read_only": False,
     }
     program = (
         "import json, os, subprocess, sys\n"
@@ -254,6 +257,42 @@ def test_process_dies_with_its_parent(launcher: Launcher) -> None:
     while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < deadline, f"{child} outlived its parent"
         time.sleep(0.01)
+
+
+def test_bubblewrap_gives_the_same_view(launcher: Launcher) -> None:
+    """The steps as bubblewrap's flags: the token at its path, read-only, with the user kept and the host untouched."""
+    if not Path(BUBBLEWRAP).exists():
+        pytest.skip(f"no {BUBBLEWRAP}: install Debian's bubblewrap")
+    data = Mount("data", "/iambridge-unit-test/deep", launcher.place / "data")
+    flags = bubblewrap_arguments(plan([launcher.token(), data], whole_root=True))
+    script = (
+        f"cat {TOKEN_PATH}/token; echo; id -u; touch /iambridge-unit-test/deep/new; echo x 2>&1 > {TOKEN_PATH}/token"
+    )
+    ended = launcher.run([], BUBBLEWRAP, *flags, "--chdir", "/", "--", "/bin/sh", "-c", f"exec 2>&1; {script}")
+    token, user, refused = ended.output.splitlines()
+    assert (token, user) == ("the token", str(launcher.user))
+    assert "Read-only file system" in refused
+    assert (launcher.place / "data/new").exists()
+    assert not Path("/iambridge-unit-test").exists()
+
+
+def test_a_read_only_root_leaves_only_writable_volumes(launcher: Launcher) -> None:
+    """readOnlyRootFilesystem: no write anywhere but to writable volumes, devices, /proc and shared memory."""
+    data = Mount("data", "/iambridge-unit-test", launcher.place / "data")
+    places = ["/tmp", "/var/tmp", str(launcher.place / "data"), TOKEN_PATH]
+    script = "; ".join(
+        [
+            *(f"touch {place}/new 2>&1" for place in places),
+            "touch /iambridge-unit-test/new && echo null > /dev/null && echo 0 > /proc/self/oom_score_adj && echo fine",
+            "touch /dev/shm/ib-unit-test-$$ && rm /dev/shm/ib-unit-test-$$ && echo shared",
+        ]
+    )
+    ended = launcher.run(plan([launcher.token(), data]), "/bin/sh", "-c", script, read_only=True)
+    assert ended.output.count("Read-only file system") == len(places), ended
+    assert ended.output.splitlines()[-2:] == ["fine", "shared"]
+    assert (launcher.place / "data/new").exists()
+    without = launcher.run([], "/bin/sh", "-c", "touch /tmp/new", read_only=True)
+    assert "Read-only file system" in without.output
 
 
 def test_a_set_user_id_program_gains_nothing_when_forbidden(launcher: Launcher) -> None:

@@ -80,5 +80,7 @@ def test_which_rights_are_lost_for_good() -> None:
     one = pod({"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}})
     assert rights(one, one["spec"]["containers"][0], 0) == Rights(confined=True, powerless=True)
     assert rights(one, one["spec"]["containers"][0], 5) == Rights(confined=True)
+    one = pod({"readOnlyRootFilesystem": True})
+    assert rights(one, one["spec"]["containers"][0], 5) == Rights(read_only=True)
     other = pod({"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}})
     assert rights(other, other["spec"]["containers"][0], 0) == Rights()

@@ -7,6 +7,8 @@ import pytest
 
 from iambridge.errors import CreateContainerConfigError, FailedMount
 from iambridge.sandbox.cluster.kubelet.environment import Sources
+from iambridge.sandbox.cluster.kubelet.host_path import host_path
+from iambridge.sandbox.cluster.kubelet.memory_volumes import MemoryVolumes
 from iambridge.sandbox.cluster.kubelet.volumes import (
     File,
     files,
@@ -46,7 +48,14 @@ def test_projected_volume_gathers_its_sources() -> None:
                 TOKEN,
                 {"configMap": {"name": "c", "items": [{"key": "a", "path": "deep/a", "mode": 0o400}]}},
                 {"secret": {"name": "s"}},
-                {"downwardAPI": {"items": [{"path": "ns", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+                {
+                    "downwardAPI": {
+                        "items": [
+                            {"path": "ns", "fieldRef": {"fieldPath": "metadata.namespace"}},
+                            {"path": "cpu", "resourceFieldRef": {"containerName": "c", "resource": "requests.cpu"}},
+                        ]
+                    }
+                },
             ],
         },
     }
@@ -56,6 +65,7 @@ def test_projected_volume_gathers_its_sources() -> None:
         "deep/a": File(b"1", 0o400),
         "x": File(b"\x00\xff", 0o440),
         "ns": File(b"n", 0o440),
+        "cpu": File(b"0", 0o440),
     }
 
 
@@ -87,9 +97,7 @@ def test_path_stays_in_the_volume(path: str) -> None:
 @pytest.mark.parametrize(
     ("volume", "named"),
     [
-        ({"name": "v", "hostPath": {"path": "/"}}, "hostPath"),
         ({"name": "v", "persistentVolumeClaim": {"claimName": "c"}}, "persistentVolumeClaim"),
-        ({"name": "v", "emptyDir": {"medium": "Memory"}}, "Memory"),
         ({"name": "v", "projected": {"sources": [{"clusterTrustBundle": {}}]}}, "clusterTrustBundle"),
     ],
 )
@@ -133,3 +141,47 @@ def test_subpath_stays_in_the_volume(tmp_path: Path) -> None:
     for path in ("..", "out", "out/x"):
         with pytest.raises(CreateContainerConfigError):
             subpath(tmp_path, path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [("", False), ("Directory", False), ("File", False), ("DirectoryOrCreate", True), ("FileOrCreate", True)],
+)
+def test_a_host_path_is_made_only_where_its_type_says_so(tmp_path: Path, kind: str, made: bool) -> None:  # noqa: FBT001 - a parameter of the case
+    """A path that is absent is made for the OrCreate types, and is a failed mount that names it for the others."""
+    place = tmp_path / "place"
+    volume = {"name": "v", "hostPath": {"path": str(place), "type": kind}}
+    if made:
+        assert host_path(volume) == place
+        assert place.is_dir() == (kind == "DirectoryOrCreate")
+    else:
+        with pytest.raises(FailedMount, match="place: No such file"):
+            host_path(volume)
+        assert not place.exists()
+
+
+@pytest.mark.parametrize(("kind", "words"), [("File", "a file"), ("Socket", "a socket file"), ("CharDevice", "a char")])
+def test_a_host_path_of_another_type_is_refused(tmp_path: Path, kind: str, words: str) -> None:
+    """The type is checked, in the kubelet's words."""
+    with pytest.raises(FailedMount, match=f"hostPath type check failed: {tmp_path} is not {words}"):
+        host_path({"name": "v", "hostPath": {"path": str(tmp_path), "type": kind}})
+    assert host_path({"name": "v", "hostPath": {"path": str(tmp_path), "type": ""}}) == tmp_path
+
+
+def test_memory_volumes_are_private_and_end_with_the_node(tmp_path: Path) -> None:
+    """They lie on the machine's memory file system, closed to others; nothing is left after the node's end or start."""
+    memory = MemoryVolumes.of(tmp_path)
+    if memory.root is None:
+        pytest.skip("this machine has no /dev/shm to write to")
+    place = memory.place("uid", "v")
+    assert place is not None
+    place.mkdir(parents=True)
+    assert memory.root.stat().st_mode & 0o777 == 0o700
+    memory.remove("uid")
+    assert not place.exists()
+    place.mkdir(parents=True)
+    assert MemoryVolumes.of(tmp_path).root == memory.root
+    assert not place.exists()
+    memory.close()
+    assert not memory.root.exists()
+    assert MemoryVolumes(None).place("uid", "v") is None

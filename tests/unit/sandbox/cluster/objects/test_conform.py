@@ -68,7 +68,10 @@ def test_unknown_fields_are_listed_with_their_paths() -> None:
             {"restartPolicy": True},
             "json: cannot unmarshal bool into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy",
         ),
-        ({"priority": 2**31}, "json: cannot unmarshal number into Go struct field PodSpec.spec.priority of type int32"),
+        (
+            {"priority": 2**31},
+            "json: cannot unmarshal number 2147483648 into Go struct field PodSpec.spec.priority of type int32",
+        ),
         (
             {"containers": [{"name": "c", "resources": {"limits": {"cpu": "1x"}}}]},
             "quantities must match the regular expression",

@@ -13,7 +13,6 @@ _SERVER_OWNED = (
     "selfLink",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
-    "generation",
     "resourceVersion",
     "uid",
     "creationTimestamp",
@@ -24,7 +23,8 @@ _SERVER_OWNED = (
 class Strategy:
     """One kind. Every method returns a new object or a list; none changes what it is given.
 
-    `generation` says whether the kind counts changes of its spec in metadata.generation.
+    `generation` says whether the kind counts changes of its spec in metadata.generation, `status_keeps` which fields of
+    metadata an update of the status may not change.
     """
 
     group: str
@@ -32,6 +32,7 @@ class Strategy:
     namespaced: bool
     has_status: bool = False
     generation: bool = False
+    status_keeps: tuple[str, ...] = ()
     name: Callable[[str], list[str]] = names.dns_subdomain
 
     @property
@@ -42,7 +43,9 @@ class Strategy:
         """The paths that an endpoint does not write: status on the object's own, everything but status on /status."""
         if not self.has_status:
             return ()
-        return (("spec",), ("metadata",)) if subresource == "status" else (("status",),)
+        if subresource == "status":
+            return (("spec",), *(("metadata", name) for name in self.status_keeps))
+        return (("status",),)
 
     def prepare_create(self, obj: Object) -> Object:
         """Drops what only the server writes."""
@@ -77,10 +80,11 @@ class Strategy:
         return out
 
     def _only_status(self, new: Object, old: Object) -> Object:
-        out = copy.deepcopy(old)
+        out = {name: value for name, value in copy.deepcopy(old).items() if name not in {"metadata", "status"}}
+        out["metadata"] = new["metadata"]
+        for name in self.status_keeps:
+            _carry(out["metadata"], old["metadata"], name)
         _carry(out, new, "status")
-        for name in ("resourceVersion", "managedFields"):
-            _carry(out["metadata"], new["metadata"], name)
         return out
 
     def changed(self, new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:

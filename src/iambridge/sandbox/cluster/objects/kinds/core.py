@@ -5,14 +5,16 @@ Source: kubernetes pkg/apis/core/v1/defaults.go and pkg/apis/core/validation/val
 
 import base64
 import copy
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from iambridge.sandbox.cluster.objects import field_error, names
+from iambridge.sandbox.cluster.objects import field_error, go_json, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
 
 _DATA_LIMIT = 1024 * 1024
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED_SECRET_DATA = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
@@ -60,6 +62,18 @@ class NodeStrategy(Strategy):
             out["status"] = copy.deepcopy(obj["status"])
         return out
 
+    def validate(self, obj: Object) -> list[FieldError]:
+        errors = []
+        for index, taint in enumerate((obj.get("spec") or {}).get("taints") or ()):
+            field = f"metadata.taints[{index}]"  # where kube-apiserver says that they are
+            key, effect = taint.get("key", ""), taint.get("effect", "")
+            errors += [field_error.bad_value(f"{field}.key", key, fault) for fault in names.qualified(key)]
+            if not effect:
+                errors.append(field_error.required(f"{field}.effect"))
+            elif effect not in _EFFECTS:
+                errors.append(field_error.not_supported(f"{field}.effect", effect, _EFFECTS))
+        return errors
+
 
 class ServiceAccountStrategy(Strategy):
     """No Secret is made for a ServiceAccount: tokens come from TokenRequest."""
@@ -88,15 +102,9 @@ class ConfigMapStrategy(Strategy):
 
 
 class SecretStrategy(Strategy):
-    def prepare_create(self, obj: Object) -> Object:
-        return _fold_string_data(super().prepare_create(obj))
-
-    def prepare_update(self, new: Object, old: Object, subresource: str = "") -> Object:
-        out = _fold_string_data(super().prepare_update(new, old, subresource))
-        return out if out.get("type") else {**out, "type": old.get("type", "Opaque")}
-
     def default(self, obj: Object) -> Object:
-        return obj if obj.get("type") else {**obj, "type": "Opaque"}
+        out = _fold_string_data(dict(obj))
+        return out if out.get("type") else {**out, "type": "Opaque"}
 
     def validate(self, obj: Object) -> list[FieldError]:
         data = obj.get("data") or {}
@@ -108,6 +116,7 @@ class SecretStrategy(Strategy):
             for key in _REQUIRED_SECRET_DATA.get(obj.get("type", ""), ())
             if key not in data
         ]
+        errors += _secret_faults(obj.get("type", ""), data)
         annotations = obj["metadata"].get("annotations") or {}
         if obj.get("type") == "kubernetes.io/service-account-token" and not annotations.get(
             "kubernetes.io/service-account.name"
@@ -157,6 +166,20 @@ class LeaseStrategy(Strategy):
 def _decoded(text: str | None) -> int:
     """The size in bytes of a value; null is Go's empty one."""
     return len(base64.b64decode(text or ""))
+
+
+def _secret_faults(kind: str, data: Mapping[str, str]) -> list[FieldError]:
+    if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & set(data):
+        return [field_error.required(f"data[{key}]") for key in ("username", "password")]
+    errors = []
+    for name in (".dockercfg", ".dockerconfigjson"):
+        if kind == f"kubernetes.io/{name[1:]}" and name in data:
+            try:
+                json.loads(base64.b64decode(data[name]))
+            except ValueError as error:
+                words = go_json.of_json_error(error)
+                errors.append(field_error.bad_value(f"data[{name}]", "<secret contents redacted>", words))
+    return errors
 
 
 def _fold_string_data(obj: Object) -> Object:

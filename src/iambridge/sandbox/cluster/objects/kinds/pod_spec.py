@@ -84,6 +84,8 @@ def _default_http_get(action: dict[str, Any]) -> None:
 def _default_volume(volume: dict[str, Any]) -> None:
     if set(volume) <= {"name"}:
         volume["emptyDir"] = {}
+    if volume.get("hostPath") is not None:
+        volume["hostPath"].setdefault("type", "")
     for key in _VOLUME_MODES:
         if volume.get(key) is not None:
             volume[key].setdefault("defaultMode", 0o644)

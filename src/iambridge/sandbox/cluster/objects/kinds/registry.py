@@ -1,6 +1,12 @@
 """Which strategy each kind has."""
 
 from iambridge.sandbox.cluster.objects import names
+from iambridge.sandbox.cluster.objects.kinds.apps import (
+    ControllerRevisionStrategy,
+    DaemonSetStrategy,
+    DeploymentStrategy,
+    ReplicaSetStrategy,
+)
 from iambridge.sandbox.cluster.objects.kinds.base import Strategy
 from iambridge.sandbox.cluster.objects.kinds.core import (
     ConfigMapStrategy,
@@ -11,7 +17,9 @@ from iambridge.sandbox.cluster.objects.kinds.core import (
     SecretStrategy,
     ServiceAccountStrategy,
 )
+from iambridge.sandbox.cluster.objects.kinds.custom_resource_definition import CustomResourceDefinitionStrategy
 from iambridge.sandbox.cluster.objects.kinds.rbac import BindingStrategy, RoleStrategy
+from iambridge.sandbox.cluster.objects.kinds.service import ServiceStrategy
 from iambridge.sandbox.cluster.objects.kinds.webhooks import WebhookConfigurationStrategy
 from iambridge.sandbox.cluster.objects.kinds.workloads import JobStrategy, PodStrategy
 from iambridge.sandbox.cluster.objects.types import UnknownKind
@@ -30,8 +38,18 @@ _STRATEGIES = {
         SecretStrategy("", "Secret", namespaced=True),
         EventStrategy("", "Event", namespaced=True),
         EventStrategy("events.k8s.io", "Event", namespaced=True),
+        ServiceStrategy("", "Service", namespaced=True, has_status=True, name=names.dns_1035_label),
+        CustomResourceDefinitionStrategy(
+            "apiextensions.k8s.io", "CustomResourceDefinition", namespaced=False, has_status=True, generation=True
+        ),
         LeaseStrategy("coordination.k8s.io", "Lease", namespaced=True),
         JobStrategy("batch", "Job", namespaced=True, has_status=True, generation=True, name=names.dns_subdomain),
+        DeploymentStrategy(
+            "apps", "Deployment", namespaced=True, has_status=True, generation=True, status_keeps=("labels",)
+        ),
+        ReplicaSetStrategy("apps", "ReplicaSet", namespaced=True, has_status=True, generation=True),
+        DaemonSetStrategy("apps", "DaemonSet", namespaced=True, has_status=True, generation=True),
+        ControllerRevisionStrategy("apps", "ControllerRevision", namespaced=True),
         RoleStrategy(_RBAC, "Role", namespaced=True, name=names.path_segment),
         RoleStrategy(_RBAC, "ClusterRole", namespaced=False, name=names.path_segment),
         BindingStrategy(_RBAC, "RoleBinding", namespaced=True, name=names.path_segment),

@@ -8,6 +8,7 @@ from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
 from iambridge.sandbox.cluster.objects.kinds.pod_spec import CONTAINER_LISTS, default_pod_only, default_pod_spec
 from iambridge.sandbox.cluster.objects.kinds.pod_validation import validate_spec
+from iambridge.sandbox.cluster.objects.quantity import amount
 
 _POD_CHANGE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -16,6 +17,7 @@ _POD_CHANGE = (
 )
 _UID_LABELS = ("controller-uid", "batch.kubernetes.io/controller-uid")
 _NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
+_MODES = ("NonIndexed", "Indexed")
 _COUNTS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
 
 
@@ -60,19 +62,23 @@ def _comparable(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _qos_class(spec: dict[str, Any]) -> str:
     """Source: kubernetes pkg/apis/core/v1/helper/qos."""
-    resources = [one.get("resources") or {} for key in CONTAINER_LISTS[:2] for one in spec.get(key) or ()]
-    if not any(one.get("requests") or one.get("limits") for one in resources):
+    found = [one.get("resources") or {} for key in CONTAINER_LISTS[:2] for one in spec.get(key) or ()]
+    limits, requests = ([_compute(one.get(name) or {}) for one in found] for name in ("limits", "requests"))
+    if not any(limits) and not any(requests):
         return "BestEffort"
-    for one in resources:
-        limits = one.get("limits") or {}
-        if not {"cpu", "memory"} <= set(limits) or {**limits, **(one.get("requests") or {})} != limits:
-            return "Burstable"
-    return "Guaranteed"
+    same = all({**limit, **request} == limit for limit, request in zip(limits, requests, strict=True))
+    return "Guaranteed" if same and all(len(limit) == 2 for limit in limits) else "Burstable"
+
+
+def _compute(quantities: dict[str, str]) -> dict[str, str]:
+    """What decides over the class: CPU and memory, where any is asked for."""
+    return {name: quantities[name] for name in ("cpu", "memory") if quantities.get(name) and amount(quantities[name])}
 
 
 class JobStrategy(Strategy):
     def default(self, obj: Object) -> Object:
         out = copy.deepcopy(obj)
+        out.setdefault("status", {})
         spec = out.setdefault("spec", {})
         if "completions" not in spec and "parallelism" not in spec:
             spec["completions"] = 1
@@ -111,13 +117,17 @@ class JobStrategy(Strategy):
             for name in _COUNTS
             if spec.get(name, 0) < 0
         ]
+        if spec.get("completionMode") not in _MODES:
+            errors.append(field_error.not_supported("spec.completionMode", spec.get("completionMode", ""), _MODES))
         template = spec.get("template") or {}
         pod = template.get("spec") or {}
         errors += validate_spec(pod, "spec.template.spec")
         if pod.get("restartPolicy") not in {"OnFailure", "Never"}:
             field, value = "spec.template.spec.restartPolicy", pod.get("restartPolicy", "")
             errors = [error for error in errors if error.field != field]
-            errors.append(field_error.not_supported(field, value, ("OnFailure", "Never")))
+            words = 'valid values: "OnFailure", "Never"'
+            wrong = field_error.not_supported(field, value, ("OnFailure", "Never"))
+            errors.append(field_error.required(field, words) if value in {"", "Always"} else wrong)
         if spec.get("completionMode") == "Indexed" and "completions" not in spec:
             errors.append(field_error.required("spec.completions", "when completion mode is Indexed"))
         return errors + self._selector(spec, template)
@@ -127,13 +137,14 @@ class JobStrategy(Strategy):
         if selector is None:
             return [field_error.required("spec.selector")] if spec.get("manualSelector") else []
         labels = (template.get("metadata") or {}).get("labels") or {}
+        errors = []
+        if not spec.get("manualSelector") and set(selector.get("matchLabels") or ()) != {_UID_LABELS[1]}:
+            errors.append(field_error.bad_value("spec.selector", selector, "`selector` not auto-generated"))
         if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-            return [
-                field_error.bad_value(
-                    "spec.template.metadata.labels", labels, "`selector` does not match template `labels`"
-                )
-            ]
-        return []
+            words = "`selector` does not match template `labels`"
+            shown = dict(sorted(labels.items()))
+            errors.append(field_error.bad_value("spec.template.metadata.labels", shown, words))
+        return errors
 
     def immutable(self, new: Object, old: Object) -> list[FieldError]:
         after, before = new.get("spec") or {}, old.get("spec") or {}

@@ -7,10 +7,8 @@ import json
 import os
 import subprocess
 import sys
-import time
-import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,92 +18,11 @@ import yaml
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.decision_log import NoDecisionLog
-from iambridge.adapters.oidc_keys import FetchedOidcKeys
 from iambridge.adapters.serving import Listener, RunningServer, free_port
 from iambridge.core import sigv4
-from iambridge.core.authenticator_token import CLUSTER_ID_HEADER, encode
-from iambridge.core.decision import Decision
-from iambridge.core.iam_policy import Policies, Principal
-from iambridge.core.role_trust import OidcProvider, Session, TrustedRole
-from iambridge.ports import LongTermKey
-from iambridge.sandbox.aws.sessions import SealedSessions
-from iambridge.sandbox.aws.unique_ids import SESSION_KEY, access_key_id, account_of, secret_access_key
 from iambridge.sandbox.daemons import AuthenticatorDaemon
-from iambridge.servers.sts import SecurityTokenService
-from iambridge.wire.http import Request, Response
 
-ACCOUNT = "111122223333"
-CLUSTER = "iambridge"
-READER = sigv4.Credentials("AKIAIOSFODNN7EXAMPLE", "reader-secret")
-OUTSIDER = sigv4.Credentials("AKIAIOSFODNN7OUTSIDE", "outsider-secret")
-MAP_USERS = f"- userarn: arn:aws:iam::{ACCOUNT}:user/pod-reader\n  username: pod-reader\n  groups: [pod-readers]\n"
-
-
-class Users:
-    """IAM's facts: two users, nothing else."""
-
-    def access_key(self, access_key_id: str) -> LongTermKey | None:
-        for key, name in ((READER, "pod-reader"), (OUTSIDER, "outsider")):
-            if access_key_id == key.access_key_id:
-                arn = f"arn:aws:iam::{ACCOUNT}:user/{name}"
-                principal = Principal(arn, ACCOUNT, "user", user_id=f"AIDA{name.upper().replace('-', '')}")
-                return LongTermKey(key.access_key_id, key.secret_access_key, active=True, principal=principal)
-        return None
-
-    def role(self, role_arn: str) -> TrustedRole | None:
-        return None
-
-    def oidc_provider(self, account: str, url: str) -> OidcProvider | None:
-        return None
-
-    def principal_tags(self, entity_arn: str, entity_id: str) -> dict[str, str] | None:
-        return {}
-
-    def policies(self, principal: Principal, session: Session | None) -> Policies:
-        return Policies()
-
-    def managed_policy_exists(self, policy_arn: str, account: str) -> bool:
-        return False
-
-
-@dataclass
-class ConfigMapApi:
-    """The three calls that the authenticator makes of an API server: list, watch and get, and Events taken in."""
-
-    data: dict[str, str] | None
-    version: int = 1
-    events: list[dict[str, Any]] = field(default_factory=list)
-    changes: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-
-    def object(self) -> dict[str, Any]:
-        metadata = {"name": "aws-auth", "namespace": "kube-system", "uid": "u-1", "resourceVersion": str(self.version)}
-        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": self.data}
-
-    def edit(self, data: dict[str, str] | None) -> None:
-        event = {"type": "DELETED" if data is None else "MODIFIED"}
-        self.version += 1
-        gone = self.object()
-        self.data = data
-        self.changes.put_nowait(json.dumps({**event, "object": gone if data is None else self.object()}) + "\n")
-
-    async def app(self, request: Request) -> Response:
-        if request.method == "POST":
-            self.events.append(json.loads(request.body))
-            return Response(201, (), b"{}")
-        if request.path.endswith("/aws-auth"):
-            body = (
-                self.object() if self.data is not None else {"kind": "Status", "reason": "NotFound", "message": "gone"}
-            )
-            return Response(200 if self.data is not None else 404, (), json.dumps(body).encode())
-        if "watch=true" in request.query:
-            return Response(200, (), self._watch())
-        items = [self.object()] if self.data is not None else []
-        body = {"kind": "ConfigMapList", "metadata": {"resourceVersion": str(self.version)}, "items": items}
-        return Response(200, (), json.dumps(body).encode())
-
-    async def _watch(self) -> AsyncIterator[bytes]:
-        while True:
-            yield (await self.changes.get()).encode()
+from .world import ACCOUNT, CLUSTER, MAP_USERS, OUTSIDER, READER, ConfigMapApi, kubeconfig_of, presigned, service
 
 
 @dataclass
@@ -117,20 +34,7 @@ class World:
     http: aiohttp.ClientSession
 
     def token(self, keys: sigv4.Credentials = READER, *, cluster: str = CLUSTER, age: float = 0, host: str = "") -> str:
-        url = f"{'https://' + host if host else self.aws}/?Action=GetCallerIdentity&Version=2011-06-15"
-        now = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=age)
-        return encode(
-            sigv4.presign(
-                keys,
-                method="GET",
-                url=url,
-                region="us-east-1",
-                service="sts",
-                headers={CLUSTER_ID_HEADER: cluster},
-                expires=60,
-                now=now,
-            )
-        )
+        return presigned(f"https://{host}" if host else self.aws, keys, cluster=cluster, age=age)
 
     async def review(self, token: str, version: str = "v1") -> tuple[int, dict[str, Any]]:
         body = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "TokenReview", "spec": {"token": token}}
@@ -152,11 +56,6 @@ class World:
         raise AssertionError(status)
 
 
-class Silent:
-    def record(self, decision: Decision, *, request_id: str, **request: str) -> None:
-        pass
-
-
 @contextlib.asynccontextmanager
 async def running(directory: Path) -> AsyncIterator[World]:
     now = dt.datetime.now(dt.UTC)
@@ -164,17 +63,8 @@ async def running(directory: Path) -> AsyncIterator[World]:
     leaf = authority.leaf("server", hosts=("127.0.0.1",))
     aws, api_port, port = free_port(), free_port(), free_port()
     api = ConfigMapApi({"mapUsers": MAP_USERS})
-    sts = SecurityTokenService(
-        iam=Users(), oidc_keys=FetchedOidcKeys(time.monotonic), sessions=SealedSessions(directory / "session.key"), log=Silent(),
-        now=lambda: dt.datetime.now(dt.UTC), new_id=lambda: str(uuid.uuid4()),
-        new_key=lambda account: (access_key_id(SESSION_KEY, account), secret_access_key()), account_of=account_of,
-    )  # fmt: skip
-    kubeconfig = directory / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump({
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{api_port}"}}],
-        "users": [{"name": "c", "user": {}}], "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
-    }))  # fmt: skip
+    sts = service(directory)
+    kubeconfig = kubeconfig_of(directory, api_port)
     authenticator = AuthenticatorDaemon(
         kubeconfig, NoDecisionLog(), cluster_id=CLUSTER, aws_url=f"https://127.0.0.1:{aws}",
         ca_file=authority.certificate_file, instance_reader=READER,
@@ -376,7 +266,7 @@ def test_the_example_config_map_maps_without_a_fault() -> None:
     from iambridge.core.aws_auth import load
     from iambridge.wire.aws_auth_yaml import read_sections
 
-    file = Path(__file__).parents[3] / "examples/aws-auth/aws-auth.yaml"
+    file = Path(__file__).parents[2] / "examples/aws-auth/aws-auth.yaml"
     mappings = load(read_sections(yaml.safe_load(file.read_text())["data"]))
     assert mappings.faults == ()
     assert [entry.username for entry in mappings.entries] == [

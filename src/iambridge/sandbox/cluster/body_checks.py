@@ -1,0 +1,38 @@
+"""Whether a body is what the URL says: its kind and its name. Source: apiserver endpoints/handlers (rest.go)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from iambridge.errors import BadRequest
+from iambridge.sandbox.cluster.objects.types import UnknownKind, type_of
+
+
+def other_kind(version: str, kind: str, group: str, wanted: str) -> BadRequest:
+    """A body of another kind than the one that was asked for, in Go's words."""
+    try:
+        type_of(version, kind)
+    except UnknownKind:
+        why = f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+    else:
+        package = group.partition(".")[0] or "core"
+        why = f"converting ({version.rpartition('/')[2]}.{kind}) to ({package}.{wanted}): unknown conversion"
+    short = version.rpartition("/")[2]
+    return BadRequest(f'{kind} in version "{short}" cannot be handled as a {wanted}: {why}', why=why)
+
+
+def check_name(obj: Mapping[str, Any], name: str) -> None:
+    """Raises BadRequest for an object without a name, or with another than the URL's."""
+    if not obj["metadata"].get("name"):
+        raise nameless(name)
+    if obj["metadata"]["name"] != name:
+        raise name_differs(obj, name)
+
+
+def nameless(name: str) -> BadRequest:
+    return BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+
+
+def name_differs(obj: Mapping[str, Any], name: str) -> BadRequest:
+    return BadRequest(
+        f"the name of the object ({obj['metadata'].get('name', '')}) does not match the name on the URL ({name})"
+    )

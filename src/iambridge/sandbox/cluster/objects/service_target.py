@@ -1,0 +1,31 @@
+"""What a Service is in a cluster without a service network: the target of admission webhooks, and nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from iambridge.sandbox.cluster.objects import field_error
+from iambridge.sandbox.cluster.objects.field_error import FieldError
+
+_NO_NETWORK = "this cluster has no service network: no cluster IP, no proxy, no DNS"
+_UNSERVED = ("externalIPs", "externalName", "loadBalancerIP", "loadBalancerClass", "healthCheckNodePort")
+
+
+def refusals(obj: Mapping[str, Any]) -> list[FieldError]:
+    """What would not mean here what it means elsewhere, as 422 causes."""
+    spec = obj.get("spec") or {}
+    errors = []
+    if spec.get("type", "ClusterIP") in {"ExternalName", "LoadBalancer", "NodePort"}:
+        errors.append(field_error.forbidden("spec.type", f"{spec['type']}: {_NO_NETWORK}"))
+    if spec.get("clusterIP", "None") not in {"", "None"}:
+        errors.append(field_error.forbidden("spec.clusterIP", f"{_NO_NETWORK}; leave it out, or set it to None"))
+    if spec.get("ipFamilies") not in (None, ["IPv4"]):
+        errors.append(field_error.forbidden("spec.ipFamilies", "pods of this node have IPv4 addresses only"))
+    return errors + [field_error.forbidden(f"spec.{name}", _NO_NETWORK) for name in _UNSERVED if spec.get(name)]
+
+
+def warnings(obj: Mapping[str, Any]) -> list[str]:
+    """What a user of Services elsewhere would miss."""
+    out = [f"spec: {_NO_NETWORK}; only admission webhooks reach this Service's ready pods"]
+    if not (obj.get("spec") or {}).get("selector"):
+        out.append("spec.selector: without one this Service reaches no pod: Endpoints are not served")
+    return out
