@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SRC := src tests benchmarks
 
-.PHONY: help demo test check format lint types imports docs bench bench-webhook requirements clean
+.PHONY: help demo test check format lint types imports docs bench bench-webhook bench-authenticator requirements clean
 help:
 	@echo "make demo   play both crossings on this machine"
 	@echo "make test   run every test that this machine can run"
@@ -47,6 +47,9 @@ bench: .venv/.dev
 
 bench-webhook: .venv/.dev
 	$(BIN)/python -m benchmarks.webhook
+
+bench-authenticator: .venv/.dev
+	$(BIN)/python -m benchmarks.authenticator
 
 # The pins, for whoever changes a dependency: `pip install uv` first. No registry's address gets in.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

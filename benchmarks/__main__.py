@@ -4,7 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-RUNS = ("policy.py", "sts.py", "webhook.py", "cluster.py")
+RUNS = (
+    "policy.py",
+    "sts.py",
+    "s3_gateway.py",
+    "start.py",
+    "webhook.py",
+    "authenticator.py",
+    "cluster.py",
+)
 
 
 def main() -> int:

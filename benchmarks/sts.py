@@ -69,7 +69,7 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of user and system time of the process and all below it, ended children included."""
-        return sum(_cpu(pid) for pid in _tree(self.process.pid))
+        return sum(process_cpu(pid) for pid in process_tree(self.process.pid))
 
     def microseconds(self, request: Path, seconds: float) -> tuple[float, float]:
         """CPU per request, and requests per second, under the loader."""
@@ -93,14 +93,14 @@ def _pinned(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, set(CORES))
 
 
-def _tree(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
     with contextlib.suppress(OSError):
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [pid, *(below for child in children for below in _tree(int(child)))]
+        return [pid, *(below for child in children for below in process_tree(int(child)))]
     return []
 
 
-def _cpu(pid: int) -> float:
+def process_cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / TICK
 
@@ -119,7 +119,7 @@ def started(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def _await_text(log: Path, text: str) -> None:
+def await_text(log: Path, text: str) -> None:
     for _ in range(600):
         if text in log.read_text():
             return
@@ -248,9 +248,9 @@ def run(directory: Path, rounds: int, seconds: float, sessions: int) -> None:
         started(moto, logs["moto"]) as moto_process,
         started(floor, logs["hello"]) as floor_process,
     ):
-        _await_text(logs["iambridge"], "iambridge is ready")
-        _await_text(logs["moto"], "Running on")
-        _await_text(logs["hello"], "ready")
+        await_text(logs["iambridge"], "iambridge is ready")
+        await_text(logs["moto"], "Running on")
+        await_text(logs["hello"], "ready")
         environment = {name: value or "" for name, value in client_environment(data_dir).items()}
         prepare(issuer, environment, "reader")
         keys = sigv4.Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])

@@ -10,6 +10,7 @@ import pytest
 for name in [name for name in os.environ if name.startswith(("AWS_", "KUBE"))]:
     del os.environ[name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["IAMBRIDGE_TOKEN_CACHE"] = "off"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
 

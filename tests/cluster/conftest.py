@@ -13,6 +13,8 @@ from typing import IO
 
 import pytest
 
+from .sandbox_process import SandboxProcess
+
 _SERVER = Path(__file__).with_name("embedded_server.py")
 _KUBECTLS = [path for path in (shutil.which("kubectl"), str(Path(sys.executable).with_name("kubectl"))) if path]
 
@@ -127,6 +129,25 @@ def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, tmp_path: Path) ->
     """kubectl, each one that is here, in a namespace of its own."""
     namespace = f"test-{uuid.uuid4().hex[:8]}"
     tool = Kubectl(request.param, kubeconfig, tmp_path)
+    tool.ok("create", "namespace", namespace)
+    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
+    yield tool.within(namespace)
+    tool.ok("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """A whole sandbox, for the tests that need pods to run."""
+    started = SandboxProcess(tmp_path_factory.mktemp("sandbox") / "data")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
+    """kubectl in a namespace of its own, on a cluster that runs pods."""
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
     tool.ok("create", "namespace", namespace)
     tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
     yield tool.within(namespace)

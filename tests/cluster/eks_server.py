@@ -40,6 +40,7 @@ class EksServer:
         self.mode, self.entries = mode, dict(entries)
         self.denied: set[str] = set()
         self.throttled = 0
+        self.platform = "eks.9"
         self.operations: list[str] = []
         authority = CertificateAuthority(directory, name="a CA for EKS", now=dt.datetime.now(dt.UTC))
         leaf = authority.leaf("eks", hosts=("127.0.0.1",))
@@ -124,7 +125,13 @@ class EksServer:
 
     def _document(self, operation: str, arn: str, token: str) -> dict[str, Any]:
         if operation == "DescribeCluster":
-            return {"cluster": {"name": "demo", "accessConfig": {"authenticationMode": self.mode}}}
+            return {
+                "cluster": {
+                    "name": "demo",
+                    "platformVersion": self.platform,
+                    "accessConfig": {"authenticationMode": self.mode},
+                }
+            }
         if operation == "ListAccessEntries":
             arns = list(self.entries)  # two a page
             start = int(token or 0)

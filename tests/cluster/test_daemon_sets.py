@@ -46,6 +46,16 @@ def place(pod: Object) -> str:
     return str(affinity["nodeSelectorTerms"][0]["matchFields"][0]["values"][0])
 
 
+def bind(kubectl: Kubectl, name: str) -> None:
+    """Do the scheduler's part for the pod that was made for a node."""
+    (pod,) = (each for each in pods(kubectl, "agent") if place(each) == name)
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod["metadata"]["name"]}}
+    path = f"/api/v1/namespaces/{kubectl.namespace}/pods/{pod['metadata']['name']}/binding"
+    kubectl.ok(
+        "create", "--raw", path, "-f", "-", stdin=json.dumps(binding | {"target": {"kind": "Node", "name": name}})
+    )
+
+
 def places(kubectl: Kubectl) -> list[str]:
     return sorted(place(pod) for pod in pods(kubectl, "agent"))
 
@@ -61,10 +71,12 @@ def test_one_pod_on_each_chosen_node(kubectl: Kubectl, nodes: Nodes) -> None:
     eventually(lambda: places(kubectl) == [first, second])
     third = nodes.add()
     eventually(lambda: places(kubectl) == [first, second, third])
+    bind(kubectl, second)
     kubectl.ok("label", "node", second, "test=other", "--overwrite")
     eventually(lambda: places(kubectl) == [first, third])
-    kubectl.ok("delete", "node", first)
-    eventually(lambda: places(kubectl) == [third])
+    kubectl.ok("delete", "node", third)
+    kubectl.ok("label", "daemonset", "agent", "look=again")
+    eventually(lambda: places(kubectl) == [first])
 
 
 def test_pods_of_a_daemon_set_outlive_what_ails_their_node(kubectl: Kubectl, nodes: Nodes) -> None:
@@ -92,11 +104,15 @@ def test_taints_keep_pods_away_unless_tolerated(kubectl: Kubectl, nodes: Nodes) 
     free, tainted = nodes.add(), nodes.add(taints=(taint,))
     apply(kubectl, nodes.daemon_set())
     eventually(lambda: places(kubectl) == [free])
+    bind(kubectl, free)
     kubectl.ok("taint", "node", free, "example.com/special=yes:NoSchedule")
+    kubectl.ok("label", "daemonset", "agent", "look=again")
     eventually(lambda: status(kubectl).get("numberMisscheduled") == 1)
     assert places(kubectl) == [free]
     kubectl.ok("taint", "node", free, "example.com/special=yes:NoExecute")
     eventually(lambda: places(kubectl) == [])
+    # no kubelet ends it
+    kubectl.ok("delete", "pods", "-l", "app=agent", "--force", "--grace-period=0")
     obj = nodes.daemon_set()
     obj["spec"]["template"]["spec"]["tolerations"].append({"key": "example.com/special", "operator": "Exists"})
     apply(kubectl, obj)

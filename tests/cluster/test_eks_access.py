@@ -249,3 +249,14 @@ data:
     assert [len(found) for found in before] == [3, 2, 2, 1]
     assert toolbox.eks.entries[f"{A}:role/dev"].groups == ["devs", "it's 111122223333"]
     assert toolbox.eks.entries[f"{A}:role/node"].type == "EC2_LINUX"
+
+
+def test_eks_reads_the_config_map_as_the_original(toolbox: Toolbox) -> None:
+    """A section that is no YAML would throw out everybody of it, and a role's path matches nobody: the plan knows."""
+    toolbox.eks.entries.clear()
+    broken = toolbox.file(AWS_AUTH.replace("username: dev", "username: dev: // do not change"))
+    done = toolbox.run("aws-auth", "plan", "-f", broken, "--json")
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (3, "explicitDeny")
+    assert len(json.loads(done.stdout)["lost"]) == 2
+    toolbox.eks.platform = ""
+    assert toolbox.run("aws-auth", "plan", "-f", broken).returncode == 1

@@ -2,33 +2,14 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import _KUBECTLS, Kubectl
-from .sandbox_process import SandboxProcess
+from .conftest import Kubectl
 from .test_workloads import Object, eventually, phase, pod, running
 
-pytestmark = pytest.mark.embedded_only
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    started = SandboxProcess(tmp_path_factory.mktemp("init") / "data")
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
+pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes")
 
 
 def init(name: str, script: str, **fields: object) -> Object:
@@ -54,6 +35,7 @@ def test_init_containers_run_in_order_before_the_others(node: Kubectl, tmp_path:
     steps = [init("one", f"echo one >> {record}; echo hello from one"), init("two", f"{wait}; echo two >> {record}")]
     node.ok("apply", "-f", "-", stdin=pod("ordered", f"echo main >> {record}", initContainers=steps))
     eventually(lambda: column(node, "ordered", 2) == "Init:1/2")
+    eventually(lambda: "running" in node.json("get", "pod", "ordered")["status"]["initContainerStatuses"][1]["state"])
     status = node.json("get", "pod", "ordered")["status"]
     assert status["phase"] == "Pending"
     first, second = status["initContainerStatuses"]

@@ -1,5 +1,6 @@
 """`kill -9` of the whole sandbox while pods run: no process is left, and what was to be done gets done."""
 
+import os
 import uuid
 from pathlib import Path
 
@@ -35,6 +36,41 @@ def test_a_killed_sandbox_leaves_no_process_and_goes_on_with_its_pods(tmp_path: 
         pods = kubectl.json("get", "pods", "-l", "job-name=survivor")["items"]
         (ended,) = [each["metadata"]["name"] for each in pods if each["status"]["phase"] == "Succeeded"]
         assert kubectl.ok("logs", ended) == "done\n"
+    finally:
+        second.stop()
+    assert running(marker) == []
+
+
+def test_a_killed_sandbox_goes_on_with_sidecars_users_and_addresses(tmp_path: Path) -> None:
+    """A pod of another user with a sidecar: nothing of it outlives kill -9; it runs again, sidecar first, where it was."""
+    marker = f"3{uuid.uuid4().int % 10**9}"
+    first = SandboxProcess(tmp_path / "data")
+    kubectl = Kubectl(_KUBECTLS[-1], first.kubeconfig, tmp_path)
+    kubectl.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default")
+    beside = {"name": "beside", "image": "example", "command": ["sleep", marker], "restartPolicy": "Always"}
+    security = {"runAsNonRoot": True, "runAsUser": 4321 if os.getuid() == 0 else os.getuid()}
+    stays = pod(
+        "stays", f"exec sleep {marker}", initContainers=[beside], securityContext=security, restartPolicy="Always"
+    )
+    kubectl.ok("apply", "-f", "-", stdin=stays)
+    kubectl.ok("wait", "--for=condition=ready", "pod/stays", "--timeout=20s")
+    before = kubectl.json("get", "pod", "stays")["status"]
+    assert len(running(f"sleep\0{marker}")) == 2
+    first.kill()
+    eventually(lambda: running(marker) == [])
+    second = SandboxProcess(tmp_path / "data")
+    try:
+
+        def restarts() -> list[int]:
+            status = kubectl.json("get", "pod", "stays")["status"]
+            return [
+                each["restartCount"] for key in ("initContainerStatuses", "containerStatuses") for each in status[key]
+            ]
+
+        eventually(lambda: restarts() == [1, 1])
+        kubectl.ok("wait", "--for=condition=ready", "pod/stays", "--timeout=20s")
+        assert kubectl.json("get", "pod", "stays")["status"]["podIP"] == before["podIP"]
+        assert len(running(f"sleep\0{marker}")) == 2
     finally:
         second.stop()
     assert running(marker) == []

@@ -6,20 +6,17 @@ import json
 import ssl
 import sys
 import urllib.request
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from iambridge.adapters.certificates import CertificateAuthority
 
-from .conftest import _KUBECTLS, Kubectl
-from .sandbox_process import SandboxProcess
+from .conftest import Kubectl
 from .test_workloads import Object, events, eventually, phase, pod
 
 pytestmark = [
-    pytest.mark.embedded_only,
+    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes"),
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on every loopback address"),
 ]
 _SERVER = """
@@ -38,23 +35,6 @@ if sys.argv[2]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    started = SandboxProcess(tmp_path_factory.mktemp("network") / "data")
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
 
 
 @pytest.fixture
@@ -122,6 +102,29 @@ def test_a_pod_is_ready_while_its_probe_passes(node: Kubectl, tmp_path: Path) ->
     eventually(lambda: ready(node, "turns") == {"Ready": "False", "ContainersReady": "False"})
     (main,) = node.json("get", "pod", "turns")["status"]["containerStatuses"]
     assert (main["ready"], main["started"], main["restartCount"]) == (False, True, 0)
+
+
+def test_readiness_gates_are_for_others_to_open(node: Kubectl) -> None:
+    """A pod is Ready when each gate's condition is true as well; the kubelet leaves the conditions of others alone."""
+    gates = [{"conditionType": "target-health.example/hook"}]
+    node.ok("apply", "-f", "-", stdin=pod("gated", "exec sleep 300", readinessGates=gates))
+    node.ok("wait", "--for=condition=ContainersReady", "pod/gated", "--timeout=20s")
+
+    def condition(kind: str) -> Object:
+        conditions = node.json("get", "pod", "gated")["status"]["conditions"]
+        return next((each for each in conditions if each["type"] == kind), {})
+
+    assert condition("Ready")["reason"] == "ReadinessGatesNotReady"
+    words = 'corresponding condition of pod readiness gate "target-health.example/hook" does not exist.'
+    assert condition("Ready")["message"] == words
+    assert node.ok("get", "pod", "gated", "-o", "wide", "--no-headers").split()[-1] == "0/1"
+    for status, ready in (("True", "true"), ("False", "false"), ("True", "true")):
+        opened = {"status": {"conditions": [{"type": "target-health.example/hook", "status": status}]}}
+        node.ok("patch", "pod", "gated", "--subresource=status", "-p", json.dumps(opened))
+        node.ok("wait", f"--for=condition=ready={ready}", "pod/gated", "--timeout=20s")
+        assert condition("target-health.example/hook")["status"] == status
+    assert "reason" not in condition("Ready")
+    assert node.ok("get", "pod", "gated", "-o", "wide", "--no-headers").split()[-1] == "1/1"
 
 
 def test_nobody_listens_is_a_failed_probe(node: Kubectl) -> None:

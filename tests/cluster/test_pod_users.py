@@ -4,17 +4,16 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import _KUBECTLS, Kubectl
+from .conftest import Kubectl
 from .sandbox_process import SandboxProcess
 from .test_workloads import Object, _main, events, eventually, phase, pod, running
 
 pytestmark = [
-    pytest.mark.embedded_only,
+    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes"),
     pytest.mark.skipif(os.getuid() != 0, reason="only a kubelet that is root can give a pod another user"),
 ]
 HARDENED = {
@@ -28,29 +27,12 @@ TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 EKS = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
 
 
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    started = SandboxProcess(tmp_path_factory.mktemp("users") / "data")
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
-
-
 def test_a_hardened_pod_is_nobody_and_has_all_it_needs(node: Kubectl) -> None:
     """runAsNonRoot under a root kubelet: an unprivileged user with token, home and CA bundle, and none of root's files."""
     script = (
-        "id -u; id -g; grep -E 'CapEff|NoNewPrivs' /proc/self/status; head -c 2 " + TOKEN + "; echo;"
+        "exec 2>&1; id -u; id -g; grep -E 'CapEff|NoNewPrivs' /proc/self/status; head -c 2 " + TOKEN + "; echo;"
         " echo kept > /work-here/file && cat /work-here/file; head -n 1 $AWS_CA_BUNDLE;"
-        ' cat "${AWS_CA_BUNDLE%.crt}.key"; touch $HOME/x $TMPDIR/x /tmp/x 2>&1; echo out > /dev/stdout'
+        ' cat "${AWS_CA_BUNDLE%.crt}.key"; touch $HOME/x $TMPDIR/x /tmp/x; echo out > /dev/stdout'
     )
     volumes = [{"name": "here", "emptyDir": {}}]
     container = {"securityContext": HARDENED, "volumeMounts": [{"name": "here", "mountPath": "/work-here"}]}

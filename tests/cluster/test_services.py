@@ -5,7 +5,6 @@ import datetime as dt
 import json
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +12,11 @@ import pytest
 
 from iambridge.adapters.certificates import CertificateAuthority
 
-from .conftest import _KUBECTLS, Kubectl
-from .sandbox_process import SandboxProcess
+from .conftest import Kubectl
 from .test_workloads import Object, eventually, pod
 
 pytestmark = [
-    pytest.mark.embedded_only,
+    pytest.mark.embedded_only(reason="Services here have no network, and pods are processes"),
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on every loopback address"),
 ]
 # answers reviews with the pod's name as an annotation, and a GET while the file of the pod's name exists
@@ -45,24 +43,6 @@ context.load_cert_chain(certificate)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    started = SandboxProcess(tmp_path_factory.mktemp("services") / "data")
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "mutatingwebhookconfiguration", namespace, "--ignore-not-found")
-    tool.ok("delete", "namespace", namespace, "--wait=false")
 
 
 class Replicas:
@@ -134,8 +114,9 @@ def service(**spec: object) -> str:
 
 
 @pytest.fixture
-def replicas(node: Kubectl, tmp_path: Path) -> Replicas:
-    return Replicas(node, tmp_path, f"hook.{node.namespace}.svc")
+def replicas(node: Kubectl, tmp_path: Path) -> Iterator[Replicas]:
+    yield Replicas(node, tmp_path, f"hook.{node.namespace}.svc")
+    node.ok("delete", "mutatingwebhookconfiguration", node.namespace, "--ignore-not-found")
 
 
 def test_reviews_are_spread_over_ready_pods(node: Kubectl, replicas: Replicas) -> None:
@@ -190,6 +171,7 @@ def test_a_certificate_for_another_name_is_refused(node: Kubectl, tmp_path: Path
     replicas.open("one")
     replicas.configure()
     said = node.fails("create", "configmap", "a")
+    node.ok("delete", "mutatingwebhookconfiguration", node.namespace)
     assert "tls: failed to verify certificate" in said
     assert f"hook.{node.namespace}.svc" in said
 

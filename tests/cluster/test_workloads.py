@@ -4,36 +4,17 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import _KUBECTLS, Kubectl
-from .sandbox_process import SandboxProcess
+from .conftest import Kubectl
 
 pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods")
 
 Object = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    running = SandboxProcess(tmp_path_factory.mktemp("workloads") / "data")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
-    """kubectl in a namespace of its own, on a cluster that runs pods."""
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
 
 
 def pod(name: str, script: str, *, container: Object | None = None, **spec: object) -> str:

@@ -10,7 +10,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from iambridge.core import sigv4
@@ -31,7 +31,19 @@ _SDK_SOURCES = (
 )
 
 
+class Found(NamedTuple):
+    """Credentials, and when they end in seconds since the epoch; None where their source does not say."""
+
+    credentials: sigv4.Credentials
+    expires: float | None = None
+
+
 def find_credentials(environment: Mapping[str, str]) -> sigv4.Credentials:
+    """`find`, for who uses them at once."""
+    return find(environment).credentials
+
+
+def find(environment: Mapping[str, str]) -> Found:
     """The first source that has credentials: environment, botocore's chain where configured, instance metadata.
 
     Raises:
@@ -44,7 +56,7 @@ def find_credentials(environment: Mapping[str, str]) -> sigv4.Credentials:
             "only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set", fix="set both, or unset the one"
         )
     if key_id:
-        return sigv4.Credentials(key_id, secret, environment.get("AWS_SESSION_TOKEN", ""))
+        return Found(sigv4.Credentials(key_id, secret, environment.get("AWS_SESSION_TOKEN", "")))
     if _sdk_is_configured(environment):
         found = _from_botocore(environment)
         if found is not None:
@@ -55,7 +67,7 @@ def find_credentials(environment: Mapping[str, str]) -> sigv4.Credentials:
             cause="no keys, profile or web identity in the environment, and instance metadata is switched off",
             fix="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         )
-    return instance_credentials(environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _METADATA_ENDPOINT)
+    return _of_instance(environment.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or _METADATA_ENDPOINT)
 
 
 def _sdk_is_configured(environment: Mapping[str, str]) -> bool:
@@ -65,7 +77,7 @@ def _sdk_is_configured(environment: Mapping[str, str]) -> bool:
     return bool(home) and any((Path(str(home)) / ".aws" / name).exists() for name in ("credentials", "config"))
 
 
-def _from_botocore(environment: Mapping[str, str]) -> sigv4.Credentials | None:
+def _from_botocore(environment: Mapping[str, str]) -> Found | None:
     import botocore.exceptions  # noqa: PLC0415 - costs 300 ms, and most callers have keys in the environment
     import botocore.session  # noqa: PLC0415 - as above
 
@@ -79,10 +91,12 @@ def _from_botocore(environment: Mapping[str, str]) -> sigv4.Credentials | None:
         ) from error
     if frozen is None or not frozen.access_key:
         return None
-    return sigv4.Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
+    expires = getattr(found, "_expiry_time", None)  # botocore shows it nowhere else
+    credentials = sigv4.Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
+    return Found(credentials, expires.timestamp() if isinstance(expires, dt.datetime) else None)
 
 
-def instance_credentials(endpoint: str) -> sigv4.Credentials:
+def _of_instance(endpoint: str) -> Found:
     """The instance profile's credentials from `endpoint`, by IMDSv2.
 
     Raises:
@@ -103,7 +117,8 @@ def instance_credentials(endpoint: str) -> sigv4.Credentials:
             )
         _, document = _exchange("GET", path + names[0], session, timeout=_METADATA_SECONDS)
         values = json.loads(document)
-        return sigv4.Credentials(values["AccessKeyId"], values["SecretAccessKey"], values["Token"])
+        expires = dt.datetime.fromisoformat(values["Expiration"]).timestamp() if values.get("Expiration") else None
+        return Found(sigv4.Credentials(values["AccessKeyId"], values["SecretAccessKey"], values["Token"]), expires)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NoCredentials(
             "no AWS credentials found",

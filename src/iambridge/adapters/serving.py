@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 
 __all__ = ["Listener", "RunningServer", "free_port", "refuse_taken_port"]
 
+_BACKLOG = (
+    1024  # the server's own default is 128, and as many connections at all: a storm of logins would wait behind it
+)
 _DRAIN_SECONDS = 10
 _TAKE_OVER_SECONDS = 0.25  # from a new generation's start until it surely accepts
 _LINGER_SECONDS = 30.0  # how long an old one waits for clients that keep connections open without a word
@@ -37,7 +40,8 @@ _STREAMS_CLOSE_SECONDS = 2
 class Listener:
     """Where and how to listen. Without `certificate` and `key` (PEM files, PKCS#8) it is plain HTTP.
 
-    `max_body` is in bytes: a longer body is answered 413 and never read whole. `header_timeout` is in seconds.
+    `max_body` is in bytes: a longer body is answered 413 and never read whole. `header_timeout` is in seconds. Past
+    `connections` open ones the next waits unanswered until one is closed.
     """
 
     host: str
@@ -46,6 +50,7 @@ class Listener:
     key: Path | None = None
     max_body: int = 4 * 1024 * 1024
     header_timeout: float = 10.0
+    connections: int = 4096
     minimum_tls: str = "1.2"
 
 
@@ -62,6 +67,8 @@ class _Granian(Server):
             ssl_key=listener.key,
             ssl_protocol_min=SSLProtocols.tls13 if listener.minimum_tls == "1.3" else SSLProtocols.tls12,
             websockets=False,
+            backlog=_BACKLOG,
+            backpressure=listener.connections,
             log_enabled=False,
             http1_settings=HTTP1Settings(header_read_timeout=int(listener.header_timeout * 1000)),
         )

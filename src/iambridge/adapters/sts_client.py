@@ -36,7 +36,7 @@ class StsClient:
 
     With `endpoint` (`https://host[:port]`) every call goes there, with the Host header as it was signed; else to the
     host that the token names. `ca_file` replaces the system's authorities. `responded(code, region)` is told of every
-    answer, with code 0 when there was none. Proxies come from HTTPS_PROXY and NO_PROXY.
+    answer, with code 0 when there was none. Proxies come from HTTPS_PROXY and NO_PROXY as they are when it is made.
     """
 
     def __init__(self, *, endpoint: str = "", ca_file: Path | None = None, responded: Responded | None = None) -> None:
@@ -54,6 +54,8 @@ class StsClient:
                 f"cannot read CA file {ca_file}: {error}", where="--sts-ca-file", fix="name a PEM file of certificates"
             ) from error
         self._responded = responded or (lambda _code, _region: None)
+        self._proxy = getproxies().get("https", "")
+        self._direct: dict[str, bool] = {}
         self._session: aiohttp.ClientSession | None = None
 
     async def caller_identity(self, presigned: PresignedCallerIdentity, cluster_id: str) -> CallerIdentity | Reason:
@@ -85,7 +87,7 @@ class StsClient:
                 headers=headers,
                 allow_redirects=False,
                 ssl=self._tls,
-                proxy=_proxy(urlsplit(url).hostname or ""),
+                proxy=self._proxy_of(urlsplit(url).hostname or "") if self._proxy else None,
             ) as response:
                 body = await response.content.read(_MAX_BYTES + 1)
                 while len(body) <= _MAX_BYTES and not response.content.at_eof():
@@ -94,6 +96,13 @@ class StsClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._responded("0", region_of(presigned.host))
             raise _unavailable(presigned.host, _without_url(error)) from None
+
+    def _proxy_of(self, host: str) -> str | None:
+        """Asked once a host: reading the environment costs more than the call's own work."""
+        direct = self._direct.get(host)
+        if direct is None:
+            direct = self._direct[host] = bool(proxy_bypass(host))
+        return None if direct else self._proxy
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -117,11 +126,6 @@ def region_of(host: str) -> str:
     if labels[0] in {"sts", "sts-fips"} and len(labels) >= 3:
         return "global" if host == "sts.amazonaws.com" else labels[1]
     return "custom"
-
-
-def _proxy(host: str) -> str | None:
-    proxies = getproxies()
-    return None if "https" not in proxies or proxy_bypass(host) else proxies["https"]
 
 
 def _error_code(body: bytes) -> str:

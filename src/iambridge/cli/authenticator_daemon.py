@@ -20,7 +20,7 @@ from iambridge.adapters import kubeconfig
 from iambridge.adapters.authenticator_state import ServedCertificate, StateDirectory, write_webhook_kubeconfig
 from iambridge.adapters.aws_auth_config_map import ConfigMapMappings
 from iambridge.adapters.aws_auth_copy import MappingsCopy
-from iambridge.adapters.decision_log import JsonLinesDecisionLog, NoDecisionLog
+from iambridge.adapters.decision_log import LINGER_SECONDS, JsonLinesDecisionLog, NoDecisionLog
 from iambridge.adapters.dynamic_file import DynamicFileMappings
 from iambridge.adapters.ec2_names import Ec2InstanceNames
 from iambridge.adapters.identity_mappings import IdentityMappingObjects
@@ -34,7 +34,7 @@ from iambridge.cli.serve_authenticator import STATE_DIR, default_kubeconfig
 from iambridge.cli.serve_authenticator import backends as backend_names
 from iambridge.core.aws_auth import Rules, break_glass
 from iambridge.errors import InputError
-from iambridge.ports import InstanceNames
+from iambridge.ports import DecisionLog, InstanceNames
 from iambridge.servers.authenticator_metrics import AuthenticatorMetrics
 from iambridge.servers.caller_identity_cache import CachedCallerIdentities
 from iambridge.servers.iam_authenticator import AuthenticatorSettings, IamAuthenticator
@@ -136,7 +136,13 @@ async def _serve(arguments: argparse.Namespace, configuration: Configuration) ->
         instances = instance_names(arguments, metrics)
         if isinstance(instances, Ec2InstanceNames):
             stack.push_async_callback(instances.close)
-        server = _authenticator(arguments, configuration, backends=found, sts=sts, instances=instances, metrics=metrics)
+        log: DecisionLog = NoDecisionLog()
+        if arguments.decision_log:
+            log = lines = JsonLinesDecisionLog(sys.stdout, time.time, linger=LINGER_SECONDS)
+            stack.callback(lines.flush)
+        server = _authenticator(
+            arguments, configuration, backends=found, sts=sts, instances=instances, metrics=metrics, log=log
+        )
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iambridge-authenticator-")))
         state = StateDirectory(arguments.state_dir, hosts=(arguments.hostname, arguments.address), now=_utc)
         certificate = ServedCertificate(state, directory)
@@ -208,6 +214,7 @@ def _authenticator(
     sts: StsClient,
     instances: InstanceNames,
     metrics: AuthenticatorMetrics,
+    log: DecisionLog,
 ) -> IamAuthenticator:
     config_map = backends.backends.get("EKSConfigMap")
 
@@ -228,7 +235,7 @@ def _authenticator(
         instances=instances,
         sources=backends.sources,
         not_ready=backends.not_ready,
-        decision_log=JsonLinesDecisionLog(sys.stdout, time.time) if arguments.decision_log else NoDecisionLog(),
+        decision_log=log,
         now=_utc,
         new_id=lambda: str(uuid.uuid4()),
         metrics=metrics,

@@ -10,10 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iambridge.cli import aws_auth_convert, aws_auth_edit, eks_access
-from iambridge.cli.aws_auth_cluster import ClusterView, beside, bound_of, cluster_of, is_admin_of
-from iambridge.cli.aws_auth_plan import fault_document, fault_line, plan_document, print_plan
+from iambridge.cli.aws_auth_cluster import ClusterView, beside, bound_of, cluster_of
+from iambridge.cli.aws_auth_plan import (
+    fault_document,
+    fault_line,
+    plan_document,
+    planned_change,
+    print_plan,
+    say_what_the_original_does,
+)
 from iambridge.core.arn import canonical_arn
-from iambridge.core.aws_auth import Fault, Mappings, Severity, Unparsable, in_masters, load, plan, smells
+from iambridge.core.aws_auth import Fault, Mappings, Severity, Unparsable, smells
 from iambridge.core.cluster_access import EksAccess, shadowed
 from iambridge.errors import InputError
 from iambridge.wire.aws_auth_file import AwsAuthFile, read_file
@@ -72,8 +79,10 @@ def _lint(arguments: argparse.Namespace) -> int:
     if isinstance(source, Unparsable):
         faults = [Fault("yaml", "file", source.line, source.column, "", source.problem, "correct the file")]
     else:
-        mappings = load(source.sections)
+        server = cluster.server if cluster is not None else ""
         access = cluster.eks if cluster is not None else eks_access.files_only(arguments)
+        original = eks_access.read_by_original(arguments, access, server)
+        mappings = eks_access.mappings_of(source.sections, by_original=original)
         found = [*mappings.faults, *_smells(mappings, arguments.account, cluster, access)]
         faults = [*source.faults, *(source.in_file(fault) for fault in found)]
     faults.sort(key=lambda fault: (fault.line, fault.column))
@@ -100,20 +109,25 @@ def _plan(arguments: argparse.Namespace) -> int:
     if arguments.current is None and arguments.kubeconfig is None:
         raise InputError("plan compares with what is", where="aws-auth plan", fix="give --current FILE or --kubeconfig")
     cluster = cluster_of(arguments) if arguments.kubeconfig is not None else None
-    before = load(_parsed(arguments.current).sections) if arguments.current is not None else _live(cluster)
+    access = cluster.eks if cluster is not None else eks_access.files_only(arguments)
+    original = eks_access.read_by_original(arguments, access, cluster.server if cluster is not None else "")
+    if arguments.current is not None:
+        current = _parsed(arguments.current)
+    else:
+        assert cluster is not None
+        current = cluster.aws_auth
     source = _parsed(arguments.file)
-    after = load(source.sections, previous=before)
     caller = ""
     if arguments.caller:
         try:
             caller = canonical_arn(arguments.caller)
         except ValueError as error:
             raise InputError(str(error), where="--caller", fix="give the ARN of sts get-caller-identity") from error
-    access = cluster.eks if cluster is not None else eks_access.files_only(arguments)
-    planned = plan(
-        before, after, caller=caller, is_admin=is_admin_of(cluster) if cluster is not None else in_masters,
-        beside=beside(access, cluster.policy if cluster is not None else None),
-    )  # fmt: skip
+    planned, after = planned_change(
+        current.sections, source.sections, by_original=original, caller=caller, cluster=cluster, access=access
+    )
+    if not original and not arguments.authenticator:
+        say_what_the_original_does(current.sections, source.sections, planned, caller, cluster)
     faults = [*source.faults, *(source.in_file(fault) for fault in after.faults)]
     if arguments.json:
         document = plan_document(planned, faults) | {"accessEntries": eks_access.document(access)}
@@ -132,8 +146,3 @@ def _parsed(file: Path) -> AwsAuthFile:
         raise InputError(f"{file} cannot be planned: {source.problem}", where=f"{file}:{source.line}",
                          fix="correct the file; iambridge aws-auth lint shows all of its faults")  # fmt: skip
     return source
-
-
-def _live(cluster: ClusterView | None) -> Mappings:
-    assert cluster is not None
-    return load(cluster.aws_auth.sections)

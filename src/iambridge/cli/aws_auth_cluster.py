@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from iambridge.cli.eks_access import access_of
-from iambridge.core.aws_auth import Beside, Bound, break_glass
+from iambridge.cli.eks_access import access_of, mappings_of, read_by_original
+from iambridge.core.aws_auth import Beside, Bound, Mappings, break_glass
 from iambridge.core.aws_auth.lint import MASTERS
 from iambridge.core.aws_auth.plan import IsAdmin
 from iambridge.core.cluster_access import NOT_EKS, AuthenticationMode, EksAccess, is_cluster_admin, principals
@@ -29,7 +29,8 @@ _KINDS = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
 class ClusterView:
     """`rbac` holds the four kinds by resource name; None when the caller may not list them. `eks` says its own unknown.
 
-    `break_glass` are the ARNs that the authenticators in kube-system are started with, as far as pods can be seen.
+    `by_original`: aws-iam-authenticator, or EKS, reads the ConfigMap. `break_glass` are the ARNs that authenticators in
+    kube-system are started with, as far as pods can be seen.
     """
 
     server: str
@@ -37,6 +38,11 @@ class ClusterView:
     rbac: Mapping[str, list[dict[str, Any]]] | None
     eks: EksAccess = NOT_EKS
     break_glass: tuple[str, ...] = ()
+    by_original: bool = False
+
+    @property
+    def mappings(self) -> Mappings:
+        return mappings_of(self.aws_auth.sections, by_original=self.by_original)
 
     @property
     def policy(self) -> Policy | None:
@@ -50,7 +56,7 @@ def cluster_of(arguments: argparse.Namespace) -> ClusterView:
 
 async def _read(arguments: argparse.Namespace) -> ClusterView:
     async with client_of(arguments) as (client, eks):
-        return await read_cluster(client, eks)
+        return await read_cluster(client, eks, by_original=read_by_original(arguments, eks, client.server))
 
 
 @asynccontextmanager
@@ -71,7 +77,9 @@ async def client_of(arguments: argparse.Namespace) -> "AsyncIterator[tuple[Kuber
         await client.close()
 
 
-async def read_cluster(client: "KubernetesClient", eks: EksAccess = NOT_EKS) -> ClusterView:
+async def read_cluster(
+    client: "KubernetesClient", eks: EksAccess = NOT_EKS, *, by_original: bool = False
+) -> ClusterView:
     """Raises KubernetesError when the ConfigMap cannot be read."""
     data: Mapping[str, str] = {}
     try:
@@ -84,8 +92,8 @@ async def read_cluster(client: "KubernetesClient", eks: EksAccess = NOT_EKS) -> 
     try:
         rbac = {kind: list((await client.get(f"{_RBAC}/{kind}")).get("items") or []) for kind in _KINDS}
     except Forbidden:
-        return ClusterView(client.server, of_data(data), None, eks)
-    return ClusterView(client.server, of_data(data), rbac, eks, await _break_glass(client))
+        return ClusterView(client.server, of_data(data), None, eks, by_original=by_original)
+    return ClusterView(client.server, of_data(data), rbac, eks, await _break_glass(client), by_original)
 
 
 async def _break_glass(client: "KubernetesClient") -> tuple[str, ...]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from iambridge.cli import eks_access
-from iambridge.cli.aws_auth_cluster import ClusterView, beside, client_of, is_admin_of, read_cluster
+from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster
+from iambridge.cli.aws_auth_plan import planned_change, say_what_the_original_does
 from iambridge.core.arn import Arn, canonical_arn
-from iambridge.core.aws_auth import Entry, Located, Mappings, load, plan
+from iambridge.core.aws_auth import Entry, Located, Mappings, load
 from iambridge.core.aws_auth.edit import with_entry, without_entry
 from iambridge.core.aws_auth.entry import arn_key
 from iambridge.errors import Conflict, InputError, NotFound
@@ -57,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _run(arguments: argparse.Namespace) -> int:
     async with client_of(arguments) as (client, eks):
-        cluster = await read_cluster(client, eks)
+        cluster = await read_cluster(
+            client, eks, by_original=eks_access.read_by_original(arguments, eks, client.server)
+        )
         try:
             found = await client.get(f"{_CONFIG_MAPS}/{_NAME}")
         except NotFound:
@@ -172,17 +175,19 @@ def _agreed(
     arguments: argparse.Namespace, cluster: ClusterView, old: Mapping[str, str], new: Mapping[str, str]
 ) -> bool:
     """Print the change; false when it has a new error or locks somebody out. The text is read as the server will."""
-    before = load(read_sections(old))
-    after = load(read_sections(new), previous=before)
     for section in sorted({*old, *new}):
         lines = difflib.unified_diff(
             old.get(section, "").splitlines(), new.get(section, "").splitlines(), section, section, lineterm="", n=1
         )
         print("\n".join(lines))
     caller = canonical_arn(arguments.caller) if arguments.caller else ""
-    planned = plan(
-        before, after, caller=caller, is_admin=is_admin_of(cluster), beside=beside(cluster.eks, cluster.policy)
-    )
+    planned, after = planned_change(
+        read_sections(old), read_sections(new), by_original=cluster.by_original, caller=caller, cluster=cluster,
+        access=cluster.eks,
+    )  # fmt: skip
+    before = cluster.mappings
+    if not cluster.by_original and not arguments.authenticator:
+        say_what_the_original_does(read_sections(old), read_sections(new), planned, caller, cluster)
     word = "UNKNOWN" if planned.outcome == "unknown" else "REFUSED"
     for reason in planned.decision.reasons:
         print(f"{'ok' if reason.held else word:8} {reason.text}")

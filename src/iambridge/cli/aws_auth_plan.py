@@ -1,8 +1,12 @@
-"""How a plan of aws-auth, and the faults of a document, are printed: for people and for machines."""
+"""A plan of aws-auth for the authenticator that reads it; how it, and the faults of a document, are printed."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 
-from iambridge.core.aws_auth import Change, Fault, Plan
+from iambridge.cli import eks_access
+from iambridge.cli.aws_auth_cluster import ClusterView, beside, is_admin_of
+from iambridge.core.aws_auth import Change, Fault, Mappings, Plan, Section, in_masters, plan
+from iambridge.core.cluster_access import NOT_EKS, EksAccess
 
 
 def fault_line(shown: str, fault: Fault) -> str:
@@ -51,6 +55,41 @@ def plan_document(planned: Plan, faults: list[Fault]) -> dict[str, object]:
         ],
         "faults": [fault_document(fault) for fault in faults],
     }
+
+
+def planned_change(
+    old: Mapping[str, Section],
+    new: Mapping[str, Section],
+    *,
+    by_original: bool,
+    caller: str,
+    cluster: ClusterView | None,
+    access: EksAccess,
+) -> tuple[Plan, Mappings]:
+    """The plan, and the new document as it is read. `caller` is a canonical ARN, or empty."""
+    before = eks_access.mappings_of(old, by_original=by_original)
+    after = eks_access.mappings_of(new, by_original=by_original, previous=before)
+    planned = plan(
+        before, after, caller=caller, is_admin=is_admin_of(cluster) if cluster is not None else in_masters,
+        beside=beside(access, cluster.policy if cluster is not None else None),
+    )  # fmt: skip
+    return planned, after
+
+
+def say_what_the_original_does(
+    old: Mapping[str, Section], new: Mapping[str, Section], planned: Plan, caller: str, cluster: ClusterView | None
+) -> None:
+    """A warning where aws-iam-authenticator or EKS, which may be what serves, would lock out and iambridge not."""
+    if not planned.decision.allowed:
+        return
+    access = cluster.eks if cluster is not None else NOT_EKS
+    twin, _ = planned_change(old, new, by_original=True, caller=caller, cluster=cluster, access=access)
+    worse = [reason.text for reason in twin.decision.reasons if not reason.held]
+    lost = {change.principal for change in twin.lost} - {change.principal for change in planned.lost}
+    if worse or lost:
+        said = "; ".join([*worse, *([f"{len(lost)} more lose access: {', '.join(sorted(lost)[:5])}"] if lost else [])])
+        print(f"warning: where aws-iam-authenticator or EKS reads it: {said}; --authenticator original plans for that",
+              file=sys.stderr)  # fmt: skip
 
 
 def print_plan(planned: Plan, faults: list[Fault], shown: str) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iambridge.core.aws_auth import Mappings, Section, load, load_as_original
 from iambridge.core.cluster_access import NOT_EKS, AuthenticationMode, EksAccess
 from iambridge.errors import BridgeError, InputError
-from iambridge.wire.eks import EksCluster, cluster_of_kubeconfig
+from iambridge.wire.eks import EksCluster, cluster_of_kubeconfig, region_of_endpoint
 from iambridge.wire.eks_access import documents, eks_access
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     eks.add_argument("--authentication-mode", default="", choices=("", *AuthenticationMode), metavar="MODE",
                      help="in place of describe-cluster: CONFIG_MAP, API_AND_CONFIG_MAP or API")  # fmt: skip
+    eks.add_argument(
+        "--authenticator", default="", choices=("", "iambridge", "original"), metavar="WHICH",
+        help="who reads the ConfigMap: iambridge, which keeps the last good version of what it cannot read, or the "
+        "original, which drops it (default: the original on EKS, else iambridge)",
+    )  # fmt: skip
     eks.add_argument("--eks-cluster", default="", metavar="NAME", help="its name, where the kubeconfig does not say it")
     eks.add_argument("--eks-region", default="", metavar="REGION", help="its region, as --eks-cluster")
 
@@ -57,6 +63,18 @@ def files_only(arguments: argparse.Namespace) -> EksAccess:
     if arguments.access_entries or arguments.authentication_mode:
         return _from_files(arguments.access_entries, arguments.authentication_mode)
     return NOT_EKS
+
+
+def read_by_original(arguments: argparse.Namespace, access: EksAccess, server: str = "") -> bool:
+    """Whether aws-iam-authenticator, which is EKS's, reads the ConfigMap, and not `serve authenticator`."""
+    if arguments.authenticator:
+        return bool(arguments.authenticator == "original")
+    return access.platform.startswith("eks.") or bool(region_of_endpoint(server)) or bool(arguments.access_entries)
+
+
+def mappings_of(sections: Mapping[str, Section], *, by_original: bool, previous: Mappings | None = None) -> Mappings:
+    """As that authenticator reads them, which had read `previous` before."""
+    return load_as_original(sections) if by_original else load(sections, previous=previous)
 
 
 def say_unknown(access: EksAccess) -> None:

@@ -17,7 +17,7 @@ from iambridge.cli import eks_access
 from iambridge.cli.aws_auth_cluster import ClusterView, bound_of, cluster_of
 from iambridge.core.arn import Arn, canonical_arn
 from iambridge.core.authenticator_token import PREFIX, CallerIdentity, HostRules, PresignedCallerIdentity, admissible
-from iambridge.core.aws_auth import Mapped, Mappings, Unparsable, instance_wanted, load, map_identity
+from iambridge.core.aws_auth import Mapped, Mappings, Unparsable, alike, instance_wanted, map_identity
 from iambridge.core.cluster_access import EksAccess
 from iambridge.core.decision import Reason
 from iambridge.errors import ApiServerUnreachable, AwsError, Forbidden, InputError, Unauthorized
@@ -162,7 +162,7 @@ async def _ask(
 
 def _mappings(arguments: argparse.Namespace, cluster: ClusterView | None) -> Mappings | None:
     if cluster is not None:
-        return load(cluster.aws_auth.sections)
+        return cluster.mappings
     for file in arguments.file:
         try:
             source = read_file(file.read_text(encoding="utf-8"))
@@ -171,7 +171,8 @@ def _mappings(arguments: argparse.Namespace, cluster: ClusterView | None) -> Map
         if isinstance(source, Unparsable):
             raise InputError(f"{file} is not aws-auth: {source.problem}", where=f"{file}:{source.line}",
                              fix="give the file with the ConfigMap aws-auth")  # fmt: skip
-        return load(source.sections)
+        original = eks_access.read_by_original(arguments, eks_access.files_only(arguments))
+        return eks_access.mappings_of(source.sections, by_original=original)
     return None
 
 
@@ -190,7 +191,9 @@ def _map(
     instance = instance_wanted(identity, sources)
     mapped = map_identity(identity, sources, private_dns_name=f"PRIVATE-DNS-NAME-OF-{instance}" if instance else "")
     walk.reasons += mapped.decision.reasons
-    walk.reasons += _faults(identity, mappings, mapped) if mappings is not None else ()
+    if mappings is not None:
+        walk.reasons += alike(identity.canonical_arn, mappings) if mapped.user is None else ()
+        walk.reasons += _faults(identity, mappings, mapped)
     if access.unknown:
         text = f"access entries not visible: {access.unknown}"
         walk.reasons.append(Reason("access-entries-unknown", text, where="EKS"))

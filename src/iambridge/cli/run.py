@@ -36,8 +36,8 @@ The environment is clean, as a pod's is. Kept: {", ".join(KEPT)}, LC_*.
 AWS files below HOME are hidden (AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name an empty file), and KUBECONFIG
 names one whose user is the ServiceAccount. Anything else comes in by --env.
 
-With a sandbox's kubeconfig, or --data-dir, the command gets what the sandbox's node gives its pods: AWS_ENDPOINT_URL,
-AWS_CA_BUNDLE and the region. --aws real leaves that out.
+With a sandbox's kubeconfig, or --data-dir, the command gets what the sandbox's node gives its pods: AWS_ENDPOINT_URL
+(and _STS), AWS_CA_BUNDLE and the region. --aws real leaves that out.
 
 exit codes: the command's; 128 + N when signal N ended it; 125 no identity, 126 cannot be run, 127 not found
 """

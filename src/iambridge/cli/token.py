@@ -4,9 +4,11 @@ import argparse
 import datetime as dt
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from iambridge.adapters.aws_credentials import assume_role, find_credentials
+from iambridge.adapters.aws_credentials import assume_role, find
+from iambridge.adapters.token_cache import KeptToken, TokenCache, default_directory, identity_facts, key_of
 from iambridge.core import sigv4
 from iambridge.core.authenticator_token import CLUSTER_ID_HEADER, encode, regional_host
 from iambridge.errors import InputError
@@ -18,6 +20,12 @@ _EXAMPLE = """example:
 
 Credentials come from where AWS SDKs look. AWS_ENDPOINT_URL_STS or AWS_ENDPOINT_URL name another STS: the token is
 then presigned for that host, and only an authenticator that allows the host takes it.
+
+A token is kept for its 14 minutes in a file of its own (0600, in a directory of mode 0700; one that others may read is
+refused), under all that chose the identity: cluster, STS host, region, role, external id, session name, the AWS_*
+variables, and the times of the AWS files. IAMBRIDGE_TOKEN_CACHE=off, or --no-cache, keeps none.
+
+exit codes: 0 a token, 1 no credentials or AWS refused, 2 bad input
 """
 
 _EXPIRES_SECONDS = 60  # as the other clients write it; STS takes the token for 15 minutes whatever it says
@@ -34,18 +42,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--role-arn", "--role", "-r", default="", metavar="ARN", help="assume this role first")
     parser.add_argument("--external-id", default="", metavar="ID", help="external id for --role-arn")
     parser.add_argument("--session-name", default="", metavar="NAME", help="session name for --role-arn")
+    parser.add_argument("--no-cache", action="store_true", help="make a new token, and keep none")
+    parser.add_argument("--cache", action="store_true", help="accepted: a cache is the default here")
+    parser.add_argument(
+        "--cache-dir", type=Path, metavar="DIR", help="default: IAMBRIDGE_TOKEN_CACHE, then ~/.kube/cache/iambridge"
+    )
     parser.add_argument("--token-only", action="store_true", help="print the token alone, not an ExecCredential")
 
 
 def run(arguments: argparse.Namespace) -> int:
     environment = os.environ
-    now = dt.datetime.now(dt.UTC)
     region = arguments.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     region = region or _DEFAULT_REGION
     endpoint = sts_endpoint(environment, region)
     if (arguments.external_id or arguments.session_name) and not arguments.role_arn:
         raise InputError("--external-id and --session-name belong to --role-arn", fix="give --role-arn as well")
-    credentials = find_credentials(environment)
+    kept = _cached(arguments, environment, endpoint, region)
+    if arguments.token_only:
+        print(kept.token)
+    else:
+        version = api_version(environment.get("KUBERNETES_EXEC_INFO", ""))
+        print(exec_credential(kept.token, expires=dt.datetime.fromtimestamp(kept.expires, dt.UTC), version=version))
+    return 0
+
+
+def _cached(arguments: argparse.Namespace, environment: Mapping[str, str], endpoint: str, region: str) -> KeptToken:
+    directory = arguments.cache_dir or environment.get("IAMBRIDGE_TOKEN_CACHE") or default_directory(environment)
+    if arguments.no_cache or directory is None or str(directory) == "off":
+        return _fresh(arguments, environment, endpoint, region)
+    role = (arguments.role_arn, arguments.external_id, arguments.session_name)
+    key = key_of(arguments.cluster_name, endpoint, region, *role, *identity_facts(environment))
+    return TokenCache(Path(directory)).get(key, lambda: _fresh(arguments, environment, endpoint, region))
+
+
+def _fresh(arguments: argparse.Namespace, environment: Mapping[str, str], endpoint: str, region: str) -> KeptToken:
+    now = dt.datetime.now(dt.UTC)
+    credentials, ends = find(environment)
     if arguments.role_arn:
         credentials = assume_role(
             credentials,
@@ -57,13 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
             ca_file=environment.get("AWS_CA_BUNDLE", ""),
             now=now,
         )
+        ends = None  # the session outlives the token
     token = make_token(credentials, arguments.cluster_name, endpoint=endpoint, region=region, now=now)
-    if arguments.token_only:
-        print(token)
-    else:
-        version = api_version(environment.get("KUBERNETES_EXEC_INFO", ""))
-        print(exec_credential(token, expires=now + _RENEW_AFTER, version=version))
-    return 0
+    expires = (now + _RENEW_AFTER).timestamp()
+    return KeptToken(token, expires if ends is None else min(expires, ends))
 
 
 def make_token(credentials: sigv4.Credentials, cluster_id: str, *, endpoint: str, region: str, now: dt.datetime) -> str:

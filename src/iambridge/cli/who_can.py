@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from iambridge.cli import eks_access
 from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster
-from iambridge.core.aws_auth import break_glass, load
+from iambridge.core.aws_auth import break_glass
 from iambridge.core.cluster_access import BECOMING_ADMIN, Can, Step, Undetermined, other_admins, principals, who_can
 from iambridge.core.rbac import Attributes
 from iambridge.errors import InputError, NotFound
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     cluster, asked = asyncio.run(_read(arguments))
     glass = break_glass(dict.fromkeys((*cluster.break_glass, *arguments.break_glass_arn)))
-    found = principals(load(cluster.aws_auth.sections), cluster.eks, glass)
+    found = principals(cluster.mappings, cluster.eks, glass)
     verdicts = list(who_can(found, asked, cluster.policy))
     can = [verdict for verdict in verdicts if isinstance(verdict, Can)]
     if arguments.admin and cluster.policy is not None:
@@ -76,7 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _read(arguments: argparse.Namespace) -> tuple[ClusterView, Sequence[Step]]:
     async with client_of(arguments) as (client, eks):
-        cluster = await read_cluster(client, eks)
+        cluster = await read_cluster(
+            client, eks, by_original=eks_access.read_by_original(arguments, eks, client.server)
+        )
         if arguments.admin:
             return cluster, [step for step in BECOMING_ADMIN if eks.reads_config_map or not step.config_map]
         word, _, subresource = arguments.resource.partition("/")

@@ -14,6 +14,8 @@ def workload_environment(data_dir: Path, ports: Ports) -> dict[str, str]:
     ca = str(data_dir / "pki/ca.crt")
     return {
         "AWS_ENDPOINT_URL": ports.url("aws"),
+        # the SDK for Go looks for credentials before it reads the general one
+        "AWS_ENDPOINT_URL_STS": ports.url("aws"),
         "AWS_CA_BUNDLE": ca,
         "NODE_EXTRA_CA_CERTS": ca,
         "AWS_REGION": REGION,
@@ -41,6 +43,8 @@ def client_environment(data_dir: Path) -> dict[str, str | None]:
     return {
         "KUBECONFIG": str(data_dir / "kubeconfig"),
         "AWS_ENDPOINT_URL": ports.url("aws"),
+        # the SDK for Go looks for credentials before it reads the general one
+        "AWS_ENDPOINT_URL_STS": ports.url("aws"),
         "AWS_CA_BUNDLE": ca,
         "NODE_EXTRA_CA_CERTS": ca,
         "AWS_REGION": REGION,

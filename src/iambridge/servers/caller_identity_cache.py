@@ -39,20 +39,30 @@ class CachedCallerIdentities:
         self._ttl = ttl
         self._now = now
         self._size = size
-        self._kept: OrderedDict[bytes, tuple[float, CallerIdentity]] = OrderedDict()
+        self._kept: OrderedDict[bytes, tuple[float, CallerIdentity, PresignedCallerIdentity]] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[CallerIdentity | Reason]] = {}
         self.calls = 0
         self.hits = 0
 
-    async def caller_identity(self, token: str, presigned: PresignedCallerIdentity) -> CallerIdentity | Reason:
-        """Raises Throttling or ServiceUnavailable as the port does; Throttling also when too many calls are open."""
-        key = hashlib.sha256(token.encode() + self._context).digest()
+    def key(self, token: str) -> bytes:
+        return hashlib.sha256(token.encode("utf-8", "surrogatepass") + self._context).digest()
+
+    def known(self, key: bytes) -> tuple[CallerIdentity, PresignedCallerIdentity] | None:
+        """Who STS said that the token's bearer is, and the call that it said it to."""
         kept = self._kept.get(key)
-        if kept is not None:
-            if kept[0] > self._now():
-                self.hits += 1
-                return kept[1]
+        if kept is None:
+            return None
+        if kept[0] <= self._now():
             del self._kept[key]
+            return None
+        self.hits += 1
+        return kept[1], kept[2]
+
+    async def caller_identity(self, key: bytes, presigned: PresignedCallerIdentity) -> CallerIdentity | Reason:
+        """Ask STS, or wait for who asked already. `key` is that of the token behind `presigned`.
+
+        Raises Throttling or ServiceUnavailable as the port does; Throttling also when too many calls are open.
+        """
         asking = self._asking.get(key)
         if asking is None:
             if len(self._asking) >= _MAX_ASKING:
@@ -69,7 +79,7 @@ class CachedCallerIdentities:
         finally:
             del self._asking[key]
         if self._ttl > 0 and isinstance(answer, CallerIdentity):
-            self._kept[key] = (self._now() + self._ttl, answer)
+            self._kept[key] = (self._now() + self._ttl, answer, presigned)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
         return answer

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
 
-from iambridge.core.authenticator_token import CallerIdentity, HostRules, PresignedCallerIdentity, admissible
+from iambridge.core.authenticator_token import (
+    CallerIdentity,
+    HostRules,
+    PresignedCallerIdentity,
+    admissible,
+    still_admissible,
+)
 from iambridge.core.aws_auth import PRINCIPAL_RECREATED, Mapped, Source, instance_wanted, map_identity
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.errors import AwsError, BadRequest, ServiceUnavailable, Throttling
@@ -121,19 +127,27 @@ class IamAuthenticator:
             return self._outage(error, "sts_error")
 
     async def _judge(self, review: TokenReview) -> tuple[Response, str]:
-        token = review.spec.token
-        presigned = admissible(token, now=self._now(), hosts=self._settings.hosts)
-        if isinstance(presigned, Reason):
-            return self._refuse(review, presigned), "invalid_token"
-        identity = await self._callers.caller_identity(token, presigned)
-        if isinstance(identity, Reason):
-            return self._refuse(review, identity), "sts_error" if identity.code == "sts-refused" else "invalid_token"
+        now = self._now()
+        key = self._callers.key(review.spec.token)
+        known = self._callers.known(key)
+        if known is not None and still_admissible(known[1], now=now):
+            identity, presigned = known
+        else:
+            asked = admissible(review.spec.token, now=now, hosts=self._settings.hosts)
+            if isinstance(asked, Reason):
+                return self._refuse(review, asked), "invalid_token"
+            answer = await self._callers.caller_identity(key, asked)
+            if isinstance(answer, Reason):
+                return self._refuse(review, answer), "sts_error" if answer.code == "sts-refused" else "invalid_token"
+            identity, presigned = answer, asked
         # The mapping is taken after every wait, so that an edit made meanwhile counts.
-        wanted = instance_wanted(identity, self._sources())
-        name = await self._instances.private_dns_name(wanted) if wanted else ""
+        sources, name = self._sources(), ""
+        if wanted := instance_wanted(identity, sources):
+            name = await self._instances.private_dns_name(wanted)
+            sources = self._sources()
         mapped = map_identity(
             identity,
-            self._sources(),
+            sources,
             private_dns_name=name,
             scrubbed_accounts=self._settings.scrubbed_accounts,
         )

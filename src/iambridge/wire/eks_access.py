@@ -65,7 +65,7 @@ def eks_access(found: Iterable[Mapping[str, Any]], mode: str = "") -> EksAccess:
 
 class _Gathered:
     def __init__(self) -> None:
-        self.mode = ""
+        self.mode = self._platform = ""
         self._listed: dict[str, None] = {}
         self._entries: dict[str, Mapping[str, Any]] = {}
         self._policies: dict[str, tuple[AccessPolicy, ...]] = {}
@@ -74,6 +74,7 @@ class _Gathered:
     def add(self, document: Mapping[str, Any]) -> None:
         if "cluster" in document:
             # a cluster from before access entries has no accessConfig, and asks its ConfigMap
+            self._platform = str(document["cluster"].get("platformVersion") or "")
             self.mode = str((document["cluster"].get("accessConfig") or {}).get("authenticationMode") or "CONFIG_MAP")
         if "accessEntries" in document:
             self._list_given = True
@@ -96,7 +97,7 @@ class _Gathered:
             elif self._more:
                 unknown = "the output of `aws eks list-access-entries` goes on after its nextToken"
         arns = dict.fromkeys((*self._listed, *self._entries))
-        return EksAccess(mode, [self._entry(arn) for arn in arns], unknown=unknown)
+        return EksAccess(mode, [self._entry(arn) for arn in arns], unknown=unknown, platform=self._platform)
 
     def _entry(self, arn: str) -> AccessEntry:
         found = self._entries.get(arn)

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import datetime as dt
+import gzip
+import ipaddress
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -11,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from iambridge.adapters import oidc_keys
 from iambridge.adapters.certificates import CertificateAuthority
@@ -174,6 +180,108 @@ def test_answers_that_must_not_be_followed(tmp_path: Path, monkeypatch: pytest.M
             await refusal(found, authorities=trust)
 
     asyncio.run(play())
+
+
+def test_the_discovery_document_is_not_redirected_either(tmp_path: Path) -> None:
+    """A redirect of the discovery document is an error, and what it names is not asked for."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            for status in (301, 302, 303, 307, 308):
+                moved = Response(status, (("location", f"{found.url}/elsewhere"),))
+                found.documents["/.well-known/openid-configuration"] = moved
+                error = await refusal(found, authorities=trusting(found.authority))
+                assert f"answered {status}" in error.cause
+            assert set(found.asked) == {"/.well-known/openid-configuration"}
+
+    asyncio.run(play())
+
+
+def test_a_small_answer_that_unpacks_to_a_large_one_is_not_unpacked(tmp_path: Path) -> None:
+    """Content codings are not undone: 64 MiB behind 64 KiB are unreadable, not held."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            packed = gzip.compress(b" " * (64 * 1024 * 1024), compresslevel=9)
+            found.documents["/jwks"] = Response(200, (("content-encoding", "gzip"),), packed)
+            error = await refusal(found, authorities=trusting(found.authority))
+            assert "unreadable" in error.cause
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("endless", [b"", b"x-filler: " + b"a" * 1000 + b"\r\n", b"a" * 1000])
+def test_headers_that_never_end_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, endless: bytes) -> None:
+    """A host that completes TLS and then is silent, or sends headers or one header for ever, is left in bounded time."""
+    monkeypatch.setattr(oidc_keys, "_TOTAL_SECONDS", 1.0)
+    authority = CertificateAuthority(tmp_path / "pki", name="test", now=NOW)
+    leaf = authority.leaf("issuer", hosts=("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(leaf.certificate, leaf.key)
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            writer.write(b"HTTP/1.1 200 OK\r\nx-first: ")
+            while not writer.is_closing():
+                writer.write(endless)
+                await writer.drain()
+                await asyncio.sleep(0.001)
+
+    async def play() -> None:
+        server = await asyncio.start_server(drip, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            with pytest.raises(InvalidIdentityToken) as caught:
+                async with asyncio.timeout(30):
+                    await fetcher(authorities=trusting(authority)).keys(f"https://127.0.0.1:{port}", (), "k")
+            assert caught.value.message.startswith("Couldn't retrieve verification key")
+
+    asyncio.run(play())
+
+
+def test_under_the_anchor_of_a_thumbprint_dates_still_count(tmp_path: Path) -> None:
+    """A leaf that has expired proves nothing, though the listed certificate signed it."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            expired = _expired_leaf(found.authority, tmp_path)
+            port = free_port()
+            server = RunningServer(found.app, Listener("127.0.0.1", port, *expired))
+            await server.start()
+            try:
+                found.url = f"https://127.0.0.1:{port}"
+                found.publish()
+                error = await refusal(found, found.authority.thumbprint)
+                assert "thumbprint" in error.message
+                assert "expired" in error.cause
+                assert found.asked == []
+            finally:
+                await server.stop()
+
+    asyncio.run(play())
+
+
+def _expired_leaf(authority: CertificateAuthority, directory: Path) -> tuple[Path, Path]:
+    """A certificate of yesterday by `authority`, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    signer = serialization.load_pem_private_key((authority.directory / "ca.key").read_bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "expired")])
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(authority.certificate.subject, name, key.public_key())
+        .serial_number(7)
+        .not_valid_before(NOW - dt.timedelta(days=9))
+        .not_valid_after(NOW - dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    files = directory / "expired.crt", directory / "expired.key"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + authority.pem)
+    files[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return files
 
 
 def test_a_public_issuers_keys_stay_public(tmp_path: Path) -> None:

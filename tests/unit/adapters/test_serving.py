@@ -220,3 +220,19 @@ def test_a_wrong_certificate_at_reload_keeps_the_old_one(tmp_path: Path) -> None
         await server.stop()
 
     asyncio.run(main())
+
+
+def test_two_hundred_open_connections_keep_nobody_out(tmp_path: Path) -> None:
+    """Clients that hold their connections open, as API servers do, leave room for the next."""
+
+    async def main() -> None:
+        server, url, context = await _serve(_echo, tmp_path)
+        port = int(url.rpartition(":")[2].partition("/")[0])
+        idle = [await asyncio.open_connection("127.0.0.1", port, ssl=context) for _ in range(200)]
+        async with aiohttp.ClientSession() as session, session.post(url, data=b"1", ssl=context) as answer:
+            assert answer.status == 200
+        for _, writer in idle:
+            writer.transport.abort()
+        await server.stop()
+
+    asyncio.run(main())

@@ -69,6 +69,24 @@ def test_the_example_has_no_error(capsys: pytest.CaptureFixture[str]) -> None:
         (("name: aws-auth", "name: aws_auth"), "config-map-name", 4),
         (("mapUsers: |", "mapUsers:"), "section-not-a-string", 15),
         (("kind: ConfigMap", "kind: ["), "yaml", 4),
+        (("[readers]", "['team-{{AccountID}}']"), "template-in-group", 15),
+        (("username: alice", "username: 'team:{{SessionName}}'"), "nobody-can-use-it", 15),
+        (("[readers]", "[<readers>]"), "documentation-placeholder", 15),
+        (("      username: alice", "\tusername: alice"), "yaml", 16),
+        (
+            ("role/admin", "role/admin\n      username: a\n    - rolearn: arn:aws:sts::111122223333:assumed-role/x/s"),
+            "session-arn",
+            13,
+        ),
+        (
+            (
+                "    - userarn:",
+                "    - userarn: arn:aws:iam::111122223333:user/alice\n      username: b\n    - userarn:",
+            ),
+            "duplicate-arn",
+            15,
+        ),
+        (("      username: admin\n", ""), "username-missing", 11),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -135,3 +153,30 @@ def test_bad_input_is_two(file: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     ):
         assert main(["aws-auth", *words]) == 2
     assert "fix:" in capsys.readouterr().err
+
+
+BROKEN = ("username: system:node:{{EC2PrivateDNSName}}", "username: system:node: // do not change")
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        (BROKEN, ["role/node", "role/admin"]),
+        (("[system:masters]", "system:masters"), []),
+        (("role/admin", "role/team/admin"), ["role/admin"]),
+    ],
+    ids=["a section that is no YAML", "groups that are no list", "a role's path"],
+)
+def test_plan_for_the_original_is_what_the_original_does(
+    file: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, str], lost: list[str]
+) -> None:
+    """On EKS there is no last good version: the plan refuses, and the default warns where the two differ."""
+    words = ["aws-auth", "plan", "-f", str(edited(file, change)), "--current", str(file), "--json"]
+    assert main([*words, "--authenticator", "original"]) == 3
+    plan = json.loads(capsys.readouterr().out)
+    assert [one["principal"].rpartition(":")[2] for one in plan["lost"]] == lost
+    assert plan["outcome"] == "explicitDeny"
+    assert main(words) in {0, 1}
+    assert "where aws-iam-authenticator or EKS reads it: no admin remains of 1" in capsys.readouterr().err
+    assert main([*words, "--authenticator", "iambridge"]) in {0, 1}
+    assert "where aws-iam-authenticator" not in capsys.readouterr().err

@@ -15,6 +15,7 @@ from iambridge.core.authenticator_token.token import (
     PresignedCallerIdentity,
     admissible,
     encode,
+    still_admissible,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "caller_identity",
     "encode",
     "regional_host",
+    "still_admissible",
 ]

@@ -28,7 +28,9 @@ _REQUIRED = (
     "X-Amz-Signature",
 )
 _OPTIONAL = "X-Amz-Security-Token"
+_KNOWN = frozenset({*_REQUIRED, _OPTIONAL})
 _FIXED = {"Action": "GetCallerIdentity", "Version": "2011-06-15", "X-Amz-Algorithm": "AWS4-HMAC-SHA256"}
+_SHOWN = "%Y-%m-%dT%H:%M:%SZ"
 _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _PATTERNS = (
     (
@@ -64,17 +66,14 @@ class PresignedCallerIdentity:
     @property
     def url(self) -> str:
         """The URL to call, spelled from the validated fields alone."""
-        parameters = {
-            **_FIXED,
-            "X-Amz-Credential": f"{self.access_key_id}/{self.timestamp[:8]}/{self.region}/sts/aws4_request",
-            "X-Amz-Date": self.timestamp,
-            "X-Amz-Expires": str(self.expires),
-            _OPTIONAL: self.session_token,
-            "X-Amz-SignedHeaders": ";".join(self.signed_headers),
-            "X-Amz-Signature": self.signature,
-        }
-        query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in parameters.items() if value)
-        return f"https://{self.host}/?{query}"
+        # what the patterns below admit needs no quoting but for these slashes and this semicolon
+        scope = f"{self.access_key_id}%2F{self.timestamp[:8]}%2F{self.region}%2Fsts%2Faws4_request"
+        session = f"&{_OPTIONAL}={quote(self.session_token, safe='-_.~')}" if self.session_token else ""
+        return (
+            f"https://{self.host}/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256"
+            f"&X-Amz-Credential={scope}&X-Amz-Date={self.timestamp}&X-Amz-Expires={self.expires}{session}"
+            f"&X-Amz-SignedHeaders={'%3B'.join(self.signed_headers)}&X-Amz-Signature={self.signature}"
+        )
 
     def headers(self, cluster_id: str) -> dict[str, str]:
         """What must be sent with `url`: the signed cluster id, and the wish for JSON."""
@@ -145,21 +144,23 @@ def _host(url: str, hosts: HostRules) -> str | Reason:
 
 def _parameters(url: str) -> dict[str, str] | Reason:
     query = url.partition("?")[2]
+    if _ESCAPED.fullmatch(query) is None:
+        return _refusal("query-malformed", "a query parameter is malformed")
     found: dict[str, str] = {}
-    seen: set[str] = set()
     for part in query.split("&"):
         name, separator, value = part.partition("=")
-        if not separator or _ESCAPED.fullmatch(part) is None:
+        if not separator:
             return _refusal("query-malformed", "a query parameter is malformed")
-        if name.lower() in seen:
+        if name in found or (name not in _KNOWN and name.lower() in {known.lower() for known in found}):
             return _refusal("query-duplicate", f"the query parameter `{name[:40]}` is given twice")
-        if name not in _REQUIRED and name != _OPTIONAL:
+        if name not in _KNOWN:
             return _refusal("query-unknown", "a query parameter is not one of a presigned GetCallerIdentity")
-        seen.add(name.lower())
-        try:
-            found[name] = unquote(value.replace("+", " "), errors="strict")
-        except UnicodeDecodeError:
-            return _refusal("query-malformed", "a query parameter is not UTF-8")
+        if "%" in value or "+" in value:
+            try:
+                value = unquote(value.replace("+", " "), errors="strict")
+            except UnicodeDecodeError:
+                return _refusal("query-malformed", "a query parameter is not UTF-8")
+        found[name] = value
     missing = [name for name in _REQUIRED if not found.get(name)]
     if missing:
         return _refusal("query-missing", f"the query parameter `{missing[0]}` is missing")
@@ -211,24 +212,31 @@ def _malformed_value(found: dict[str, str]) -> Reason | None:
 
 
 def _date(timestamp: str) -> dt.datetime | Reason:
-    malformed = _refusal("date-malformed", "X-Amz-Date is not YYYYMMDDTHHMMSSZ")
-    if _TIMESTAMP.fullmatch(timestamp) is None:
-        return malformed
     try:
-        return dt.datetime.strptime(timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+        if _TIMESTAMP.fullmatch(timestamp) is not None:
+            day, time = (int(timestamp[at : at + width]) for at, width in ((0, 8), (9, 6)))
+            year, month = divmod(day // 100, 100)
+            hour, minute = divmod(time // 100, 100)
+            return dt.datetime(year, month, day % 100, hour, minute, time % 100, tzinfo=dt.UTC)
     except ValueError:
-        return malformed
+        pass
+    return _refusal("date-malformed", "X-Amz-Date is not YYYYMMDDTHHMMSSZ")
+
+
+def still_admissible(presigned: PresignedCallerIdentity, *, now: dt.datetime) -> bool:
+    """Whether a call that was admissible once is so now: of all that is checked only its age changes."""
+    return -_FUTURE <= now - presigned.date <= LIFETIME
 
 
 def _expired(date: dt.datetime, now: dt.datetime) -> Reason | None:
-    signed, clock = date.strftime("%Y-%m-%dT%H:%M:%SZ"), now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if now > date + LIFETIME:
+    if -_FUTURE <= now - date <= LIFETIME:
+        return None
+    signed, clock = date.strftime(_SHOWN), now.astimezone(dt.UTC).strftime(_SHOWN)
+    if now > date:
         text = f"the token was signed at {signed} and lives 15 minutes; it is {clock}"
         return _refusal("token-expired", text, date=signed, now=clock)
-    if date > now + _FUTURE:
-        text = f"the token was signed at {signed}, in the future; it is {clock}"
-        return _refusal("token-not-yet-current", text, date=signed, now=clock)
-    return None
+    text = f"the token was signed at {signed}, in the future; it is {clock}"
+    return _refusal("token-not-yet-current", text, date=signed, now=clock)
 
 
 def _refusal(code: str, text: str, **facts: str) -> Reason:

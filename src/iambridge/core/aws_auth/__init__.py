@@ -23,6 +23,8 @@ from iambridge.core.aws_auth.identity_mappings import IdentityMapping, load_obje
 from iambridge.core.aws_auth.lint import Bound, smells
 from iambridge.core.aws_auth.load import SECTIONS, load, load_whole
 from iambridge.core.aws_auth.mappings import Mappings, Match
+from iambridge.core.aws_auth.near_misses import alike
+from iambridge.core.aws_auth.original import load_as_original
 from iambridge.core.aws_auth.plan import NOTHING_BESIDE, Beside, Change, Plan, in_masters, plan
 from iambridge.core.aws_auth.rules import Rules
 from iambridge.core.aws_auth.templates import PLACEHOLDERS
@@ -52,10 +54,12 @@ __all__ = [
     "Severity",
     "Source",
     "Unparsable",
+    "alike",
     "break_glass",
     "in_masters",
     "instance_wanted",
     "load",
+    "load_as_original",
     "load_objects",
     "load_whole",
     "map_identity",

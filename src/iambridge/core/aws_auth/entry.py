@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 
 from iambridge.core.arn import Arn
+from iambridge.core.aws_auth.templates import placeholders
 
+_NONE: frozenset[str] = frozenset()
 _SSO_ROLE = re.compile(r"AWSReservedSSO_(.+)_[0-9A-Za-z]+")
 
 
@@ -52,6 +54,13 @@ class Entry:
     pinned_id: str = ""
     pinned_arn: str = ""
     object: MappingObject | None = None
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """Every `{{...}}` of the username and the groups."""
+        if "{{" not in self.username and not any("{{" in group for group in self.groups):
+            return _NONE
+        return frozenset().union(*(placeholders(text) for text in (self.username, *self.groups)))
 
     @property
     def where(self) -> str:

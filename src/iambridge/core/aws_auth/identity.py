@@ -12,11 +12,11 @@ from typing import Protocol
 
 from iambridge.core.aws_auth.entry import Entry, arn_key, sso_key
 from iambridge.core.aws_auth.mappings import Mappings, Match
+from iambridge.core.aws_auth.near_misses import difference
 from iambridge.core.aws_auth.templates import (
     EC2_PRIVATE_DNS_NAME,
     SESSION_NAMES,
     instance_id,
-    placeholders,
     render,
 )
 from iambridge.core.decision import Decision, Outcome, Reason
@@ -79,11 +79,14 @@ class Mapped:
 
 def instance_wanted(identity: Identity, sources: Sequence[Source]) -> str:
     """The EC2 instance whose private DNS name `map_identity` will need, or empty."""
+    instance = instance_id(identity.session_name) if identity.session_name else ""
+    if not instance:
+        return ""
     _, match = _find(identity, sources)
     if match is None or match.entry is None:
         return ""
     wanted = any(EC2_PRIVATE_DNS_NAME in text for text in (match.entry.username, *match.entry.groups))
-    return instance_id(identity.session_name) if wanted else ""
+    return instance if wanted else ""
 
 
 def map_identity(
@@ -129,7 +132,9 @@ def map_identity(
     if reserved:
         text = f"the username `{username}` begins with `{reserved}`, which is reserved in {source.name}"
         return _denied("reserved-prefix", text, found, match, source, fix="map the principal to another username")
-    groups = tuple(dict.fromkeys(render(group, values) for group in entry.groups))
+    groups = entry.groups
+    if entry.placeholders:
+        groups = tuple(dict.fromkeys(render(group, values) for group in groups))
     user = _user(identity, username, groups, scrubbed_accounts)
     return Mapped(_decided(found, user, match), user, entry, source.name)
 
@@ -169,7 +174,9 @@ def _values(identity: Identity, private_dns_name: str) -> dict[str, str]:
 
 
 def _cannot_render(entry: Entry, identity: Identity, values: Mapping[str, str]) -> tuple[str, str, str] | None:
-    used = frozenset().union(*(placeholders(text) for text in (entry.username, *entry.groups)))
+    used = entry.placeholders
+    if not used:
+        return None
     if EC2_PRIVATE_DNS_NAME in used:
         if not instance_id(identity.session_name):
             text = (
@@ -221,7 +228,7 @@ def _not_mapped(identity: Identity, sources: Sequence[Source]) -> Decision:
     reasons = [Reason("not-mapped", text, facts={"canonicalArn": identity.canonical_arn, "account": identity.account})]
     for source in sources:
         reasons += [
-            Reason("near-miss", f"`{entry.arn or entry.key}` is another principal of the same name", entry.where)
+            Reason("near-miss", difference(identity.canonical_arn, entry), entry.where)
             for entry in source.mappings.near_misses(identity.canonical_arn)
         ]
     section, field = ("mapRoles", "rolearn") if ":role/" in identity.canonical_arn else ("mapUsers", "userarn")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from iambridge.core.aws_auth.document import Fault, Severity
 from iambridge.core.aws_auth.entry import Entry
 from iambridge.core.aws_auth.mappings import Mappings
-from iambridge.core.aws_auth.templates import EC2_PRIVATE_DNS_NAME
+from iambridge.core.aws_auth.templates import EC2_PRIVATE_DNS_NAME, SESSION_NAMES, placeholders
 
 MASTERS = "system:masters"
 _NODE_GROUPS = ("system:bootstrappers", "system:nodes")
@@ -59,6 +59,8 @@ def _warning(code: str, section: str, line: int, field: str, *, cause: str, fix:
 def _of_entry(entry: Entry, account: str, bound: Bound | None) -> Iterator[Fault]:
     place = f"[{entry.index}]"
     yield from _node(entry, place)
+    yield from _templates(entry, place)
+    yield from _leftovers(entry, place)
     if MASTERS in entry.groups:
         yield _warning(
             "system-masters",
@@ -102,6 +104,45 @@ def _node(entry: Entry, place: str) -> Iterator[Fault]:
             cause=f"`{entry.username}` in system:nodes is no node's name",
             fix="write username: system:node:{{EC2PrivateDNSName}}",
         )
+
+
+def _templates(entry: Entry, place: str) -> Iterator[Fault]:
+    """Templates that let a caller choose, or that nobody can fill."""
+    for number, group in enumerate(entry.groups):
+        if placeholders(group):
+            yield _warning(
+                "template-in-group",
+                entry.section,
+                entry.line,
+                f"{place}.groups[{number}]",
+                cause=f"`{group}` depends on the caller, so that no reader can tell who is in which group",
+                fix="name the group outright, in an entry a role",
+            )
+    sessionless = ":user/" in entry.key or entry.key.endswith(":root")
+    used = placeholders(" ".join((entry.username, *entry.groups))) & {*SESSION_NAMES, EC2_PRIVATE_DNS_NAME}
+    if sessionless and used:
+        yield _warning(
+            "nobody-can-use-it",
+            entry.section,
+            entry.line,
+            place,
+            cause=f"{', '.join(sorted(used))} wants a session, and a user or the root has none: nobody gets in by it",
+            fix="map a role, or write the username out",
+        )
+
+
+def _leftovers(entry: Entry, place: str) -> Iterator[Fault]:
+    """Placeholders of a document that was copied: `<system:nodes>`."""
+    for field, text in (("arn", entry.arn), ("username", entry.username), *(("groups", one) for one in entry.groups)):
+        if "<" in text or ">" in text:
+            yield _warning(
+                "documentation-placeholder",
+                entry.section,
+                entry.line,
+                f"{place}.{field}",
+                cause=f"`{text}` has the angle brackets of a document's example",
+                fix="write the value without them",
+            )
 
 
 def _unbound(entry: Entry, place: str, bound: Bound) -> Iterator[Fault]:

@@ -11,6 +11,7 @@ from iambridge.core.aws_auth.rules import Rules
 
 _NEAR_MISSES = 5
 _RULES = Rules()
+_SSO = "awsreservedsso_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,10 @@ class Mappings:
             entry = self._roles.get(principal_id) or self._users.get(principal_id)
         else:
             key = arn_key(canonical_arn, ignore_role_path=self.rules.ignore_role_path)
-            entry = self._roles.get(key) or self._roles.get(sso_key(canonical_arn)) or self._users.get(key)
+            entry = self._roles.get(key)
+            if entry is None and _SSO in key:
+                entry = self._roles.get(sso_key(canonical_arn))
+            entry = entry or self._users.get(key)
         if entry is not None:
             return Match(entry)
         if account in self.accounts:

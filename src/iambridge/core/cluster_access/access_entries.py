@@ -48,9 +48,12 @@ class AccessEntry:
 
 
 class EksAccess:
-    """What EKS knows of a cluster's callers. `unknown` says why it could not all be read: then nothing is final."""
+    """What EKS knows of a cluster's callers. `unknown` says why it could not all be read: then nothing is final.
 
-    __slots__ = ("by_key", "entries", "mappings", "mode", "unknown")
+    `platform` is the cluster's platformVersion, `eks.N` where EKS's own authenticator reads the ConfigMap.
+    """
+
+    __slots__ = ("by_key", "entries", "mappings", "mode", "platform", "unknown")
 
     def __init__(
         self,
@@ -58,8 +61,10 @@ class EksAccess:
         entries: Iterable[AccessEntry] = (),
         *,
         unknown: str = "",
+        platform: str = "",
     ) -> None:
         self.mode = mode
+        self.platform = platform
         self.entries = tuple(entries) if mode is not AuthenticationMode.CONFIG_MAP else ()
         self.unknown = unknown
         self.by_key: Mapping[str, AccessEntry] = {entry.key: entry for entry in self.entries}

@@ -23,6 +23,7 @@ from iambridge.ports import DecisionLog
 from iambridge.sandbox.aws import condition_keys, undetermined
 from iambridge.sandbox.aws.operations import Asked
 from iambridge.wire.http import Request
+from iambridge.wire.moment import zulu
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Authorizer:
         host = request.client.rpartition(":")[0].strip("[]")
         context = {
             "aws:SecureTransport": "true" if request.scheme == "https" else "false",
-            "aws:CurrentTime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "aws:CurrentTime": zulu(int(now.timestamp())),
             "aws:EpochTime": str(int(now.timestamp())),
             "aws:RequestedRegion": region,
             "aws:ResourceAccount": self._account_id,

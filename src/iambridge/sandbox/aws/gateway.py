@@ -6,6 +6,7 @@ Nothing passes that was not authenticated (or is S3's to judge as anonymous), na
 import datetime as dt
 import re
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from iambridge.core.iam_policy import NamedDocument, Policies, Principal, PrincipalKind
@@ -30,7 +31,7 @@ from iambridge.sandbox.aws import (
     s3_front,
 )
 from iambridge.sandbox.aws.authorization import Authorizer, Caller
-from iambridge.sandbox.aws.catalogue import SERVICES
+from iambridge.sandbox.aws.catalogue import SERVICES, Service
 from iambridge.sandbox.aws.embedded_cluster import EmbeddedCluster
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
@@ -66,7 +67,10 @@ _NOT_FORWARDED = frozenset(
         "x-moto-account-id",
     }
 )
-_QUERY_AUTHENTICATION = "x-amz-"
+_QUERY_AUTHENTICATION = frozenset(
+    f"x-amz-{name}"
+    for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
+)
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
 
 
@@ -242,8 +246,9 @@ class Gateway:
         return response
 
     async def _forward(self, request: Request, call: Call, content: bytes) -> Response:
-        headers = [(name, value) for name, value in request.headers.items if name.lower() not in _NOT_FORWARDED]
-        headers = [_without_chunked(name, value) for name, value in headers]
+        headers = [
+            _without_chunked(name, value) for name, value in request.headers.items if name.lower() not in _NOT_FORWARDED
+        ]
         if call.protocol == "rest-xml":
             headers = [_not_a_form(name, value) for name, value in headers]
         if call.protocol != "json":
@@ -254,7 +259,7 @@ class Gateway:
             query=_without_signature(request.query),
             headers=[(name, value) for name, value in headers if value],
             body=content,
-            service=_scope_of(call),
+            service=_scope_of(call.service),
             region=call.region,
         )
         self._bucket_policies.forget(call)
@@ -307,15 +312,16 @@ def _protocol(request: Request) -> str:
     return "json" if protocol == "smithy-rpc-v2-cbor" else "query"
 
 
-def _scope_of(call: Call) -> str:
-    return next(scope for scope, services in SERVICES.items() if call.service in services)
+@lru_cache(maxsize=256)
+def _scope_of(service: Service) -> str:
+    return next(scope for scope, services in SERVICES.items() if service in services)
 
 
 def _without_signature(query: str) -> str:
     """The query without what a presigned URL adds for authentication."""
-    names = ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
-    gone = {_QUERY_AUTHENTICATION + name for name in names}
-    return "&".join(part for part in query.split("&") if part.partition("=")[0].lower() not in gone)
+    if not query:
+        return query
+    return "&".join(part for part in query.split("&") if part.partition("=")[0].lower() not in _QUERY_AUTHENTICATION)
 
 
 def _without_chunked(name: str, value: str) -> tuple[str, str]:

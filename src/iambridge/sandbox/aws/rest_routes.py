@@ -20,13 +20,17 @@ _SHADOWED = frozenset({"ListDirectoryBuckets", "GetBucketLifecycle", "PutBucketL
 
 
 class Route(NamedTuple):
-    """`literals` must be in the query with these values (empty: any); the needed ones are required members."""
+    """`literals` must be in the query with these values (empty: any); the needed ones are required members.
+
+    `keys` are all that the query must have.
+    """
 
     operation: Operation
     pattern: re.Pattern[str]
     literals: dict[str, str]
     needed_query: tuple[str, ...]
     needed_headers: tuple[str, ...]
+    keys: frozenset[str]
 
 
 class Match(NamedTuple):
@@ -68,14 +72,17 @@ def subresources(model_name: str) -> frozenset[str]:
 
 def match(model_name: str, *, method: str, path: str, query: Mapping[str, str], headers: Sequence[str]) -> Match | None:
     """The operation that a request names. `path` is decoded; `headers` are lower-case names."""
+    given = query.keys()
     for route in routes(model_name).get(method, ()):
-        found = route.pattern.fullmatch(path)
-        if (
-            found is not None
-            and all(key in query and (not value or query[key] == value) for key, value in route.literals.items())
-            and all(key in query for key in route.needed_query)
+        # most of a service's routes go by a key of the query that is not there
+        if not (
+            route.keys <= given
+            and all(not value or query[key] == value for key, value in route.literals.items())
             and all(name in headers for name in route.needed_headers)
         ):
+            continue
+        found = route.pattern.fullmatch(path)
+        if found is not None:
             return Match(route.operation, found.groupdict())
     return None
 
@@ -96,7 +103,8 @@ def _route(model: ServiceModel, operation: Operation) -> Route:
                 headers.append((member.location_name or name).lower())
     # S3 takes a bucket with a trailing slash, and so do clients that write one
     optional_slash = "/?" if path == "/{Bucket}" else ""
-    return Route(operation, re.compile(pattern + optional_slash, re.DOTALL), literals, tuple(query), tuple(headers))
+    compiled = re.compile(pattern + optional_slash, re.DOTALL)
+    return Route(operation, compiled, literals, tuple(query), tuple(headers), frozenset((*literals, *query)))
 
 
 def _escaped(path: str) -> str:

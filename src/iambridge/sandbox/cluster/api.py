@@ -135,7 +135,7 @@ class Api:
         stored = self.registry.stored(asked.target._replace(subresource=""))
         stored = stored._replace(raw=presented(asked.resource, stored.raw, stored.version))
         if asked.subresource is not None and asked.subresource.name == "scale":
-            return stored._replace(raw=msgspec.json.encode(scale.view_of(asked.resource).show(decoded(stored))))
+            return stored._replace(raw=msgspec.json.encode(scale.shown(asked.resource, decoded(stored))))
         return stored
 
     def list(self, asked: Asked, query: Mapping[str, str]) -> Page:

@@ -298,7 +298,10 @@ _COLUMNS: dict[str, Columns] = {
 }
 
 
-SCALE = Columns((NAME, Column("Desired", "integer"), Column("Available", "integer"), AGE), workload_columns.scale)
+SCALE = Columns(
+    (Column("Name", description=_NAME_TEXT), Column("Desired", "integer"), Column("Available", "integer"), AGE),
+    workload_columns.scale,
+)
 
 
 def columns_of(resource: Resource) -> Columns:

@@ -38,11 +38,8 @@ class Selection:
     @classmethod
     def of(cls, query: Mapping[str, str], resource: Resource) -> "Selection":
         """Raises BadRequest for a selector that cannot be read."""
-        gvr = f"{resource.api_version}, Resource={resource.plural}"
-        if not resource.group:
-            gvr = f"/{gvr}"
-        selectable = resource.custom.selectable if resource.custom is not None else ()
-        fields = FieldSelector.parse(query.get("fieldSelector", ""), gvr, resource.name, selectable)
+        selectable = resource.custom.selectable if resource.custom is not None else None
+        fields = FieldSelector.parse(query.get("fieldSelector", ""), resource.name, selectable)
         return cls(LabelSelector.parse(query.get("labelSelector", "")), fields)
 
     @property

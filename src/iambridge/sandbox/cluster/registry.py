@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from iambridge.core.rbac import Attributes
-from iambridge.errors import BadRequest, Conflict
+from iambridge.errors import BadRequest, Conflict, KubernetesError
 from iambridge.sandbox.cluster import body_checks, metadata
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
 from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
@@ -193,8 +193,10 @@ class Registry:
                     found = merge_patch.apply(live, patch.body)
                 case _:
                     found = strategic_merge.apply(live, patch.body, kind)
-            shown = patch.body if patch.kind == "strategic" else found
-            new = self._patched(call, target.resource, found, shown)
+            try:
+                new = self.conformed(call, target.resource, found)
+            except BadRequest as error:
+                raise unfit(patch, found, error) from None
             body_checks.check_name(new, target.name)
             metadata.keep_uid(target.resource, target.name, new, live)
             return new
@@ -346,15 +348,6 @@ class Registry:
             self._strict(call, resource, (*call.duplicates, *found.unknown))
         return obj
 
-    def _patched(self, call: Call, resource: Resource, found: Object, shown: Any) -> Object:
-        """As `conformed`: what a patch made and the kind does not take is 422, with the object or patch `shown`."""
-        try:
-            return self.conformed(call, resource, found)
-        except BadRequest as error:
-            text = strategic_merge.go_text(shown) if shown is not found else msgspec.json.encode(shown).decode()
-            fault = field_error.bad_value("patch", text, error.facts.get("why", error.message))
-            raise field_error.invalid("", "", "", [fault]) from None
-
     def _strict(self, call: Call, resource: Resource, faults: tuple[str, ...]) -> None:
         if faults and call.validation == "Strict":
             raise strict_error(resource.api_version, resource.kind, faults)
@@ -380,6 +373,14 @@ class Registry:
     def _refuse_invalid(self, target: Target, faults: list[field_error.FieldError]) -> None:
         if faults:
             raise field_error.invalid(target.resource.group, target.resource.kind, target.name, faults)
+
+
+def unfit(patch: Patch, found: Object, error: BadRequest) -> KubernetesError:
+    """What a patch made and the kind does not take is 422, with the object that it made, or a strategic patch."""
+    strategic = patch.kind == "strategic"
+    text = strategic_merge.go_text(patch.body) if strategic else msgspec.json.encode(found).decode()
+    fault = field_error.bad_value("patch", text, error.facts.get("why", error.message))
+    return field_error.invalid("", "", "", [fault])
 
 
 def decoded(stored: Stored) -> Object:

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from iambridge.errors import BadRequest, InternalError
-from iambridge.sandbox.cluster import metadata
+from iambridge.sandbox.cluster import body_checks, metadata
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import field_error, json_patch, merge_patch, strategic_merge
 from iambridge.sandbox.cluster.objects.kinds.custom_resource import ABSENT, at
 from iambridge.sandbox.cluster.objects.types import type_of
-from iambridge.sandbox.cluster.registry import Patch, Registry, Target, View
+from iambridge.sandbox.cluster.registry import Patch, Registry, Target, View, unfit
 from iambridge.sandbox.cluster.resources import SCALE, Resource
 from iambridge.sandbox.cluster.subresources import body_of
 
@@ -58,11 +58,21 @@ def view_of(resource: Resource) -> View:
     return View(lambda obj: _custom_scale_of(obj, paths), lambda obj, new: _custom_scaled(obj, new, paths))
 
 
-def _custom_scale_of(obj: Mapping[str, Any], paths: Mapping[str, str]) -> Object:
-    where = paths["specReplicasPath"]
-    replicas = at(obj, where)
-    if replicas is ABSENT:
+def shown(resource: Resource, obj: Mapping[str, Any]) -> Object:
+    """The Scale that a GET answers with.
+
+    Raises:
+        InternalError: a custom object does not have the field that its definition says holds the replicas.
+    """
+    paths = resource.custom.scale if resource.custom is not None else None
+    if paths is not None and at(obj, paths["specReplicasPath"]) is ABSENT:
+        where = paths["specReplicasPath"]
         raise InternalError(f'Internal error occurred: the spec replicas field "{where}" does not exist')
+    return view_of(resource).show({**obj})
+
+
+def _custom_scale_of(obj: Mapping[str, Any], paths: Mapping[str, str]) -> Object:
+    replicas = at(obj, paths["specReplicasPath"])
     current = at(obj, paths["statusReplicasPath"])
     status: Object = {"replicas": 0 if current is ABSENT else current}
     selector = at(obj, paths["labelSelectorPath"]) if paths.get("labelSelectorPath") else ABSENT
@@ -72,7 +82,7 @@ def _custom_scale_of(obj: Mapping[str, Any], paths: Mapping[str, str]) -> Object
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {name: obj["metadata"][name] for name in _SHOWN if name in obj["metadata"]},
-        "spec": {"replicas": replicas} if replicas else {},
+        "spec": {"replicas": replicas} if replicas is not ABSENT and replicas else {},
         "status": status,
     }
 
@@ -105,14 +115,14 @@ async def change(registry: Registry, call: Call, target: Target, wanted: Object 
 
     async def changed(live: Object) -> Object:
         shown = view.show(live)
-        new = body_of(call, SCALE, _patched(shown, wanted) if isinstance(wanted, Patch) else wanted)
+        new = _patched(call, shown, wanted) if isinstance(wanted, Patch) else body_of(call, SCALE, wanted)
         _check(target, new, shown)
         return view.put(live, new)
 
     return view.show(await registry.change(call, target, changed, view=view))
 
 
-def _patched(shown: Object, patch: Patch) -> Object:
+def _patched(call: Call, shown: Object, patch: Patch) -> Object:
     match patch.kind:
         case "json":
             found: Object = json_patch.apply(shown, patch.body)
@@ -120,16 +130,17 @@ def _patched(shown: Object, patch: Patch) -> Object:
             found = merge_patch.apply(shown, patch.body)
         case _:
             found = strategic_merge.apply(shown, patch.body, type_of("autoscaling/v1", "Scale"))
-    return found
+    try:
+        return body_of(call, SCALE, found)
+    except BadRequest as error:
+        raise unfit(patch, found, error) from None
 
 
 def _check(target: Target, new: Object, shown: Object) -> None:
-    """The name, the uid and the size that a new Scale gives."""
-    meta = new.get("metadata") or {}
-    if meta.get("name") != target.name:
-        raise BadRequest(
-            f"the name of the object ({meta.get('name', '')}) does not match the name on the URL ({target.name})"
-        )
+    """The place, the uid and the size that a new Scale gives."""
+    meta = new.setdefault("metadata", {})
+    body_checks.check_name(new, target.name)
+    metadata.place(new, target.resource, target.namespace)
     metadata.check_uid(target.resource, target.name, meta.get("uid", ""), shown)
     faults = field_error.non_negative((new.get("spec") or {}).get("replicas"), "spec.replicas")
     if faults:

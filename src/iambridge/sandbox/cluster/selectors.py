@@ -31,7 +31,6 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "secrets": ("type",),
     "services": ("spec.clusterIP", "spec.type"),
     "jobs.batch": ("status.successful",),
-    "replicasets.apps": ("status.replicas",),
     "events": (
         "involvedObject.kind",
         "involvedObject.namespace",
@@ -46,9 +45,6 @@ _FIELDS: dict[str, tuple[str, ...]] = {
         "type",
     ),
 }
-
-
-_COUNTS = {"status.successful": "succeeded", "status.replicas": "replicas"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +130,17 @@ class FieldSelector:
     terms: tuple[tuple[str, str, bool], ...] = ()
 
     @classmethod
-    def parse(cls, text: str, shown: str = "", resource: str = "", selectable: tuple[str, ...] = ()) -> "FieldSelector":
+    def parse(cls, text: str, resource: str = "", selectable: tuple[str, ...] | None = None) -> "FieldSelector":
         """`metadata.name=a,status.phase!=b`; every path must be one that `resource` can be selected by.
 
-        `shown` is the resource as the refusal names it.
+        `selectable` are a custom kind's own paths, None for a built-in one.
 
         Raises:
             BadRequest: not a selector, or a field that is not selectable.
         """
         if not text.strip():
             return cls()
-        known = ("metadata.name", "metadata.namespace", *_FIELDS.get(resource, ()), *selectable)
+        known = ("metadata.name", "metadata.namespace", *_FIELDS.get(resource, ()), *(selectable or ()))
         terms = []
         for part in text.split(","):
             if not part:
@@ -154,10 +150,7 @@ class FieldSelector:
                 raise BadRequest(f"invalid selector: '{text}'; can't understand '{part}'")
             path, sign, value = match.groups()
             if path not in known:
-                raise BadRequest(
-                    f'Unable to find "{shown}" that match label selector "", field selector "{text}":'
-                    f" field label not supported: {path}"
-                )
+                raise BadRequest(_unselectable(path, resource, custom=selectable is not None))
             terms.append((path, value.replace("\\,", ",").replace("\\=", "="), sign != "!="))
         return cls(tuple(terms))
 
@@ -170,6 +163,15 @@ class FieldSelector:
         return next((value for path, value, equal in self.terms if path == "metadata.name" and equal), "")
 
 
+def _unselectable(path: str, resource: str, *, custom: bool) -> str:
+    """The words for a path that nothing can be selected by; each kind's conversion has its own."""
+    if resource == "jobs.batch":
+        return f'field label "{path}" not supported for Job'
+    if custom or resource in _FIELDS:
+        return f"field label not supported: {path}"
+    return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+
 def field(item: Mapping[str, Any], path: str) -> str:
     """A field as selectors compare it: absent is empty, false is `false`."""
     if path == "source" and isinstance(item.get("source"), Mapping):
@@ -179,8 +181,8 @@ def field(item: Mapping[str, Any], path: str) -> str:
         value = value.get(name) if isinstance(value, Mapping) else None
     if path in {"spec.unschedulable", "spec.hostNetwork"}:
         return "true" if value else "false"
-    if path in _COUNTS:
-        return str((item.get("status") or {}).get(_COUNTS[path]) or 0)
+    if path == "status.successful":
+        return str((item.get("status") or {}).get("succeeded") or 0)
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)

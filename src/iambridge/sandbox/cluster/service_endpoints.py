@@ -5,23 +5,28 @@ kube-aggregator's service resolver for the words; the EndpointSlice controller f
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from iambridge.sandbox.cluster.admission.call import ServiceUnresolved
-from iambridge.sandbox.cluster.store import Key, Store
+from iambridge.sandbox.cluster.store import Event, Key, Store
 
 Object = Mapping[str, Any]
 
 
 class ServiceEndpoints:
-    """Looks up the stored Services and pods. Of several ready pods each look-up begins with the next one."""
+    """Looks up the stored Services and pods. Of several ready pods each look-up begins with the next one.
+
+    From the first look-up on, pods are kept decoded by namespace, so that a call does not read every pod there is.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._turns: Counter[tuple[str, str]] = Counter()
+        self._pods: dict[str, dict[str, Object]] | None = None
+        store.listeners.append(self._on_event)
 
     def resolve(self, namespace: str, name: str, port: int) -> list[tuple[str, int]]:
         """Host and port of each ready pod, in the order in which to try them.
@@ -37,21 +42,35 @@ class ServiceEndpoints:
         chosen = next((each for each in ports if each["port"] == port), None)
         if chosen is None:
             raise ServiceUnresolved(f'no service port {port} found for service "{name}"')
-        found = list(endpoints(service["spec"], chosen, self._pods(namespace)))
+        found = list(endpoints(service["spec"], chosen, self._of(namespace)))
         if not found:
             raise ServiceUnresolved(f'no endpoints available for service "{name}"')
         turn = self._turns[namespace, name] % len(found)
         self._turns[namespace, name] += 1
         return found[turn:] + found[:turn]
 
-    def _pods(self, namespace: str) -> Iterator[Object]:
-        for stored in self._store.objects("pods"):
-            pod = msgspec.json.decode(stored.raw)
-            if pod["metadata"].get("namespace") == namespace:
-                yield pod
+    def _of(self, namespace: str) -> Iterable[Object]:
+        if self._pods is None:
+            self._pods = {}
+            for stored in self._store.objects("pods"):
+                self._keep(msgspec.json.decode(stored.raw))
+        return self._pods.get(namespace, {}).values()
+
+    def _on_event(self, event: Event) -> None:
+        if event.key.resource != "pods" or self._pods is None:
+            return
+        if event.type == "DELETED":
+            self._pods.get(event.key.namespace, {}).pop(event.key.name, None)
+        else:
+            self._keep(msgspec.json.decode(event.raw))
+
+    def _keep(self, pod: Object) -> None:
+        assert self._pods is not None
+        metadata = pod["metadata"]
+        self._pods.setdefault(metadata["namespace"], {})[metadata["name"]] = pod
 
 
-def endpoints(spec: Object, port: Object, pods: Iterator[Object]) -> Iterator[tuple[str, int]]:
+def endpoints(spec: Object, port: Object, pods: Iterable[Object]) -> Iterator[tuple[str, int]]:
     """The addresses of one port of a Service with this spec; without a selector there are none."""
     selector = spec.get("selector")
     if not selector:

@@ -8,8 +8,8 @@ from iambridge.core.iam_policy import AuthorizationRequest, Policies, access_den
 from iambridge.core.role_trust import Context
 from iambridge.errors import AccessDenied, NotImplementedBySandbox
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller
-from iambridge.servers.sts.issuing import zulu
 from iambridge.wire.http import Request
+from iambridge.wire.moment import zulu
 
 Unread = Callable[[AuthorizationRequest, Policies], tuple[str, ...]]
 """The condition keys that a decision hangs on and nobody here can tell."""

@@ -3,13 +3,13 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from iambridge.core.iam_policy import PrincipalKind
 from iambridge.core.role_trust import Session, SessionTags, TrustedRole
 from iambridge.ports import Sessions
 from iambridge.servers.sts.parameters import RoleRequest
 from iambridge.wire.aws_query import Result
+from iambridge.wire.moment import zulu
 
 _ROLE_SESSION = PrincipalKind.ROLE_SESSION.value
 
@@ -71,9 +71,3 @@ class Issuer:
             "SessionToken": self._sessions.seal(session),
             "Expiration": zulu(session.expires),
         }
-
-
-@lru_cache(maxsize=1024)
-def zulu(epoch: int) -> str:
-    """Seconds since the epoch in UTC, as AWS writes a moment: `2026-11-23T18:00:00Z`."""
-    return dt.datetime.fromtimestamp(epoch, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -41,11 +41,11 @@ def test_what_is_no_selector_is_refused(selector: str) -> None:
 
 def test_field_selectors() -> None:
     """Equality both ways, on the fields that the kind offers."""
-    found = FieldSelector.parse("metadata.name=a,spec.nodeName!=y", "pods", "pods")
+    found = FieldSelector.parse("metadata.name=a,spec.nodeName!=y", "pods")
     assert found.matches(ITEM)
     assert found.name == "a"
-    assert not FieldSelector.parse("status.phase=Running", "pods", "pods").matches(ITEM)
+    assert not FieldSelector.parse("status.phase=Running", "pods").matches(ITEM)
     with pytest.raises(BadRequest, match=r"field label not supported: spec\.what"):
-        FieldSelector.parse("spec.what=1", "pods", "pods")
+        FieldSelector.parse("spec.what=1", "pods")
     with pytest.raises(BadRequest, match="can't understand"):
-        FieldSelector.parse("metadata.name", "pods", "pods")
+        FieldSelector.parse("metadata.name", "pods")

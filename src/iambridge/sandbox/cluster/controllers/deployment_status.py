@@ -35,6 +35,10 @@ def counts(deployment: Object, new: Object | None, sets: Sequence[Object]) -> St
         "unavailableReplicas": max(0, count(sets, "spec", "replicas") - available),
     }
     status: Status = {key: value for key, value in found.items() if value}
+    reports = [each.get("status") or {} for each in sets]
+    # a ReplicaSet that nobody has looked at yet has no pods to end
+    if all("terminatingReplicas" in each or not each.get("observedGeneration") for each in reports):
+        status["terminatingReplicas"] = count(sets, "status", "terminatingReplicas")
     before = deployment.get("status") or {}
     if before.get("collisionCount") is not None:
         status["collisionCount"] = before["collisionCount"]

@@ -8,7 +8,7 @@ from iambridge.core import label_selector
 from iambridge.errors import Forbidden, KubernetesError, NotFound
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.controllers.ownership import Ownership
-from iambridge.sandbox.cluster.controllers.pods import active, controller_of, from_template, next_available
+from iambridge.sandbox.cluster.controllers.pods import active, controller_of, ended, from_template, next_available
 from iambridge.sandbox.cluster.controllers.replica_set_status import status, surplus
 from iambridge.sandbox.cluster.controllers.work_queue import Key, WorkQueue
 from iambridge.sandbox.cluster.events import EventRecorder
@@ -62,13 +62,16 @@ class ReplicaSetController:
             return None
         owner = {**replica_set, "apiVersion": "apps/v1", "kind": "ReplicaSet"}
         there = [pod for (namespace, _), pod in self._pods.objects.items() if namespace == key[0]]
-        there = [pod for pod in there if active(pod) and pod["metadata"]["uid"] not in self._deleted]
-        pods = await self._ownership.claim(owner, there)
+        pods = await self._ownership.claim(owner, [pod for pod in there if self._is_active(pod)])
         failure = None if owner["metadata"].get("deletionTimestamp") else await self._manage(owner, pods)
-        await self._write_status(owner, pods, failure)
+        going = sum(not ended(pod) and not self._is_active(pod) and _owned(owner, pod) for pod in there)
+        await self._write_status(owner, pods, going, failure)
         if failure is not None:
             raise failure
         return next_available(pods, owner["spec"].get("minReadySeconds") or 0, self._now())
+
+    def _is_active(self, pod: Object) -> bool:
+        return active(pod) and pod["metadata"]["uid"] not in self._deleted
 
     async def _manage(self, owner: Object, pods: list[Object]) -> KubernetesError | None:
         """Make what is missing or delete what is too much; `pods` follows. Returns what went wrong."""
@@ -108,8 +111,10 @@ class ReplicaSetController:
             self._deleted.add(meta["uid"])
         await self._events.normal(owner, "SuccessfulDelete", f"Deleted pod: {meta['name']}")
 
-    async def _write_status(self, owner: Object, pods: list[Object], failure: KubernetesError | None) -> None:
-        found = status(owner, pods, failure.message if failure else "", self._now())
+    async def _write_status(
+        self, owner: Object, pods: list[Object], going: int, failure: KubernetesError | None
+    ) -> None:
+        found = status(owner, pods, going, failure.message if failure else "", self._now())
         if found == (owner.get("status") or {}):
             return
         meta = owner["metadata"]
@@ -120,6 +125,12 @@ class ReplicaSetController:
         except NotFound:
             return
         self._sets.remember(written)
+
+
+def _owned(owner: Object, pod: Object) -> bool:
+    controller = controller_of(pod)
+    mine = controller is not None and controller["uid"] == owner["metadata"]["uid"]
+    return mine and label_selector.matches(owner["spec"].get("selector"), pod["metadata"].get("labels") or {})
 
 
 def ending(error: KubernetesError) -> bool:

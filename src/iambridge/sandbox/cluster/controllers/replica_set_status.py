@@ -36,8 +36,11 @@ def _worth(pod: Object, crowd: Mapping[str | None, int]) -> tuple[Any, ...]:
     )
 
 
-def status(replica_set: Object, pods: Sequence[Object], failure: str, now: float) -> dict[str, Any]:
-    """The whole new status. `pods` are the active ones; `failure` says why pods could not be made or deleted."""
+def status(replica_set: Object, pods: Sequence[Object], going: int, failure: str, now: float) -> dict[str, Any]:
+    """The whole new status. `pods` are the active ones, `going` those that are being deleted.
+
+    `failure` says why pods could not be made or deleted.
+    """
     spec, before = replica_set["spec"], replica_set.get("status") or {}
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
     waits = spec.get("minReadySeconds") or 0
@@ -55,5 +58,9 @@ def status(replica_set: Object, pods: Sequence[Object], failure: str, now: float
         conditions.append(condition | {"lastTransitionTime": timestamp(now)})
     elif not failure:
         conditions = [each for each in conditions if each["type"] != _FAILURE]
-    found: dict[str, Any] = {"replicas": len(pods), **{key: value for key, value in counts.items() if value}}
+    found: dict[str, Any] = {
+        "replicas": len(pods),
+        "terminatingReplicas": going,
+        **{key: value for key, value in counts.items() if value},
+    }
     return found | ({"conditions": conditions} if conditions else {})

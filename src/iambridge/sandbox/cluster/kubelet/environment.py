@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iambridge.errors import CreateContainerConfigError
+from iambridge.sandbox.cluster.kubelet.resource_fields import container_named, resource_value
 
 Object = Mapping[str, Any]
 
@@ -21,10 +22,11 @@ _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The objects that a pod names, by name: absent ones are not in the mapping."""
+    """The objects that a pod names, by name: absent ones are not in the mapping. `allocatable` is what the node has."""
 
     config_maps: Mapping[str, Object] = field(default_factory=dict)
     secrets: Mapping[str, Object] = field(default_factory=dict)
+    allocatable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def container_environment(
         own.update(_from_source(pod, source, sources))
     for entry in container.get("env") or ():
         if "valueFrom" in entry:
-            value = _from_reference(pod, entry["valueFrom"], sources)
+            value = _from_reference(pod, container, entry["valueFrom"], sources)
             if value is None:
                 continue
         else:
@@ -143,8 +145,12 @@ def _from_source(pod: Object, source: Object, sources: Sources) -> dict[str, str
     return found
 
 
-def _from_reference(pod: Object, reference: Object, sources: Sources) -> str | None:
+def _from_reference(pod: Object, container: Object, reference: Object, sources: Sources) -> str | None:
     """The value, or None for an optional one that is not there."""
+    if "resourceFieldRef" in reference:
+        selector = reference["resourceFieldRef"]
+        named = container_named(pod, selector["containerName"]) if selector.get("containerName") else container
+        return resource_value(named, selector, sources.allocatable)
     if "fieldRef" in reference:
         return field_value(pod, reference["fieldRef"].get("fieldPath", ""))
     for key, kind, objects in _kinds(sources):
@@ -164,7 +170,7 @@ def _from_reference(pod: Object, reference: Object, sources: Sources) -> str | N
         return entries[selector["key"]].decode(errors="surrogateescape")
     raise CreateContainerConfigError(
         f"the embedded node does not support env valueFrom {', '.join(reference) or 'without a source'}",
-        fix="use value, fieldRef, configMapKeyRef or secretKeyRef",
+        fix="use value, fieldRef, resourceFieldRef, configMapKeyRef or secretKeyRef",
     )
 
 

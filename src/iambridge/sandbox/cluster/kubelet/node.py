@@ -46,9 +46,14 @@ def node_object(name: str, mount_mode: str, pod_network: IPv4Network | None = No
     }
 
 
+def allocatable() -> dict[str, str]:
+    """What this machine has, as quantities."""
+    return {"cpu": str(os.cpu_count() or 1), "memory": _memory(), "pods": str(_MOST_PODS)}
+
+
 def node_status(now: str, conditions: list[dict[str, Any]]) -> dict[str, Any]:
     """Real figures of this machine, where it tells them."""
-    resources = {"cpu": str(os.cpu_count() or 1), "memory": _memory(), "pods": str(_MOST_PODS)}
+    resources = allocatable()
     ready = {
         "type": "Ready",
         "status": "True",

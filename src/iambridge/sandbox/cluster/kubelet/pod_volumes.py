@@ -16,6 +16,7 @@ from iambridge.sandbox.cluster.kubelet.environment import Object, Sources
 from iambridge.sandbox.cluster.kubelet.host import Host
 from iambridge.sandbox.cluster.kubelet.host_path import host_path
 from iambridge.sandbox.cluster.kubelet.mounts import Mount
+from iambridge.sandbox.cluster.kubelet.node import allocatable
 from iambridge.sandbox.cluster.kubelet.process_user import volume_owner
 
 _log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class PodVolumes:
                     into[name] = await self._host.client.get(resource, namespace, name)
                 except NotFound:
                     continue
-        return Sources(*found)
+        return Sources(*found, allocatable())
 
     def mounts(self, container: Object) -> list[Mount]:
         """Where the container wants which volume.

@@ -15,6 +15,7 @@ from typing import Any
 from iambridge.errors import CreateContainerConfigError, FailedMount
 from iambridge.sandbox.cluster.kubelet.environment import Object, Sources, decoded, field_value
 from iambridge.sandbox.cluster.kubelet.process_user import volume_owner
+from iambridge.sandbox.cluster.kubelet.resource_fields import container_named, resource_value
 
 _SUPPORTED = ("configMap", "secret", "downwardAPI", "emptyDir", "projected", "hostPath")
 _DATA = "..data"
@@ -120,7 +121,7 @@ def files(
         reference = {**volume["secret"], "name": volume["secret"]["secretName"]}
         return _keys(pod, name, reference, ("Secret", sources.secrets), _mode(volume["secret"]))
     if "downwardAPI" in volume:
-        return _downward(pod, name, volume["downwardAPI"], _mode(volume["downwardAPI"]))
+        return _downward(pod, name, volume["downwardAPI"], _mode(volume["downwardAPI"]), sources)
     if "projected" not in volume:
         return None
     result: dict[str, File] = {}
@@ -131,7 +132,7 @@ def files(
         if "secret" in source:
             result |= _keys(pod, name, source["secret"], ("Secret", sources.secrets), mode)
         if "downwardAPI" in source:
-            result |= _downward(pod, name, source["downwardAPI"], mode)
+            result |= _downward(pod, name, source["downwardAPI"], mode, sources)
         token = source.get("serviceAccountToken")
         if token is not None:
             key = (token.get("audience") or "", int(token.get("expirationSeconds") or 3600))
@@ -231,15 +232,16 @@ def _keys(pod: Object, volume: str, reference: Object, found: _Found, mode: int)
     return result
 
 
-def _downward(pod: Object, volume: str, source: Object, mode: int) -> dict[str, File]:
+def _downward(pod: Object, volume: str, source: Object, mode: int, sources: Sources) -> dict[str, File]:
     result = {}
     for item in source.get("items") or ():
-        if "fieldRef" not in item:
-            raise _not_mounted(
-                volume, f"item {item['path']} has no fieldRef, which is all that is supported", "use fieldRef"
-            )
         try:
-            value = field_value(pod, item["fieldRef"].get("fieldPath", ""))
+            if "resourceFieldRef" in item:
+                selector = item["resourceFieldRef"]
+                container = container_named(pod, selector.get("containerName", ""))
+                value = resource_value(container, selector, sources.allocatable)
+            else:
+                value = field_value(pod, (item.get("fieldRef") or {}).get("fieldPath", ""))
         except CreateContainerConfigError as error:
             raise _not_mounted(volume, error.message, error.fix) from error
         own = item.get("mode")

@@ -37,23 +37,26 @@ _KEY_WORDS = (
 )
 
 
-def _too_long(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def _too_long(limit: int, unit: str = "bytes") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
-def dns_subdomain(name: str) -> list[str]:
-    faults = [_too_long(253)] if len(name) > 253 else []
+def dns_subdomain(name: str, unit: str = "characters") -> list[str]:
+    """`unit` is what the words count, which differs between a name and a label key's prefix."""
+    faults = [_too_long(253, unit)] if len(name) > 253 else []
     return faults + ([] if re.fullmatch(_DNS_SUBDOMAIN, name) else [_SUBDOMAIN_WORDS])
 
 
 def dns_label(name: str) -> list[str]:
-    faults = [_too_long(63)] if len(name) > 63 else []
-    return faults + ([] if re.fullmatch(_DNS_LABEL, name) else [_LABEL_WORDS])
+    faults = [_too_long(63, "characters")] if len(name) > 63 else []
+    if re.fullmatch(_DNS_LABEL, name):
+        return faults
+    return [*faults, "must not contain dots" if re.fullmatch(_DNS_SUBDOMAIN, name) else _LABEL_WORDS]
 
 
 def dns_1035_label(name: str) -> list[str]:
     """A Service's name, which becomes a host name."""
-    faults = [_too_long(63)] if len(name) > 63 else []
+    faults = [_too_long(63, "characters")] if len(name) > 63 else []
     return faults + ([] if re.fullmatch(_DNS_1035_LABEL, name) else [_1035_WORDS])
 
 
@@ -74,7 +77,7 @@ def qualified(name: str) -> list[str]:
         if "/" in prefix:
             optional = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
             return [f"a qualified name {_QUALIFIED_WORDS} {optional}"]
-        faults += [f"prefix part {fault}" for fault in dns_subdomain(prefix)]
+        faults += [f"prefix part {fault}" for fault in dns_subdomain(prefix, "bytes")]
     if not part:
         faults.append("name part must be non-empty")
     elif len(part) > 63:

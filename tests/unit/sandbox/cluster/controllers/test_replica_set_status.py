@@ -49,12 +49,18 @@ def replica_set(**spec: Any) -> Object:
 def test_status_counts_and_says_why_not() -> None:
     """Ready is not available within minReadySeconds; a failure stays with its first time until it is over."""
     pods = [pod("a", ready="2026-01-01T00:00:55Z"), pod("b", ready="2026-01-01T00:00:10Z"), pod("c")]
-    found = status(replica_set(minReadySeconds=30), pods, "", NOW)
-    assert found == {"replicas": 3, "readyReplicas": 2, "availableReplicas": 1, "observedGeneration": 2}
+    found = status(replica_set(minReadySeconds=30), pods, 0, "", NOW)
+    assert found == {
+        "replicas": 3,
+        "terminatingReplicas": 0,
+        "readyReplicas": 2,
+        "availableReplicas": 1,
+        "observedGeneration": 2,
+    }
     assert next_available(pods, 30, NOW) == 25
-    broken = status(replica_set(), pods[:1], "no", NOW)
+    broken = status(replica_set(), pods[:1], 0, "no", NOW)
     (condition,) = broken["conditions"]
     assert (condition["type"], condition["reason"], condition["message"]) == ("ReplicaFailure", "FailedCreate", "no")
-    later = status({**replica_set(), "status": broken}, pods[:1], "still no", NOW + 10)
+    later = status({**replica_set(), "status": broken}, pods[:1], 0, "still no", NOW + 10)
     assert later["conditions"] == [condition]
-    assert "conditions" not in status({**replica_set(), "status": broken}, pods, "", NOW)
+    assert "conditions" not in status({**replica_set(), "status": broken}, pods, 0, "", NOW)

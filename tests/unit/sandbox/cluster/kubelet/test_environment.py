@@ -88,7 +88,8 @@ def test_node_adds_only_what_the_pod_does_not_set() -> None:
         ({"configMapKeyRef": {"name": "gone", "key": "k"}}, 'configmap "gone" not found'),
         ({"secretKeyRef": {"name": "s", "key": "gone"}}, "couldn't find key gone in Secret n/s"),
         ({"fieldRef": {"fieldPath": "spec.secret"}}, "unsupported fieldPath: spec.secret"),
-        ({"resourceFieldRef": {"resource": "limits.cpu"}}, "resourceFieldRef"),
+        ({"resourceFieldRef": {"resource": "limits.gpu"}}, "unsupported container resource : limits.gpu"),
+        ({"fileKeyRef": {"key": "k"}}, "does not support env valueFrom fileKeyRef"),
     ],
 )
 def test_missing_source_is_refused_by_name(reference: dict[str, Any], message: str) -> None:
@@ -114,3 +115,26 @@ def test_named_sources() -> None:
         "envFrom": [{"configMapRef": {"name": "c"}}],
     }
     assert named_sources([container]) == ({"c"}, {"s"})
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ({"resource": "limits.memory"}, str(256 * 1024**2)),
+        ({"resource": "limits.memory", "divisor": "1Mi"}, "256"),
+        ({"resource": "limits.memory", "divisor": "1G"}, "1"),
+        ({"resource": "limits.cpu"}, "4"),
+        ({"resource": "limits.cpu", "divisor": "1m"}, "4000"),
+        ({"resource": "requests.cpu"}, "1"),
+        ({"resource": "requests.cpu", "divisor": "1m"}, "250"),
+        ({"resource": "requests.memory"}, "0"),
+        ({"resource": "limits.cpu", "divisor": "0"}, "4"),
+    ],
+)
+def test_resources_are_told_divided_and_rounded_up(selector: dict[str, str], expected: str) -> None:
+    """resourceFieldRef: the container's own figures; a limit that is not set is the node's, a request that is not is 0."""
+    resources = {"limits": {"memory": "256Mi"}, "requests": {"cpu": "250m"}}
+    entry = {"name": "R", "valueFrom": {"resourceFieldRef": selector}}
+    container = {"name": "c", "resources": resources, "env": [entry]}
+    sources = Sources(allocatable={"cpu": "4", "memory": "8Gi"})
+    assert container_environment(POD, container, sources, base={}, node={}).values["R"] == expected

@@ -48,7 +48,14 @@ def test_projected_volume_gathers_its_sources() -> None:
                 TOKEN,
                 {"configMap": {"name": "c", "items": [{"key": "a", "path": "deep/a", "mode": 0o400}]}},
                 {"secret": {"name": "s"}},
-                {"downwardAPI": {"items": [{"path": "ns", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+                {
+                    "downwardAPI": {
+                        "items": [
+                            {"path": "ns", "fieldRef": {"fieldPath": "metadata.namespace"}},
+                            {"path": "cpu", "resourceFieldRef": {"containerName": "c", "resource": "requests.cpu"}},
+                        ]
+                    }
+                },
             ],
         },
     }
@@ -58,6 +65,7 @@ def test_projected_volume_gathers_its_sources() -> None:
         "deep/a": File(b"1", 0o400),
         "x": File(b"\x00\xff", 0o440),
         "ns": File(b"n", 0o440),
+        "cpu": File(b"0", 0o440),
     }
 
 

@@ -1,7 +1,5 @@
 """The string formats that Kubernetes knows. Source: apiextensions-apiserver pkg/apiserver/validation/formats.go."""
 
-import base64
-import binascii
 import datetime as dt
 import ipaddress
 import re
@@ -28,7 +26,7 @@ def _parses(parse: Callable[[str], Any]) -> Callable[[str], bool]:
     def check(text: str) -> bool:
         try:
             parse(text)
-        except (ValueError, binascii.Error):
+        except ValueError:
             return False
         return True
 
@@ -98,7 +96,7 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
     "ssn": _matches(r"\d{3}[- ]?\d{2}[- ]?\d{4}"),
     "hexcolor": _matches("#?([0-9a-f]{3}|[0-9a-f]{6})"),
     "rgbcolor": _matches(rf"rgb\({_BYTE},{_BYTE},{_BYTE}\)"),
-    "byte": _parses(lambda text: base64.b64decode(text, validate=True)),
+    "byte": _matches(r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)"),
     "password": lambda _: True,
     "date": _parses(_date),
     "duration": _matches(r"[-+]?((\d+(\.\d*)?|\.\d+)\s*(ns|us|µs|ms|s|m|h|d|w|\w+))+|0"),
@@ -108,14 +106,18 @@ _NUMERIC = {"integer": {"int32", "int64"}, "number": {"float", "double"}}
 
 
 def known(schema: Mapping[str, Any]) -> str:
-    """The schema's format, spelled without dashes; empty when it has none that Kubernetes judges."""
+    """The schema's format, as spelled; empty when it has none that Kubernetes judges."""
     found, kind = schema.get("format") or "", schema.get("type") or ""
     if kind in _NUMERIC:
         return found if found in _NUMERIC[kind] else ""
-    plain = found.replace("-", "")
-    return plain if kind in {"", "string"} and plain in _CHECKS else ""
+    return found if kind in {"", "string"} and _plain(found) in _CHECKS else ""
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "")
 
 
 def valid(format_: str, text: str) -> bool:
     """Whether `text` has a format; anything has one that only numbers have."""
-    return format_ not in _CHECKS or _CHECKS[format_](text)
+    check = _CHECKS.get(_plain(format_))
+    return check is None or check(text)

@@ -30,7 +30,7 @@ def _list(value: list[Any], schema: Mapping[str, Any], path: str) -> list[FieldE
     errors: list[FieldError] = []
     match schema.get("x-kubernetes-list-type"):
         case "set":
-            errors += [duplicate(f"{path}[{index}]", value[index]) for index in _repeated(value)]
+            errors += [duplicate(f"{path}[{index}]", in_order(value[index])) for index in _repeated(value)]
         case "map":
             errors += _keyed(value, schema, path)
     items = schema.get("items")
@@ -45,8 +45,15 @@ def _keyed(value: list[Any], schema: Mapping[str, Any], path: str) -> list[Field
         if item is not None and not isinstance(item, Mapping):
             return [bad_value(f"{path}[{index}]", item, "must be an object for an array of list-type map")]
     names = schema.get("x-kubernetes-list-map-keys") or ()
-    keys = [{name: item[name] for name in names if name in item} if item else {} for item in value]
+    keys = [{name: item[name] for name in sorted(names) if name in item} if item else {} for item in value]
     return [duplicate(f"{path}[{index}]", keys[index]) for index in _repeated(keys)]
+
+
+def in_order(value: Any) -> Any:
+    """A value as Go shows it: fields by name."""
+    if isinstance(value, Mapping):
+        return {name: in_order(value[name]) for name in sorted(value)}
+    return [in_order(one) for one in value] if isinstance(value, list) else value
 
 
 def _repeated(items: list[Any]) -> list[int]:

@@ -23,6 +23,13 @@ _POSIX = {
     "xdigit": "0-9A-Fa-f",
 }
 _TOKEN = re.compile(r"\\(.)|\[:(\w+):\]|(\(\?(?![:imsP])[^)]{0,3}|\(\?P[=>])|(.)", re.DOTALL)
+# what Go says for Python's words
+_WORDS = {
+    "missing ), unterminated subpattern": "missing closing )",
+    "unbalanced parenthesis": "unexpected )",
+    "unterminated character set": "missing closing ]",
+    "nothing to repeat": "missing argument to repetition operator",
+}
 
 
 class _Unsupported(ValueError):  # caught in this module, never an answer
@@ -39,7 +46,8 @@ def compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(_translated(pattern), re.ASCII)
     except (re.error, OverflowError, RecursionError) as error:
-        raise _Unsupported(f"error parsing regexp: {error}: `{pattern}`") from None
+        words = error.msg if isinstance(error, re.error) else str(error)
+        raise _Unsupported(f"error parsing regexp: {_WORDS.get(words, words)}: `{pattern}`") from None
 
 
 def pattern_fault(pattern: str) -> str:

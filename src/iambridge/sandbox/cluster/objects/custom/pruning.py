@@ -11,22 +11,25 @@ _LARGEST_WHOLE = 1e15
 _DROPPED: Any = object()
 
 
-def prune(obj: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The object without unknown fields and without nulls that nothing allows or defaults, and the paths dropped.
+def prune(
+    obj: Mapping[str, Any], schema: Mapping[str, Any], *, nulls: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """The object without unknown fields, and the paths dropped; nulls that nothing allows or defaults go untold.
 
-    apiVersion, kind and metadata at the root are left as they are.
+    apiVersion, kind and metadata at the root are left as they are. `nulls` keeps all nulls.
 
     Raises:
         BadRequest: the metadata of an embedded resource has a wrong type in it.
     """
-    walk = _Walk()
+    walk = _Walk(nulls=nulls)
     found: dict[str, Any] = walk.value(obj, {**schema, "x-kubernetes-embedded-resource": True}, "", root=True)
     return found, sorted(walk.dropped)
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, *, nulls: bool) -> None:
         self.dropped: list[str] = []
+        self._nulls = nulls
 
     def value(
         self, value: Any, schema: Mapping[str, Any] | None, path: str, *, keep: bool = False, root: bool = False
@@ -53,7 +56,7 @@ class _Walk:
                 out[name] = one if root else self._embedded_meta(name, one, here)
             elif not known and not keep:
                 self.dropped.append(here)
-            elif not _useless_null(one, below):
+            elif self._nulls or not _useless_null(one, below):
                 # a field that is known is judged by its own schema again, below one that preserves unknown ones too
                 out[name] = self.value(one, below, here, keep=keep and not known)
         return out

@@ -9,6 +9,7 @@ from typing import Any
 
 from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.objects.custom import embedded, structural, values
+from iambridge.sandbox.cluster.objects.custom.list_types import in_order
 from iambridge.sandbox.cluster.objects.custom.pruning import META, prune
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 
@@ -33,9 +34,20 @@ def faults(schema: Schema, path: str, *, status: bool) -> list[FieldError]:
     errors = _root(schema, path) if status else []
     if schema.get("nullable"):
         errors.append(field_error.forbidden(f"{path}.nullable", "nullable cannot be true at the root"))
-    found = structural.faults(schema, path)
-    errors += found or _defaults(schema, path, root=True)
+    if _convertible(schema):
+        found = structural.faults(schema, path)
+        errors += found or _defaults({**schema, "x-kubernetes-embedded-resource": True}, path)
     return errors + _walk(schema, path, root=True)
+
+
+def _convertible(schema: Schema) -> bool:
+    """Whether a schema says nothing that no structural one has a place for; what it says is refused by `_node`."""
+    unplaced = (*_UNSUPPORTED, "$schema")
+    if isinstance(schema.get("items"), list) or any(schema.get(name) not in (None, "", {}) for name in unplaced):
+        return False
+    if schema.get("x-kubernetes-preserve-unknown-fields") is False:
+        return False
+    return all(_convertible(one) for _, one in (*structural.below(schema), *_junctors(schema)))
 
 
 def _root(schema: Schema, path: str) -> list[FieldError]:
@@ -43,7 +55,8 @@ def _root(schema: Schema, path: str) -> list[FieldError]:
     if schema.get("type") not in {None, "object"}:
         words = 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled'
         return [field_error.bad_value(f"{path}.type", schema["type"], words)]
-    if all(name in _AT_ROOT or value in (None, False) for name, value in schema.items()):
+    bounded = "additionalProperties"
+    if all(name in _AT_ROOT or (name != bounded and value in (None, False)) for name, value in schema.items()):
         return []
     words = (
         f"only [{' '.join(_AT_ROOT.values())}] fields are allowed at the root of the schema if the status subresource"
@@ -203,17 +216,29 @@ def _key(key: str, schema: Schema, required: bool, path: str) -> list[FieldError
     return errors
 
 
-def _defaults(schema: Schema, path: str, *, root: bool = False) -> list[FieldError]:
+def _of_any_type(schema: Schema) -> Schema:
+    """The schema less x-kubernetes-int-or-string, by which Kubernetes does not judge defaults."""
+    out = {name: value for name, value in schema.items() if name != "x-kubernetes-int-or-string"}
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), Mapping):
+            out[name] = _of_any_type(schema[name])
+    if schema.get("properties"):
+        out["properties"] = {name: _of_any_type(one) for name, one in schema["properties"].items()}
+    return out
+
+
+def _defaults(schema: Schema, path: str) -> list[FieldError]:
     """Every default has to fit its own schema, and to survive pruning; metadata's defaults are refused elsewhere."""
     errors: list[FieldError] = []
     found, where = schema.get("default"), f"{path}.default"
-    if found is not None and not root:
+    if found is not None:
         wrapped = {"properties": {"default": schema}}
-        if prune({"default": found}, wrapped)[0] != {"default": found}:
-            errors.append(field_error.bad_value(where, found, "must not have unknown fields"))
+        if prune({"default": found}, wrapped, nulls=True)[0] != {"default": found}:
+            errors.append(field_error.bad_value(where, in_order(found), "must not have unknown fields"))
         inner = embedded.faults(found, schema, where)
-        errors += inner or values.validate(found, schema, prefix=where)
+        errors += inner or values.validate(found, _of_any_type(schema), prefix=where)
+    of_meta = {f".properties[{name}]" for name in META} if schema.get("x-kubernetes-embedded-resource") else set()
     for step, one in structural.below(schema):
-        if not (root and step in {f".properties[{name}]" for name in META}) and step != ".additionalProperties":
+        if step not in of_meta and step != ".additionalProperties":
             errors += _defaults(one, path + step)
     return errors

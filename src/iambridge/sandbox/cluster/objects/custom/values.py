@@ -32,8 +32,8 @@ def _placed(error: FieldError, prefix: str) -> FieldError:
     field = error.field.removeprefix(".")
     if error.field == _NOWHERE:
         field = prefix or _NOWHERE
-    elif prefix:
-        field = f"{prefix}.{field}" if field else prefix
+    elif prefix or not field:
+        field = ".".join(filter(None, (prefix, field))) or _NOWHERE
     return FieldError(error.reason, error.message, field)
 
 
@@ -42,7 +42,7 @@ _NOWHERE = "<nil>"
 
 
 class _Result:
-    """`matches` counts passed checks: of several alternatives, the errors of the one that got furthest are shown."""
+    """`matches` counts checks as the original does: of several alternatives, the errors of the highest are shown."""
 
     def __init__(self) -> None:
         self.errors: list[FieldError] = []
@@ -52,9 +52,9 @@ class _Result:
         self.errors += other.errors
         self.matches += other.matches
 
-    def check(self, error: FieldError | None) -> None:
+    def check(self, error: FieldError | None, *, passed: int = 0) -> None:
         if error is None:
-            self.matches += 1
+            self.matches += passed
         else:
             self.errors.append(error)
 
@@ -67,29 +67,34 @@ def _types(schema: Schema) -> tuple[str, ...]:
 
 def _validate(value: Any, schema: Schema, path: str, old: Any) -> _Result:
     result = _Result()
-    if old is not ABSENT and equal(value, old):
+    if old is not ABSENT and _unchanged(value, old, schema):
         result.matches += 1
         return result
     types, format_ = _types(schema), formats.known(schema)
     if types or format_:
-        result.check(_type(value, types, format_, nullable=bool(schema.get("nullable")), path=path))
+        result.check(_type(value, types, format_, nullable=bool(schema.get("nullable")), path=path), passed=1)
     if value is None:
         result.check(_enum(value, schema, path))
         return result
-    result.merge(_junctors(value, schema, path, old))
+    # each kind of check counts, whatever it finds
+    result.matches += 3 + bool(types or format_)
+    result.merge(_junctors(value, schema, path))
     if isinstance(value, str):
         result.check(_string(value, schema, path))
+        result.matches += 1 + bool(format_)
         if format_ and not formats.valid(format_, value):
             result.check(_wrong_type(path, format_, value))
     elif isinstance(value, int | float) and not isinstance(value, bool):
+        result.matches += 2
         for error in _number(value, schema, types, format_, path):
             result.check(error)
     elif isinstance(value, list):
+        result.matches += 2
         result.merge(_list(value, schema, path, old))
     result.check(_enum(value, schema, path))
     if isinstance(value, Mapping):
+        result.matches += 1
         result.merge(_object(value, schema, path, old))
-    result.matches += 1
     return result
 
 
@@ -102,6 +107,26 @@ def equal(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(equal, one, other))
     return bool(one == other)
+
+
+def _unchanged(value: Any, old: Any, schema: Schema) -> bool:
+    """Whether an update left a value as it was, so far as Kubernetes can tell: fields without a schema it cannot.
+
+    Source: apiserver pkg/cel/common/equality.go CachedDeepEqual.
+    """
+    if isinstance(value, Mapping) and isinstance(old, Mapping):
+        return len(value) == len(old) and all(_unchanged_field(name, value, old, schema) for name in value)
+    if isinstance(value, list) and isinstance(old, list) and schema.get("x-kubernetes-list-type") == "map":
+        before, items = _correlated(schema, old), schema.get("items") or {}
+        return len(value) == len(old) and all(
+            (was := before(item)) is not ABSENT and _unchanged(item, was, items) for item in value
+        )
+    return equal(value, old)
+
+
+def _unchanged_field(name: str, value: Mapping[str, Any], old: Mapping[str, Any], schema: Schema) -> bool:
+    below = (schema.get("properties") or {}).get(name, schema.get("additionalProperties"))
+    return name in old and isinstance(below, Mapping) and _unchanged(value[name], old[name], below)
 
 
 def _json_type(value: Any) -> str:
@@ -150,7 +175,7 @@ def _enum(value: Any, schema: Schema, path: str) -> FieldError | None:
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, order="sorted").decode()
 
 
 def _string(value: str, schema: Schema, path: str) -> FieldError | None:
@@ -219,7 +244,6 @@ def _list(value: list[Any], schema: Schema, path: str, old: Any) -> _Result:
         result.errors.append(bad_value(path, len(value), f"{path} in body should have at least {least} items"))
     if most is not None and len(value) > most:
         result.errors.append(_too_many(len(value), most, path))
-    result.matches += 1
     return result
 
 
@@ -230,9 +254,10 @@ def _correlated(schema: Schema, old: Any) -> Any:
     keys = schema.get("x-kubernetes-list-map-keys") or ()
 
     def key(item: Any) -> str:
-        return _json([item.get(name) for name in keys]) if isinstance(item, Mapping) else ""
+        whole = isinstance(item, Mapping) and all(isinstance(item.get(name), str | int | float) for name in keys)
+        return _json([item[name] for name in keys]) if whole else ""
 
-    known = {key(item): item for item in old}
+    known = {key(item): item for item in old if key(item)}
     return lambda item: known.get(key(item), ABSENT)
 
 
@@ -258,11 +283,12 @@ def _object(value: Mapping[str, Any], schema: Schema, path: str, old: Any) -> _R
     return result
 
 
-def _junctors(value: Any, schema: Schema, path: str, old: Any) -> _Result:
+def _junctors(value: Any, schema: Schema, path: str) -> _Result:
+    """What allOf, anyOf, oneOf and not say; an update is judged by them like a new object."""
     result = _Result()
     for name in ("anyOf", "oneOf", "allOf"):
         if schema.get(name):
-            tried = [_validate(value, one, path, old) for one in schema[name]]
+            tried = [_validate(value, one, path, ABSENT) for one in schema[name]]
             result.merge(_judged(name, tried, path))
     if isinstance(schema.get("not"), Mapping) and not _validate(value, schema["not"], path, ABSENT).errors:
         result.errors.append(_of_junctor(f"{_quoted(path)} must not validate the schema (not)"))

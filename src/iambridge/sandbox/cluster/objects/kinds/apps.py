@@ -5,7 +5,7 @@ Source: kubernetes pkg/registry/apps/*/strategy.go, pkg/apis/apps/v1/defaults.go
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from iambridge.sandbox.cluster.objects import field_error, int_or_percent, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError, non_negative
@@ -19,7 +19,15 @@ _LABEL_RECOMMENDED = (
     "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is"
     " recommended: "
 )
-_REPLICA_COUNTS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "terminatingReplicas")
+_REPLICA_COUNTS = (
+    "replicas",
+    "updatedReplicas",
+    "fullyLabeledReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "unavailableReplicas",
+    "terminatingReplicas",
+)
 _DAEMON_COUNTS = (
     "currentNumberScheduled",
     "numberMisscheduled",
@@ -32,23 +40,16 @@ _DAEMON_COUNTS = (
 
 
 class _TemplateStrategy(Strategy):
-    """What the three kinds with a pod template share: its defaults, and a status endpoint that leaves metadata open."""
+    """What the three kinds with a pod template share.
 
-    keeps_on_status: tuple[str, ...] = ()
+    `fresh` is the status of a new one, `counted` what of a status may not be more than its replicas.
+    """
 
-    def reset(self, subresource: str = "") -> Sequence[tuple[str, ...]]:
-        if subresource != "status":
-            return super().reset(subresource)
-        return (("spec",), *(("metadata", name) for name in self.keeps_on_status))
+    fresh: ClassVar[Mapping[str, int]] = {}
+    counted: ClassVar[tuple[str, ...]] = ()
 
-    def _only_status(self, new: Object, old: Object) -> Object:
-        out = {**new, "spec": copy.deepcopy(old.get("spec") or {})}
-        meta = out["metadata"] = {**new["metadata"]}
-        for name in self.keeps_on_status:
-            meta.pop(name, None)
-            if name in old["metadata"]:
-                meta[name] = copy.deepcopy(old["metadata"][name])
-        return out
+    def prepare_create(self, obj: Object) -> Object:
+        return super().prepare_create(obj) | {"status": dict(self.fresh)}
 
     def default(self, obj: Object) -> Object:
         out = copy.deepcopy(obj)
@@ -64,7 +65,7 @@ class _TemplateStrategy(Strategy):
 
     def validate_update(self, new: Object, old: Object, subresource: str = "") -> list[FieldError]:
         errors = super().validate_update(new, old, subresource)
-        return errors + _status(new, old) if subresource == "status" else errors
+        return errors + _status(new, old, self.counted) if subresource == "status" else errors
 
     def immutable(self, new: Object, old: Object) -> list[FieldError]:
         after, before = ((one.get("spec") or {}).get("selector") for one in (new, old))
@@ -77,6 +78,9 @@ class _TemplateStrategy(Strategy):
 
 
 class ReplicaSetStrategy(_TemplateStrategy):
+    fresh: ClassVar[Mapping[str, int]] = {"replicas": 0}
+    counted: ClassVar[tuple[str, ...]] = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+
     def validate(self, obj: Object) -> list[FieldError]:
         spec = obj.get("spec") or {}
         return (
@@ -87,7 +91,7 @@ class ReplicaSetStrategy(_TemplateStrategy):
 
 
 class DeploymentStrategy(_TemplateStrategy):
-    keeps_on_status = ("labels",)
+    counted: ClassVar[tuple[str, ...]] = ("updatedReplicas", "readyReplicas", "availableReplicas")
 
     def changed(self, new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
         # annotations are copied to ReplicaSets, so a change of them is work for the controller
@@ -120,6 +124,8 @@ class DeploymentStrategy(_TemplateStrategy):
 
 class DaemonSetStrategy(_TemplateStrategy):
     """The template's own generation is kept in an annotation, as apps/v1 has no field for it."""
+
+    fresh: ClassVar[Mapping[str, int]] = dict.fromkeys(_DAEMON_COUNTS[:4], 0)
 
     def default(self, obj: Object) -> Object:
         out = super().default(obj)
@@ -211,13 +217,18 @@ def _selected(spec: Mapping[str, Any]) -> list[FieldError]:
     return errors + validate_template(spec.get("template") or {}, selector, "spec.template", "ReplicaSet")
 
 
+def _go(strategy: Mapping[str, Any]) -> Object:
+    """A strategy as Go's JSON shows the internal type of it, which has no tags."""
+    return {"Type": strategy.get("type", ""), "RollingUpdate": strategy.get("rollingUpdate")}
+
+
 def _deployment_strategy(strategy: Mapping[str, Any], field: str) -> list[FieldError]:
     rolling = strategy.get("rollingUpdate")
     if strategy.get("type") == "Recreate":
         words = "may not be specified when strategy `type` is 'Recreate'"
         return [field_error.forbidden(f"{field}.rollingUpdate", words)] if rolling is not None else []
     if strategy.get("type") != "RollingUpdate":
-        return [field_error.not_supported(field, dict(strategy), ("Recreate", "RollingUpdate"))]
+        return [field_error.not_supported(field, _go(strategy), ("Recreate", "RollingUpdate"))]
     unavailable, surge = (rolling or {}).get("maxUnavailable"), (rolling or {}).get("maxSurge")
     place = f"{field}.rollingUpdate.maxUnavailable"
     errors = int_or_percent.validate(unavailable, place)
@@ -231,7 +242,7 @@ def _daemon_strategy(strategy: Mapping[str, Any], field: str) -> list[FieldError
     if strategy.get("type") == "OnDelete":
         return []
     if strategy.get("type") != "RollingUpdate":
-        return [field_error.not_supported(field, dict(strategy), ("RollingUpdate", "OnDelete"))]
+        return [field_error.not_supported(field, _go(strategy), ("RollingUpdate", "OnDelete"))]
     place = f"{field}.rollingUpdate"
     rolling = strategy.get("rollingUpdate") or {}
     unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
@@ -248,22 +259,21 @@ def _daemon_strategy(strategy: Mapping[str, Any], field: str) -> list[FieldError
     return errors
 
 
-def _status(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+def _status(new: Mapping[str, Any], old: Mapping[str, Any], counted: Sequence[str]) -> list[FieldError]:
     """Counts are not negative, and none counts more than all."""
     status, before = new.get("status") or {}, old.get("status") or {}
     errors: list[FieldError] = []
-    counts = ("observedGeneration", *_REPLICA_COUNTS, "updatedReplicas", "unavailableReplicas", *_DAEMON_COUNTS)
-    for name in (*counts, "collisionCount"):
+    for name in ("observedGeneration", *_REPLICA_COUNTS, *_DAEMON_COUNTS, "collisionCount"):
         errors += non_negative(status.get(name), f"status.{name}")
     total, ready = status.get("replicas") or 0, status.get("readyReplicas") or 0
-    for name in ("fullyLabeledReplicas", "updatedReplicas", "readyReplicas", "availableReplicas"):
-        if (status.get(name) or 0) > total:
-            words = "cannot be greater than status.replicas"
-            errors.append(field_error.bad_value(f"status.{name}", status[name], words))
-    if (status.get("availableReplicas") or 0) > ready:
+    for name in counted:
+        value = status.get(name) or 0
+        if value > total:
+            errors.append(field_error.bad_value(f"status.{name}", value, "cannot be greater than status.replicas"))
+    available, collisions = status.get("availableReplicas") or 0, status.get("collisionCount") or 0
+    if counted and available > ready:
         words = "cannot be greater than readyReplicas"
-        errors.append(field_error.bad_value("status.availableReplicas", status["availableReplicas"], words))
-    if (status.get("collisionCount") or 0) < (before.get("collisionCount") or 0):
-        value = status.get("collisionCount") or 0
-        errors.append(field_error.bad_value("status.collisionCount", value, "cannot be decremented"))
+        errors.append(field_error.bad_value("status.availableReplicas", available, words))
+    if collisions < (before.get("collisionCount") or 0):
+        errors.append(field_error.bad_value("status.collisionCount", collisions, "cannot be decremented"))
     return errors

@@ -6,7 +6,7 @@ from typing import Any
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.probe_validation import validate_probes
-from iambridge.sandbox.cluster.objects.quantity import amount
+from iambridge.sandbox.cluster.objects.kinds.resource_validation import validate_resources
 
 _PULL = ("Always", "IfNotPresent", "Never")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -60,7 +60,11 @@ def _container(container: Mapping[str, Any], field: str, volumes: set[str]) -> l
             field_error.not_supported(f"{field}.imagePullPolicy", container.get("imagePullPolicy", ""), _PULL)
         )
     errors += _environment(container, field) + _mounts(container, field, volumes) + _ports(container, field)
-    return errors + _resources(container, field) + validate_probes(container, field)
+    return (
+        errors
+        + validate_resources(container.get("resources") or {}, f"{field}.resources")
+        + validate_probes(container, field)
+    )
 
 
 def _restart_policy(container: Mapping[str, Any], field: str, *, initial: bool) -> list[FieldError]:
@@ -155,21 +159,3 @@ def _ports(container: Mapping[str, Any], field: str) -> list[FieldError]:
         if port.get("protocol") not in _PROTOCOLS:
             errors.append(field_error.not_supported(f"{here}.protocol", port.get("protocol", ""), _PROTOCOLS))
     return errors
-
-
-def _resources(container: Mapping[str, Any], field: str) -> list[FieldError]:
-    found = container.get("resources") or {}
-    limits, requests = found.get("limits") or {}, found.get("requests") or {}
-    errors = [
-        field_error.bad_value(f"{field}.resources.{part}[{name}]", value, "must be greater than or equal to 0")
-        for part, values in (("limits", limits), ("requests", requests))
-        for name, value in values.items()
-        if amount(value) < 0
-    ]
-    return errors + [
-        field_error.bad_value(
-            f"{field}.resources.requests", value, f"must be less than or equal to {name} limit of {limits[name]}"
-        )
-        for name, value in requests.items()
-        if name in limits and amount(value) > amount(limits[name])
-    ]

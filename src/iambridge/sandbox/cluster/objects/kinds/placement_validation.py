@@ -5,6 +5,7 @@ validateTopologySpreadConstraints).
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from iambridge.sandbox.cluster.objects import field_error, names, object_meta
@@ -14,6 +15,7 @@ from iambridge.sandbox.cluster.objects.kinds.selectors import validate_selector
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
+_POLICIES = ("Honor", "Ignore")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 Object = Mapping[str, Any]
@@ -27,10 +29,21 @@ def validate_placement(spec: Object, field: str) -> list[FieldError]:
         errors += _pod_affinity(affinity.get(kind) or {}, f"{field}.affinity.{kind}")
     for index, toleration in enumerate(spec.get("tolerations") or ()):
         errors += _toleration(toleration, f"{field}.tolerations[{index}]")
-    seen: set[tuple[str, str]] = set()
-    for index, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
-        errors += _constraint(constraint, f"{field}.topologySpreadConstraints[{index}]", seen)
+    constraints = spec.get("topologySpreadConstraints") or ()
+    for index, constraint in enumerate(constraints):
+        later = {_pair(each) for each in constraints[index + 1 :]}
+        errors += _constraint(constraint, f"{field}.topologySpreadConstraints[{index}]", later)
+    name = spec.get("priorityClassName") or ""
+    errors += [field_error.bad_value(f"{field}.priorityClassName", name, fault) for fault in _names(name)]
     return errors
+
+
+def _names(name: str) -> list[str]:
+    return names.dns_subdomain(name) if name else []
+
+
+def _pair(constraint: Object) -> tuple[str, str]:
+    return constraint.get("topologyKey", ""), constraint.get("whenUnsatisfiable", "")
 
 
 def _weighted(affinity: Object, field: str, inner: str) -> Iterator[tuple[Object, str] | FieldError]:
@@ -106,14 +119,12 @@ def _pod_affinity(affinity: Object, field: str) -> list[FieldError]:
 def _pod_term(term: Object, field: str) -> list[FieldError]:
     errors = validate_selector(term.get("labelSelector"), f"{field}.labelSelector")
     errors += validate_selector(term.get("namespaceSelector"), f"{field}.namespaceSelector")
-    return errors + _topology_key(term, field)
-
-
-def _topology_key(term: Object, field: str) -> list[FieldError]:
+    for name in term.get("namespaces") or ():
+        errors += [field_error.bad_value(f"{field}.namespace", name, fault) for fault in names.dns_label(name)]
     key = term.get("topologyKey", "")
     if not key:
-        return [field_error.required(f"{field}.topologyKey", "can not be empty")]
-    return [field_error.bad_value(f"{field}.topologyKey", key, fault) for fault in names.qualified(key)]
+        errors.append(field_error.required(f"{field}.topologyKey", "can not be empty"))
+    return errors + [field_error.bad_value(f"{field}.topologyKey", key, fault) for fault in names.qualified(key)]
 
 
 def _toleration(toleration: Object, field: str) -> list[FieldError]:
@@ -138,23 +149,26 @@ def _toleration(toleration: Object, field: str) -> list[FieldError]:
     return errors
 
 
-def _constraint(constraint: Object, field: str, seen: set[tuple[str, str]]) -> list[FieldError]:
+def _constraint(constraint: Object, field: str, later: AbstractSet[tuple[str, str]]) -> list[FieldError]:
     errors = []
-    skew, action = constraint.get("maxSkew", 0), constraint.get("whenUnsatisfiable", "")
+    skew, (key, action) = constraint.get("maxSkew", 0), _pair(constraint)
     if skew <= 0:
         errors.append(field_error.bad_value(f"{field}.maxSkew", skew, "must be greater than zero"))
-    errors += _topology_key(constraint, field)
+    if not key:
+        errors.append(field_error.required(f"{field}.topologyKey", "can not be empty"))
     if action not in _UNSATISFIABLE:
         errors.append(field_error.not_supported(f"{field}.whenUnsatisfiable", action, _UNSATISFIABLE))
-    pair = constraint.get("topologyKey", ""), action
-    if pair in seen:
+    if (key, action) in later:
         place = f"{field}.{{topologyKey, whenUnsatisfiable}}"
-        errors.append(field_error.duplicate(place, f"{{{pair[0]}, {pair[1]}}}"))
-    seen.add(pair)
+        errors.append(field_error.duplicate(place, f"{{{key}, {action}}}"))
     least = constraint.get("minDomains")
     if least is not None and least <= 0:
         errors.append(field_error.bad_value(f"{field}.minDomains", least, "must be greater than zero"))
     if least is not None and action != "DoNotSchedule":
         words = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
         errors.append(field_error.bad_value(f"{field}.minDomains", least, words))
+    for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+        value = constraint.get(name)
+        if value is not None and value not in _POLICIES:
+            errors.append(field_error.not_supported(f"{field}.{name}", value, _POLICIES))
     return errors + validate_selector(constraint.get("labelSelector"), f"{field}.labelSelector")

@@ -28,9 +28,8 @@ def validate_template(
     errors += object_meta.annotations((template.get("metadata") or {}).get("annotations"), f"{field}.annotations")
     errors += validate_spec(spec, f"{field}.spec")
     if spec.get("restartPolicy") != "Always":
-        place, value = f"{field}.spec.restartPolicy", spec.get("restartPolicy", "")
-        errors = [error for error in errors if error.field != place]
-        errors.append(field_error.not_supported(place, value, ("Always",)))
+        value = spec.get("restartPolicy", "")
+        errors.append(field_error.not_supported(f"{field}.spec.restartPolicy", value, ("Always",)))
     if spec.get("activeDeadlineSeconds") is not None:
         words = f"activeDeadlineSeconds in {owner} is not Supported"
         errors.append(field_error.forbidden(f"{field}.spec.activeDeadlineSeconds", words))

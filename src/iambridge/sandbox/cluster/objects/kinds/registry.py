@@ -44,7 +44,9 @@ _STRATEGIES = {
         ),
         LeaseStrategy("coordination.k8s.io", "Lease", namespaced=True),
         JobStrategy("batch", "Job", namespaced=True, has_status=True, generation=True, name=names.dns_subdomain),
-        DeploymentStrategy("apps", "Deployment", namespaced=True, has_status=True, generation=True),
+        DeploymentStrategy(
+            "apps", "Deployment", namespaced=True, has_status=True, generation=True, status_keeps=("labels",)
+        ),
         ReplicaSetStrategy("apps", "ReplicaSet", namespaced=True, has_status=True, generation=True),
         DaemonSetStrategy("apps", "DaemonSet", namespaced=True, has_status=True, generation=True),
         ControllerRevisionStrategy("apps", "ControllerRevision", namespaced=True),

@@ -8,6 +8,7 @@ from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
 from iambridge.sandbox.cluster.objects.kinds.pod_spec import CONTAINER_LISTS, default_pod_only, default_pod_spec
 from iambridge.sandbox.cluster.objects.kinds.pod_validation import validate_spec
+from iambridge.sandbox.cluster.objects.quantity import amount
 
 _POD_CHANGE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -61,14 +62,17 @@ def _comparable(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _qos_class(spec: dict[str, Any]) -> str:
     """Source: kubernetes pkg/apis/core/v1/helper/qos."""
-    resources = [one.get("resources") or {} for key in CONTAINER_LISTS[:2] for one in spec.get(key) or ()]
-    if not any(one.get("requests") or one.get("limits") for one in resources):
+    found = [one.get("resources") or {} for key in CONTAINER_LISTS[:2] for one in spec.get(key) or ()]
+    limits, requests = ([_compute(one.get(name) or {}) for one in found] for name in ("limits", "requests"))
+    if not any(limits) and not any(requests):
         return "BestEffort"
-    for one in resources:
-        limits = one.get("limits") or {}
-        if not {"cpu", "memory"} <= set(limits) or {**limits, **(one.get("requests") or {})} != limits:
-            return "Burstable"
-    return "Guaranteed"
+    same = all({**limit, **request} == limit for limit, request in zip(limits, requests, strict=True))
+    return "Guaranteed" if same and all(len(limit) == 2 for limit in limits) else "Burstable"
+
+
+def _compute(quantities: dict[str, str]) -> dict[str, str]:
+    """What decides over the class: CPU and memory, where any is asked for."""
+    return {name: quantities[name] for name in ("cpu", "memory") if quantities.get(name) and amount(quantities[name])}
 
 
 class JobStrategy(Strategy):

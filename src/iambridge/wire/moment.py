@@ -1,0 +1,10 @@
+"""Moments as AWS writes them."""
+
+import datetime as dt
+from functools import lru_cache
+
+
+@lru_cache(maxsize=1024)
+def zulu(epoch: int) -> str:
+    """Seconds since the epoch in UTC: `2026-11-23T18:00:00Z`."""
+    return dt.datetime.fromtimestamp(epoch, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
