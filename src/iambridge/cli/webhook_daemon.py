@@ -29,7 +29,8 @@ from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.adapters.serving_certificate import CertificateMetrics
 from iambridge.cli.serve_webhook import refuse_beside_eks
 from iambridge.cli.webhook_certificate import Certificate, certificate_from_files, self_managed_certificate
-from iambridge.core.pod_identity import ComposeRoleArn, ContainerCredentials, Settings
+from iambridge.cli.webhook_settings import settings_of
+from iambridge.core.pod_identity import ComposeRoleArn, Settings
 from iambridge.servers.pod_identity_webhook import PodIdentityWebhook, WebhookMetrics
 from iambridge.wire.http import App, Request, Response
 
@@ -39,30 +40,6 @@ _MAX_BODY = 8 * 1024 * 1024  # bytes: a request of the API server holds at most 
 def run(arguments: argparse.Namespace, *, minimum_tls: str) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     return int(uvloop.run(_serve(arguments, minimum_tls)))
-
-
-def settings_of(arguments: argparse.Namespace, compose: ComposeRoleArn | None) -> Settings:
-    return Settings(
-        annotation_prefix=arguments.annotation_prefix,
-        audience=arguments.token_audience,
-        mount_path=arguments.token_mount_path,
-        token_expiration=arguments.token_expiration,
-        region=arguments.aws_default_region,
-        regional_sts=arguments.sts_regional_endpoint,
-        compose_role_arn=compose,
-        container_credentials=ContainerCredentials(
-            audience=arguments.container_credentials_audience,
-            mount_path=arguments.container_credentials_token_mount_path,
-            volume_name=arguments.container_credentials_token_volume_name,
-            token_path=arguments.container_credentials_token_path,
-            full_uri=arguments.container_credentials_full_uri,
-        ),
-        session_name=arguments.inject_role_session_name,
-        jitter=arguments.token_expiration_jitter,
-        include_containers=arguments.include_containers,
-        fail_closed_label=arguments.fail_closed_label,
-        never_refused=frozenset({"kube-system", arguments.namespace}),
-    )
 
 
 def client_of(arguments: argparse.Namespace) -> KubernetesClient:
