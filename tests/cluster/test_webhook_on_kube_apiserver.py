@@ -83,7 +83,7 @@ def test_the_policy_leaves_the_ca_bundle_and_nothing_else(installed: Installed) 
         patch = json.dumps([operation])
         return tool.run("patch", CONFIGURATION, "--type=json", "--dry-run=server", "-p", patch).error
 
-    wider = {"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["*"]}
+    wider: dict[str, object] = {"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["*"]}
     eventually(
         "the policy is in force", lambda: "caBundle of its configuration and nothing else" in patched(own, wider)
     )

@@ -39,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kubeconfig", type=Path, help="ask this cluster for what the files do not hold")
     parser.add_argument("--context", help="the kubeconfig's context")
     parser.add_argument(
+        "--webhook-flag", action="append", default=[], metavar="FLAG",
+        help="injection: a flag that the cluster's webhook runs with, as --webhook-flag=--aws-default-region=eu-west-1",
+    )  # fmt: skip
+    parser.add_argument(
         "--cluster-id", default="", metavar="ID", help="login: ask STS who signed a token for this cluster"
     )
     parser.add_argument("--json", action="store_true", help="the decision for machines")
