@@ -45,8 +45,8 @@ _LINT = f"""Each line names its rule:
 {eks_access.HELP}
 exit codes: 0 no error (with --strict: no warning either), 1 a finding, 2 bad input
 """
-_PLAN = f"""The new text is read as its authenticator reads it (--authenticator): the original, and EKS, drop a section that
-they cannot read, iambridge keeps its last good version.
+_PLAN = f"""The new text is read as its authenticator reads it (--authenticator): the original, and EKS, drop a section
+that they cannot read, iambridge keeps its last good version.
 {eks_access.HELP}
 exit codes: 0 nobody who must not be is locked out, 1 the new text has errors, 2 bad input, 3 the caller or every admin
 would be locked out, or it is unknown (--force makes it 0 or 1)

@@ -28,8 +28,8 @@ _NAME, _BACKUP = "aws-auth", "aws-auth-backup"
 ACTIONS = ("get", "add", "remove", "apply", "restore")
 
 
-_EPILOG = f"""A write is planned first, as the server will read it, carries the resourceVersion that was read, and leaves what
-was there in ConfigMap {_BACKUP}. Comments and the order of entries stay.
+_EPILOG = f"""A write is planned first, as the server will read it, carries the resourceVersion that was read, and keeps
+what was there in ConfigMap {_BACKUP}. Comments and the order of entries stay.
 {eks_access.HELP}
 exit codes: 0 done or nothing to change, 1 the API server refused, 2 bad input or somebody else wrote meanwhile, 3 the
 caller or every admin would be locked out, it is unknown, or a new fault: nothing was written (--force writes)
