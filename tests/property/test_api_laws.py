@@ -47,12 +47,15 @@ def broken(draw: st.DrawFn, original: Any) -> Any:
         if action == "remove":
             del holder[last]
         elif action == "add" and isinstance(holder, dict):
-            holder[draw(st.sampled_from(("zzz", "name", "kind", "spec")))] = copy.deepcopy(
-                draw(st.sampled_from(_VALUES))
-            )
+            holder[draw(st.sampled_from(("zzz", "name", "kind", "spec")))] = _value(draw)
         else:
-            holder[last] = copy.deepcopy(draw(st.sampled_from(_VALUES)))
+            holder[last] = _value(draw)
     return found
+
+
+def _value(draw: st.DrawFn) -> Any:
+    """A value of its own, so that breaking it further changes nobody else's."""
+    return copy.deepcopy(draw(st.sampled_from(_VALUES)))
 
 
 @st.composite
