@@ -135,7 +135,9 @@ class _Generation:
         self.closing = True
         pending = set(self.busy)
         if pending:
-            await asyncio.wait(pending, timeout=_DRAIN_SECONDS)
+            _, late = await asyncio.wait(pending, timeout=_DRAIN_SECONDS)
+            for task in late:  # or granian would wait for them in turn
+                task.cancel()
         self._server.stop()
         if self._serving is not None:
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
