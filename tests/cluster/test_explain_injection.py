@@ -64,3 +64,25 @@ def test_a_missing_account_is_named(kubectl: Kubectl, tmp_path: Path) -> None:
     returned, text = explained(pod, kubectl.kubeconfig, "-n", kubectl.namespace)
     assert returned == 1
     assert f"kubectl -n {kubectl.namespace} create serviceaccount nope" in text
+
+
+def test_the_clusters_config_map_is_read_when_the_webhook_reads_it(kubectl: Kubectl, tmp_path: Path) -> None:
+    """From the namespace that the webhook's flags name."""
+    kubectl.ok("create", "serviceaccount", "app")
+    config = json.dumps({f"{kubectl.namespace}/app": {"RoleARN": ROLE}})
+    kubectl.ok("create", "configmap", "pod-identity-webhook", f"--from-literal=config={config}")
+    pod = tmp_path / "pod.json"
+    pod.write_text(
+        json.dumps(
+            {
+                "kind": "Pod",
+                "metadata": {"name": "p"},
+                "spec": {"serviceAccountName": "app", "containers": [{"name": "c"}]},
+            }
+        )
+    )
+    words = ("-n", kubectl.namespace, f"--webhook-flag=--namespace={kubectl.namespace}")
+    assert "has no annotation" in explained(pod, kubectl.kubeconfig, *words)[1]
+    returned, text = explained(pod, kubectl.kubeconfig, *words, "--webhook-flag=--watch-config-map")
+    assert returned == 0
+    assert ROLE in text

@@ -104,6 +104,29 @@ def test_a_pod_is_ready_while_its_probe_passes(node: Kubectl, tmp_path: Path) ->
     assert (main["ready"], main["started"], main["restartCount"]) == (False, True, 0)
 
 
+def test_readiness_gates_are_for_others_to_open(node: Kubectl) -> None:
+    """A pod is Ready when each gate's condition is true as well; the kubelet leaves the conditions of others alone."""
+    gates = [{"conditionType": "target-health.example/hook"}]
+    node.ok("apply", "-f", "-", stdin=pod("gated", "exec sleep 300", readinessGates=gates))
+    node.ok("wait", "--for=condition=ContainersReady", "pod/gated", "--timeout=20s")
+
+    def condition(kind: str) -> Object:
+        conditions = node.json("get", "pod", "gated")["status"]["conditions"]
+        return next((each for each in conditions if each["type"] == kind), {})
+
+    assert condition("Ready")["reason"] == "ReadinessGatesNotReady"
+    words = 'corresponding condition of pod readiness gate "target-health.example/hook" does not exist.'
+    assert condition("Ready")["message"] == words
+    assert node.ok("get", "pod", "gated", "-o", "wide", "--no-headers").split()[-1] == "0/1"
+    for status, ready in (("True", "true"), ("False", "false"), ("True", "true")):
+        opened = {"status": {"conditions": [{"type": "target-health.example/hook", "status": status}]}}
+        node.ok("patch", "pod", "gated", "--subresource=status", "-p", json.dumps(opened))
+        node.ok("wait", f"--for=condition=ready={ready}", "pod/gated", "--timeout=20s")
+        assert condition("target-health.example/hook")["status"] == status
+    assert "reason" not in condition("Ready")
+    assert node.ok("get", "pod", "gated", "-o", "wide", "--no-headers").split()[-1] == "1/1"
+
+
 def test_nobody_listens_is_a_failed_probe(node: Kubectl) -> None:
     """A refused connection is told in the kubelet's words, over TCP and HTTP alike."""
     http = {"readinessProbe": {"httpGet": {"port": 9, "path": "/x"}, "periodSeconds": 1}}

@@ -85,9 +85,9 @@ def daemon_kubeconfig(path: Path, admin: Path, token: str) -> Path:
 class Installed:
     """An embedded API server with the manifests in it, and the daemons that a test starts."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, server: type[EmbeddedServer] = EmbeddedServer) -> None:
         self.directory = directory
-        self.server = EmbeddedServer(directory)
+        self.server = server(directory)
         self.kubectl = Kubectl(_KUBECTLS[-1], self.server.kubeconfig, directory)
         self.kubeconfig = directory / "webhook-kubeconfig"
         self.replicas: list[WebhookProcess] = []

@@ -201,3 +201,19 @@ def test_the_original_agrees_or_the_difference_is_named(answer: Any, cases: list
         if same is not (case["original"] == "same"):
             wrong.append((name, case["original"], plain(answer(case, index))))
     assert not wrong
+
+
+@pytest.mark.parametrize(("answer", "cases"), [(g, g) for g in groups()], indirect=["answer"], ids=lambda _: "")
+def test_side_by_side_the_second_adds_nothing(answer: Any, cases: list[tuple[str, dict[str, Any]]]) -> None:
+    """Where both agree, ours leaves the original's pod as it is, and the original ours: that is what --beside-eks needs."""
+    wrong = []
+    for index, (name, case) in enumerate(cases):
+        if case["original"] != "same":
+            continue
+        theirs, ours = answer(case, index), case["mutated"]
+        if pod_cases.judge(case, theirs).patch:
+            wrong.append((name, "ours after theirs", pod_cases.judge(case, theirs).patch))
+        again = plain(answer({**case, "pod": ours}, index))
+        if again != plain(ours):
+            wrong.append((name, "theirs after ours", again))
+    assert not wrong

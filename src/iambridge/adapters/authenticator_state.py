@@ -149,11 +149,13 @@ def _write_public(file: Path, content: bytes) -> None:
     """Replace it atomically, readable for all."""
     fresh = file.with_name(f".{file.name}.fresh")
     fresh.write_bytes(content)
+    fresh.chmod(0o644)
     fresh.replace(file)
 
 
 def write_webhook_kubeconfig(file: Path, *, url: str, authority: bytes) -> None:
-    """The file for kube-apiserver's --authentication-token-webhook-config-file, 0600.
+    """The file for kube-apiserver's --authentication-token-webhook-config-file. It holds no secret, and is 0644: an API
+    server that is not root reads it too.
 
     Raises:
         InputError: it cannot be written.
@@ -176,7 +178,7 @@ def write_webhook_kubeconfig(file: Path, *, url: str, authority: bytes) -> None:
         if file.exists() and file.read_bytes() == text:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_private(file, text)
+        _write_public(file, text)
     except OSError as error:
         raise InputError(
             f"cannot write {file}: {error.strerror}",

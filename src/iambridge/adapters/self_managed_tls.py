@@ -149,12 +149,20 @@ class SelfManagedCertificate:
         write_private(self.leaf.key, leaf.key)
         write_private(self.leaf.certificate, leaf.pem)
         self._served = leaf
-        self._metrics.not_after.set(leaf.certificate.not_valid_after_utc.timestamp())
         if served is None:
+            self._metrics.not_after.set(leaf.certificate.not_valid_after_utc.timestamp())
             self.loaded.set()
         else:
+            try:
+                await changed()
+            except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+                self._served = served
+                self._metrics.failures.add("reload")
+                self._said("reload", f"the server does not take the new certificate: {error}")
+                return
+            self._said("reload", "")
+            self._metrics.not_after.set(leaf.certificate.not_valid_after_utc.timestamp())
             _log.info("serving the certificate %x of the Secret", leaf.certificate.serial_number)
-            await changed()
 
     def _published_for(self, state: TrustState) -> float:
         """Seconds since the live caBundles were first seen to hold the authority; they say so themselves."""

@@ -26,6 +26,9 @@ _EXAMPLE = """examples:
   iambridge explain injection -f pod.yaml --kubeconfig K  judge it against the cluster's ServiceAccount
   iambridge explain login arn:aws:iam::111122223333:role/admin --kubeconfig K     is that principal let in, as whom?
   iambridge token -i demo --token-only | iambridge explain login - --cluster-id demo --kubeconfig K
+  iambridge explain login --kubeconfig K                  after "You must be logged in to the server (Unauthorized)"
+
+exit codes: 0 healthy, 1 a finding or a refusal, 2 bad input, 3 unknown: something that decides is not visible
 """
 
 
@@ -38,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--namespace", default="", help="the object's namespace (default: its own, or default)")
     parser.add_argument("--kubeconfig", type=Path, help="ask this cluster for what the files do not hold")
     parser.add_argument("--context", help="the kubeconfig's context")
+    parser.add_argument(
+        "--webhook-flag", action="append", default=[], metavar="FLAG",
+        help="injection: a flag that the cluster's webhook runs with, as --webhook-flag=--aws-default-region=eu-west-1",
+    )  # fmt: skip
     parser.add_argument(
         "--cluster-id", default="", metavar="ID", help="login: ask STS who signed a token for this cluster"
     )

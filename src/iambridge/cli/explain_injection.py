@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from iambridge.cli.webhook_settings import settings_of, webhook_arguments
 from iambridge.core.decision import Outcome
 from iambridge.core.pod_identity import (
     Facts,
@@ -20,9 +21,11 @@ from iambridge.core.pod_identity import (
     identity_of_annotations,
     mutate,
     parse_config_map,
+    parse_container_credentials,
 )
 from iambridge.errors import InputError, NotFound
 
+_CONFIG_MAP = "pod-identity-webhook"
 _TEMPLATES = {"Pod": (), "CronJob": ("spec", "jobTemplate", "spec", "template")}
 _MARKS = {True: "yes", False: "no "}
 
@@ -31,14 +34,15 @@ def run(arguments: argparse.Namespace) -> int:
     """0: it gets its identity, or asks for none. 1: it asks and is not given it, or something is wrong with it."""
     objects = list(read_objects(arguments.file))
     pod, namespace = _pod(objects, arguments.namespace)
-    settings = Settings()
+    webhook = webhook_arguments(arguments.webhook_flag)
+    settings = settings_of(webhook, None)
     try:
         view = Pod.of(pod)
     except msgspec.ValidationError as error:
         raise InputError(f"the pod cannot be read: {error}", where=str(arguments.file[0])) from error
     # the API server's ServiceAccount admission fills this in before any webhook is called
     view.spec.service_account_name = view.spec.service_account_name or pod["spec"].get("serviceAccount") or "default"
-    facts = _facts(objects, namespace, view.spec.service_account_name, settings, arguments)
+    facts = _facts(objects, namespace, view.spec.service_account_name, settings, arguments=arguments, webhook=webhook)
     mutation = mutate(view, namespace, facts, settings, jitter=0.0)
     if arguments.json:
         print(json.dumps(_document(mutation), indent=2))
@@ -85,39 +89,67 @@ def _pod(objects: list[dict[str, Any]], namespace: str) -> tuple[dict[str, Any],
 
 
 def _facts(
-    objects: list[dict[str, Any]], namespace: str, name: str, settings: Settings, arguments: argparse.Namespace
+    objects: list[dict[str, Any]],
+    namespace: str,
+    name: str,
+    settings: Settings,
+    *,
+    arguments: argparse.Namespace,
+    webhook: argparse.Namespace,
 ) -> Facts:
+    """What the files hold, and the cluster what they do not. `webhook` are the webhook's own flags."""
     entries: Mapping[str, Identity] = {}
     identity = None
+    config_map: Mapping[str, Any] | None = None
     for found in objects:
         meta = found.get("metadata") or {}
         kind = found.get("kind")
         if kind == "ServiceAccount" and meta.get("name") == name and meta.get("namespace", namespace) == namespace:
             identity = identity_of_annotations(meta.get("annotations") or {}, settings)
-        if kind == "ConfigMap" and meta.get("name") == "pod-identity-webhook":
-            parsed = parse_config_map(str((found.get("data") or {}).get("config") or ""), settings)
-            if parsed.faults:
-                fault = parsed.faults[0]
-                raise InputError(f"the ConfigMap's entry is wrong: {fault.text}", where=f"data.config {fault.key}")
-            entries = parsed.entries
-    if identity is None and arguments.kubeconfig is not None:
-        identity = asyncio.run(_from_cluster(arguments, namespace, name, settings))
-    return Facts(identity, entries.get(f"{namespace}/{name}"), entries.get(f"*/{name}"))
+        if kind == "ConfigMap" and meta.get("name") == _CONFIG_MAP:
+            config_map = found
+    if arguments.kubeconfig is not None and identity is None:
+        account = asyncio.run(_from_cluster(arguments, namespace, "serviceaccounts", name))
+        if account is not None:
+            identity = identity_of_annotations(account["metadata"].get("annotations") or {}, settings)
+    if arguments.kubeconfig is not None and config_map is None and webhook.watch_config_map:
+        config_map = asyncio.run(_from_cluster(arguments, webhook.namespace, "configmaps", _CONFIG_MAP))
+    if config_map is not None:
+        parsed = parse_config_map(str((config_map.get("data") or {}).get("config") or ""), settings)
+        if parsed.faults:
+            fault = parsed.faults[0]
+            raise InputError(f"the ConfigMap's entry is wrong: {fault.text}", where=f"data.config {fault.key}")
+        entries = parsed.entries
+    credentials = _credentials(webhook.watch_container_credentials_config)
+    return Facts(
+        identity, entries.get(f"{namespace}/{name}"), entries.get(f"*/{name}"), (namespace, name) in credentials
+    )
+
+
+def _credentials(file: str) -> frozenset[tuple[str, str]]:
+    """The identities of the container credentials file, as it is on this machine."""
+    if not file:
+        return frozenset()
+    try:
+        return parse_container_credentials(Path(file).read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read the file: {error.strerror}", where=file) from error
+    except msgspec.DecodeError as error:
+        raise InputError(f"not a container credentials file: {error}", where=file) from error
 
 
 async def _from_cluster(
-    arguments: argparse.Namespace, namespace: str, name: str, settings: Settings
-) -> Identity | None:
+    arguments: argparse.Namespace, namespace: str, resource: str, name: str
+) -> dict[str, Any] | None:
     from iambridge.adapters.kubernetes import KubernetesClient, path_of  # noqa: PLC0415 - only with a cluster
 
     client = KubernetesClient.from_kubeconfig(arguments.kubeconfig, arguments.context)
     try:
-        account = await client.get(path_of("api", "v1", "namespaces", namespace, "serviceaccounts", name))
+        return await client.get(path_of("api", "v1", "namespaces", namespace, resource, name))
     except NotFound:
         return None
     finally:
         await client.close()
-    return identity_of_annotations(account["metadata"].get("annotations") or {}, settings)
 
 
 def _document(mutation: Mutation) -> dict[str, Any]:

@@ -111,7 +111,8 @@ def _own(group: argparse._ArgumentGroup) -> None:
     _flag(group, "--include-containers", "honour the pod annotation include-containers")
     group.add_argument(
         "--fail-closed-label", default="", metavar="KEY",
-        help="refuse a pod that has this label when it asks for an identity and cannot be given it",
+        help="refuse a pod that has this label when it asks for an identity and cannot be given it;"
+        " never in kube-system or --namespace",
     )  # fmt: skip
     _flag(
         group, "--self-managed-tls",

@@ -18,6 +18,7 @@ import msgspec
 import uvloop
 
 from iambridge.adapters import kubeconfig
+from iambridge.adapters.certificates import Leaf
 from iambridge.adapters.decision_log import LINGER_SECONDS, JsonLinesDecisionLog, NoDecisionLog
 from iambridge.adapters.eks_webhook import has_eks_webhook
 from iambridge.adapters.instance_identity import instance_identity, partition_of
@@ -28,7 +29,8 @@ from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.adapters.serving_certificate import CertificateMetrics
 from iambridge.cli.serve_webhook import refuse_beside_eks
 from iambridge.cli.webhook_certificate import Certificate, certificate_from_files, self_managed_certificate
-from iambridge.core.pod_identity import ComposeRoleArn, ContainerCredentials, Settings
+from iambridge.cli.webhook_settings import settings_of
+from iambridge.core.pod_identity import ComposeRoleArn, Settings
 from iambridge.servers.pod_identity_webhook import PodIdentityWebhook, WebhookMetrics
 from iambridge.wire.http import App, Request, Response
 
@@ -38,29 +40,6 @@ _MAX_BODY = 8 * 1024 * 1024  # bytes: a request of the API server holds at most 
 def run(arguments: argparse.Namespace, *, minimum_tls: str) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     return int(uvloop.run(_serve(arguments, minimum_tls)))
-
-
-def settings_of(arguments: argparse.Namespace, compose: ComposeRoleArn | None) -> Settings:
-    return Settings(
-        annotation_prefix=arguments.annotation_prefix,
-        audience=arguments.token_audience,
-        mount_path=arguments.token_mount_path,
-        token_expiration=arguments.token_expiration,
-        region=arguments.aws_default_region,
-        regional_sts=arguments.sts_regional_endpoint,
-        compose_role_arn=compose,
-        container_credentials=ContainerCredentials(
-            audience=arguments.container_credentials_audience,
-            mount_path=arguments.container_credentials_token_mount_path,
-            volume_name=arguments.container_credentials_token_volume_name,
-            token_path=arguments.container_credentials_token_path,
-            full_uri=arguments.container_credentials_full_uri,
-        ),
-        session_name=arguments.inject_role_session_name,
-        jitter=arguments.token_expiration_jitter,
-        include_containers=arguments.include_containers,
-        fail_closed_label=arguments.fail_closed_label,
-    )
 
 
 def client_of(arguments: argparse.Namespace) -> KubernetesClient:
@@ -91,6 +70,23 @@ class _Stopping:
         self.asked.set()
 
 
+class _Readiness:
+    """Whether requests should be sent here. `beside` is set once it is known that we may serve beside who else does."""
+
+    def __init__(self, stopping: _Stopping, certificate: Certificate) -> None:
+        self._stopping = stopping
+        self._certificate = certificate
+        self.beside = asyncio.Event()
+
+    def lacks(self) -> str:
+        """Why not, or empty."""
+        if self._stopping.asked.is_set():
+            return "shutting down"
+        if not self.beside.is_set():
+            return "not known whether EKS's webhook is here"
+        return self._certificate.not_ready
+
+
 async def _serve(arguments: argparse.Namespace, minimum_tls: str) -> int:
     stopping = _Stopping(arguments.shutdown_delay)
     compose = None
@@ -109,13 +105,7 @@ async def _serve(arguments: argparse.Namespace, minimum_tls: str) -> int:
         metrics = WebhookMetrics(certificate_metrics.all)
         facts = _facts_of(arguments, settings_of(arguments, compose), client, metrics)
         events = IdentityEvents(client, now=time.time)
-        beside = asyncio.Event()
-
-        def not_ready() -> str:
-            if stopping.asked.is_set():
-                return "shutting down"
-            return certificate.not_ready or ("" if beside.is_set() else "not known whether EKS's webhook is here")
-
+        readiness = _Readiness(stopping, certificate)
         log = _decision_log(arguments)
         stack.callback(log.flush)
         webhook = PodIdentityWebhook(
@@ -124,15 +114,9 @@ async def _serve(arguments: argparse.Namespace, minimum_tls: str) -> int:
             log,
             metrics=metrics,
             not_injected=events.not_injected,
-            not_ready=not_ready,
+            not_ready=readiness.lacks,
         )
-        metrics_app = _with_debug(webhook, facts) if arguments.enable_debugging_handlers else webhook.metrics_app
-        host, leaf = arguments.bind_address or _any_address(), certificate.leaf
-        server = RunningServer(
-            webhook.app,
-            Listener(host, arguments.port, leaf.certificate, leaf.key, max_body=_MAX_BODY, minimum_tls=minimum_tls),
-        )
-        metrics_server = RunningServer(metrics_app, Listener(host, arguments.metrics_port))
+        server, metrics_server = _servers(arguments, webhook, facts, certificate.leaf, minimum_tls)
         await metrics_server.start()
         stack.push_async_callback(metrics_server.stop)
         stack.push_async_callback(server.stop)
@@ -143,10 +127,20 @@ async def _serve(arguments: argparse.Namespace, minimum_tls: str) -> int:
             events.run(),
             certificate.run(server.reload),
             _start(certificate, server),
-            _refuse_beside_eks(arguments, client, beside),
+            _refuse_beside_eks(arguments, client, readiness.beside),
             _announce(facts, certificate, client.server, arguments.port),
         )
     return 0
+
+
+def _servers(
+    arguments: argparse.Namespace, webhook: PodIdentityWebhook, facts: ClusterFacts, leaf: Leaf, minimum_tls: str
+) -> tuple[RunningServer, RunningServer]:
+    """The webhook's on TLS and the metrics' on plain HTTP, not started."""
+    metrics_app = _with_debug(webhook, facts) if arguments.enable_debugging_handlers else webhook.metrics_app
+    host = arguments.bind_address or _any_address()
+    secured = Listener(host, arguments.port, leaf.certificate, leaf.key, max_body=_MAX_BODY, minimum_tls=minimum_tls)
+    return RunningServer(webhook.app, secured), RunningServer(metrics_app, Listener(host, arguments.metrics_port))
 
 
 async def _until_stopped(stopping: _Stopping, server: RunningServer, *work: Coroutine[Any, Any, None]) -> None:

@@ -40,6 +40,44 @@ def test_finding_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert document["patch"] == []
 
 
+def test_the_webhooks_own_flags_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the cluster's webhook has them: region, audience, and its container credentials file."""
+    assert (
+        main(
+            [
+                *files(tmp_path, ROLE),
+                "--webhook-flag=--aws-default-region=eu-west-1",
+                "--webhook-flag=--token-audience=x",
+            ]
+        )
+        == 0
+    )
+    shown = capsys.readouterr().out
+    assert '"eu-west-1"' in shown
+    assert '"audience": "x"' in shown
+    identities = tmp_path / "identities.json"
+    identities.write_text(json.dumps({"identities": [{"namespace": "team", "serviceAccount": "app"}]}))
+    assert main([*files(tmp_path, ROLE), f"--webhook-flag=--watch-container-credentials-config={identities}"]) == 0
+    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flag", "word"),
+    [
+        ("--nope", "write --webhook-flag=--NAME=VALUE"),
+        ("--token-expiration=x", "--token-expiration"),
+        ("--in-cluster=true", "--in-cluster=true cannot work"),
+        ("--watch-container-credentials-config=/nowhere", "/nowhere"),
+    ],
+)
+def test_a_wrong_webhook_flag_is_bad_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, word: str
+) -> None:
+    """Said by name, with exit code 2."""
+    assert main([*files(tmp_path, ROLE), f"--webhook-flag={flag}"]) == 2
+    assert word in capsys.readouterr().err
+
+
 def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is not YAML exits 2 and names file and line; no file at all exits 2 too."""
     (tmp_path / "bad.yaml").write_text("a: [\n")

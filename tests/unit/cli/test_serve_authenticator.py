@@ -74,7 +74,7 @@ def test_the_original_configuration_file_starts_a_server_that_its_kubeconfig_rea
             time.sleep(0.05)
         cluster = yaml.safe_load(file.read_text())["clusters"][0]["cluster"]
         assert cluster["server"] == f"https://127.0.0.1:{port}/authenticate"
-        assert file.stat().st_mode & 0o777 == 0o600
+        assert file.stat().st_mode & 0o777 == 0o644
         tls = ssl.create_default_context(cafile=tmp_path / "state/ca.crt")
         assert fetch(port, "/healthz", tls) == b"ok"
         assert fetch(port, "/readyz", tls) == b"ok"

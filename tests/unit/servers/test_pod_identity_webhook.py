@@ -160,6 +160,16 @@ def test_fail_closed_label_refuses() -> None:
     assert answer["status"]["code"] == 403
 
 
+def test_fail_closed_leaves_kube_system_out() -> None:
+    """What the cluster needs must start, label or not; the warning is there all the same."""
+    bad = Known(Facts(identity_of_annotations({"eks.amazonaws.com/role-arn": "x"}, SETTINGS)))
+    pod = {"metadata": {"labels": {"need": ""}}, "spec": {"serviceAccountName": "app", "containers": [{"name": "c"}]}}
+    settings = Settings(fail_closed_label="need")
+    for namespace, allowed in (("default", False), ("kube-system", True)):
+        answer = document(post(webhook(bad, settings=settings), review(pod, namespace=namespace)))["response"]
+        assert (answer["allowed"], len(answer["warnings"])) == (allowed, 1)
+
+
 def test_log_holds_no_raw_pod() -> None:
     """No value of the pod's environment reaches the decision log."""
     log = io.StringIO()

@@ -1,7 +1,7 @@
 """The webhook's decision: whose identity a pod gets, and the patch that gives it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from iambridge.core.decision import Decision, Outcome, Reason
@@ -48,6 +48,11 @@ def mutate(pod: Pod, namespace: str, facts: Facts, settings: Settings, *, jitter
     The patch adds and never replaces, so that no field or value of the user's is lost, whatever the API version. It is
     empty for a pod that has been through here.
     """
+    mutation = _judged(pod, namespace, facts, settings, jitter=jitter)
+    return replace(mutation, denied=False) if mutation.denied and namespace in settings.never_refused else mutation
+
+
+def _judged(pod: Pod, namespace: str, facts: Facts, settings: Settings, *, jitter: float) -> Mutation:
     account = pod.spec.service_account_name or ""
     if not account:
         return _not_injected("no-service-account", "the pod names no ServiceAccount (a mirror pod)")

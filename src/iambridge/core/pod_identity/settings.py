@@ -51,7 +51,8 @@ class Settings:
 
     Off by default, and not in the original: `session_name` injects AWS_ROLE_SESSION_NAME, `jitter` spreads the default
     expiration for web identity too, `include_containers` honours the pod annotation of that name, and a pod with the
-    label `fail_closed_label` is refused when it asks for an identity that cannot be given.
+    label `fail_closed_label` is refused when it asks for an identity that cannot be given, but in no namespace of
+    `never_refused`: what the cluster and the webhook itself need must start.
     """
 
     annotation_prefix: str = "eks.amazonaws.com"
@@ -66,6 +67,7 @@ class Settings:
     jitter: bool = False
     include_containers: bool = False
     fail_closed_label: str = ""
+    never_refused: frozenset[str] = frozenset({"kube-system"})
     role_arn_key: str = ""
     audience_key: str = ""
     regional_sts_key: str = ""

@@ -9,7 +9,7 @@ from typing import Any
 import jsonpatch
 import yaml
 
-from iambridge.cli import serve_webhook, webhook_daemon
+from iambridge.cli import serve_webhook, webhook_settings
 from iambridge.core.pod_identity import (
     Facts,
     Mutation,
@@ -39,7 +39,7 @@ def flags(case: dict[str, Any]) -> argparse.Namespace:
 
 def judge(case: dict[str, Any], pod: dict[str, Any]) -> Mutation:
     arguments = flags(case)
-    settings = webhook_daemon.settings_of(arguments, None)
+    settings = webhook_settings.settings_of(arguments, None)
     view = Pod.of(pod)
     name = view.spec.service_account_name or ""
     return mutate(view, NAMESPACE, facts(case, name, settings, arguments.watch_config_map), settings, jitter=JITTER)

@@ -90,6 +90,9 @@ class Kubelet:
         )
         node = await register(self._host)
         await events.normal(node, "Starting", "Starting kubelet; pods are host processes, this is not a sandbox")
+        if self._addresses.network is None:
+            words = "this machine has one loopback address, which all pods share: two cannot listen on one port"
+            await events.warning(node, "PodAddressesShared", words)
         if mode is MountMode.REWRITE:
             await events.warning(
                 node,
@@ -152,6 +155,8 @@ class Kubelet:
             self._delete(uid, pod)
         elif uid not in self._workers:
             self._begin(uid, pod)
+        else:
+            self._workers[uid].observe(pod)
 
     def _begin(self, uid: str, pod: dict[str, Any]) -> None:
         assert self._host is not None

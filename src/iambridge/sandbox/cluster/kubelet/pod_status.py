@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from iambridge.sandbox.cluster.kubelet.environment import Object
+from iambridge.sandbox.cluster.kubelet.pod_conditions import Containers, conditions
 
 IMAGE_ID = "process://host"
 HOST_ADDRESS = "127.0.0.1"
@@ -131,7 +132,7 @@ def pod_status(
     address: str = HOST_ADDRESS,
     ended: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The whole status. `ended` overrides phase, reason and message of a pod that the kubelet itself ended."""
+    """The kubelet's part of the status. `ended` overrides phase, reason and message of a pod that it ended itself."""
     before = pod.get("status") or {}
     ended = dict(ended or {})
     found = ended.pop("phase", "") or phase(pod["spec"].get("restartPolicy") or "Always", init, containers)
@@ -141,12 +142,22 @@ def pod_status(
         "qosClass": before.get("qosClass") or "BestEffort",
         **addresses(address),
         "startTime": before.get("startTime") or now,
-        "conditions": _conditions(before.get("conditions") or (), found, init, containers, now),
+        "conditions": _conditions(pod, found, init, containers, now),
         "containerStatuses": [record.status() for record in containers],
     }
     if init:
         status["initContainerStatuses"] = [record.status() for record in init]
     return status
+
+
+def status_patch(status: Mapping[str, Any]) -> dict[str, Any]:
+    """The strategic merge patch that makes `status` so, and leaves the conditions of others as they are."""
+    empty = {"reason": None, "message": None}
+    return {
+        **status,
+        "conditions": [{**empty, **condition} for condition in status["conditions"]],
+        "podIPs": [*status["podIPs"], {"$patch": "replace"}],
+    }
 
 
 def addresses(address: str) -> dict[str, Any]:
@@ -160,40 +171,14 @@ def addresses(address: str) -> dict[str, Any]:
 
 
 def _conditions(
-    before: Sequence[Mapping[str, Any]],
-    found: str,
-    init: Sequence[ContainerRecord],
-    containers: Sequence[ContainerRecord],
-    now: str,
+    pod: Object, found: str, init: Sequence[ContainerRecord], containers: Sequence[ContainerRecord], now: str
 ) -> list[dict[str, Any]]:
     started = any(record.starts for record in containers)  # then init containers are behind the pod for good
-    uninitialized = [] if started else [record.name for record in init if not record.initialized]
-    unready = [record.name for record in (*(r for r in init if r.sidecar), *containers) if not record.ready]
-    initialized = _condition(not uninitialized, "ContainersNotInitialized", "incomplete", uninitialized)
-    ready = _condition(not unready, "ContainersNotReady", "unready", unready)
-    if found == "Succeeded":
-        initialized = {"status": "True", "reason": "PodCompleted"}
-        ready = {"status": "False", "reason": "PodCompleted"}
-    elif found == "Failed":
-        ready = {"status": "False", "reason": "PodFailed"}
-    alive = found in ("Pending", "Running") and any(r.starts for r in (*init, *containers))
-    wanted: dict[str, dict[str, str]] = {
-        "PodReadyToStartContainers": {"status": str(alive)},
-        "Initialized": initialized,
-        "Ready": ready,
-        "ContainersReady": ready,
-        "PodScheduled": {"status": "True"},
-    }
-    old = {condition["type"]: condition for condition in before}
-    result = []
-    for kind, condition in wanted.items():
-        same = kind in old and old[kind]["status"] == condition["status"]
-        since = (old[kind].get("lastTransitionTime") or now) if same else now
-        result.append({"type": kind, "lastProbeTime": None, "lastTransitionTime": since, **condition})
-    return result + [dict(condition) for kind, condition in old.items() if kind not in wanted]
-
-
-def _condition(holds: bool, reason: str, word: str, names: Sequence[str]) -> dict[str, str]:  # noqa: FBT001 - the condition's own status
-    if holds:
-        return {"status": "True"}
-    return {"status": "False", "reason": reason, "message": f"containers with {word} status: [{' '.join(names)}]"}
+    beside = [record for record in init if record.sidecar]
+    state = Containers(
+        [] if started else [record.name for record in init if not record.initialized],
+        [record.name for record in (*beside, *containers) if not record.ready],
+        found in ("Pending", "Running") and any(record.starts for record in (*init, *containers)),
+    )
+    gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
+    return conditions(found, state, gates, (pod.get("status") or {}).get("conditions") or (), now=now)

@@ -12,7 +12,7 @@ from iambridge.errors import Conflict, FailedMount, KubernetesError, NotFound
 from iambridge.sandbox.cluster.kubelet.container import Container
 from iambridge.sandbox.cluster.kubelet.environment import Object
 from iambridge.sandbox.cluster.kubelet.host import Host
-from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord, addresses, pod_status
+from iambridge.sandbox.cluster.kubelet.pod_status import ContainerRecord, addresses, pod_status, status_patch
 from iambridge.sandbox.cluster.kubelet.pod_volumes import PodVolumes
 from iambridge.sandbox.cluster.timestamps import timestamp
 
@@ -38,6 +38,8 @@ class PodWorker:
         self.main = self._containers("containers")
         self._ended: dict[str, str] = {}
         self._published: dict[str, Any] = {}
+        self._conditions: list[Object] = self.pod["status"].get("conditions") or []
+        self._echo: asyncio.Task[None] | None = None
         self._publishing = asyncio.Lock()
         self._stopping = asyncio.Event()
         self._running: list[asyncio.Task[int]] = []
@@ -98,11 +100,17 @@ class PodWorker:
                     message = "the node was restarted and the process ended with it"
                     record.terminate(137, self._now(), reason="ContainerStatusUnknown", message=message)
 
+    def observe(self, pod: Object) -> None:
+        """The pod as it is stored now: a controller may have set the condition of a readiness gate."""
+        self._conditions = (pod.get("status") or {}).get("conditions") or []
+        if pod["spec"].get("readinessGates") and self._published:
+            self._echo = asyncio.create_task(self.publish())
+
     async def publish(self) -> None:
         """Write the status if it has changed."""
         async with self._publishing:
             status = pod_status(
-                {**self.pod, "status": {**(self.pod.get("status") or {}), **self._published}},
+                {**self.pod, "status": {**self.pod["status"], **self._published, "conditions": self._conditions}},
                 [container.record for container in self.init],
                 [container.record for container in self.main],
                 now=self._now(),
@@ -112,10 +120,10 @@ class PodWorker:
             if status == self._published:
                 return
             metadata = self.pod["metadata"]
-            change = {"metadata": {"uid": metadata["uid"]}, "status": status}
+            change = {"metadata": {"uid": metadata["uid"]}, "status": status_patch(status)}
             try:
-                await self._host.client.patch(
-                    "pods", metadata["namespace"], metadata["name"], change, kind="merge", subresource="status"
+                stored = await self._host.client.patch(
+                    "pods", metadata["namespace"], metadata["name"], change, kind="strategic", subresource="status"
                 )
             except (NotFound, Conflict):
                 return
@@ -123,6 +131,7 @@ class PodWorker:
                 _log.warning("status of pod %s not written: %s", metadata["name"], error.message)
                 return
             self._published = status
+            self._conditions = stored["status"]["conditions"]
 
     def remove(self) -> None:
         """Delete what the pod left on disk and in memory."""

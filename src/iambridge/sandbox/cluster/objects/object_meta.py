@@ -86,10 +86,15 @@ def _finalizers(meta: Mapping[str, Any]) -> list[FieldError]:
     if {"orphan", "foregroundDeletion"} <= set(given):
         words = "finalizer orphan and foregroundDeletion cannot be both set"
         errors.append(field_error.bad_value(field, list(given), words))
+    return errors
+
+
+def standard_finalizers(obj: Mapping[str, Any]) -> list[FieldError]:
+    """Unqualified finalizers that Kubernetes' own kinds refuse; those of apiextensions and custom kinds do not."""
     words = "name is neither a standard finalizer name nor is it fully qualified"
-    return errors + [
-        field_error.bad_value(f"{field}[{index}]", one, words)
-        for index, one in enumerate(given)
+    return [
+        field_error.bad_value(f"metadata.finalizers[{index}]", one, words)
+        for index, one in enumerate((obj.get("metadata") or {}).get("finalizers") or ())
         if "/" not in one and one not in _STANDARD_FINALIZERS
     ]
 

@@ -145,6 +145,6 @@ def _not_enforced(context: Mapping[str, Any], kubelet_uid: int) -> Iterator[str]
         yield "capabilities.add"
     if capabilities.get("drop") and kubelet_uid == 0 and (capabilities["drop"] != ["ALL"] or capabilities.get("add")):
         yield "capabilities.drop"
-    for name in ("seccompProfile", "appArmorProfile", "seLinuxOptions", "procMount"):
+    for name in ("seccompProfile", "appArmorProfile", "seLinuxOptions", "procMount", "sysctls"):
         if context.get(name):
             yield name

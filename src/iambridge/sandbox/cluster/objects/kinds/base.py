@@ -95,10 +95,14 @@ class Strategy:
         return obj
 
     def validate_create(self, obj: Object) -> list[FieldError]:
-        return object_meta.validate(obj, namespaced=self.namespaced, name=self.name) + self.validate(obj)
+        errors = object_meta.validate(obj, namespaced=self.namespaced, name=self.name) + self._finalizers(obj)
+        return errors + self.validate(obj)
+
+    def _finalizers(self, obj: Object) -> list[FieldError]:
+        return [] if self.group == "apiextensions.k8s.io" else object_meta.standard_finalizers(obj)
 
     def validate_update(self, new: Object, old: Object, subresource: str = "") -> list[FieldError]:
-        errors = object_meta.validate_update(new, old)
+        errors = object_meta.validate_update(new, old) + self._finalizers(new)
         if subresource == "status":
             return errors
         return errors + self.validate(new) + self.immutable(new, old)
