@@ -127,15 +127,15 @@ def test_what_ended_long_ago_is_removed(tmp_path: Path) -> None:
 
 
 def test_everything_that_chooses_the_identity_is_in_the_key(tmp_path: Path) -> None:
-    """Another profile, key, session, or a file that changed is another key; the secret alone is in none."""
+    """Another profile, key, secret, session, or a file that changed is another key: a corrected secret counts at once."""
     home = {"HOME": str(tmp_path)}
     (tmp_path / ".aws").mkdir()
     config = tmp_path / ".aws/config"
     config.write_text("[default]")
     plain = identity_facts(home)
-    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_CONFIG_FILE"):
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    for name in ("AWS_PROFILE", *keys, "AWS_ROLE_ARN", "AWS_CONFIG_FILE"):
         assert identity_facts({**home, name: "x"}) != plain
-    assert identity_facts({**home, "AWS_SECRET_ACCESS_KEY": "x"}) == plain
     os.utime(config, (1, 1))
     assert identity_facts(home) != plain
     keyed = identity_facts({**home, "AWS_ACCESS_KEY_ID": "x"})
@@ -173,6 +173,7 @@ def test_the_command_keeps_and_takes(tmp_path: Path) -> None:
         (("-i", "demo", "--region", "eu-west-1"), {}),
         (("-i", "demo", "--no-cache"), {}),
         (("-i", "demo"), {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPL2"}),
+        (("-i", "demo"), {"AWS_SECRET_ACCESS_KEY": "y" * 40}),
         (("-i", "demo"), {"IAMBRIDGE_TOKEN_CACHE": "off"}),
         (("-i", "demo"), {"IAMBRIDGE_TOKEN_CACHE": str(tmp_path / "elsewhere")}),
     ):
