@@ -12,7 +12,7 @@ from .conftest import _KUBECTLS, Kubectl
 from .sandbox_process import SandboxProcess
 from .test_workloads import Object, eventually, phase
 
-pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods")
+pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes")
 _MAP = """
 images:
   - image: amazon/aws-cli

@@ -9,24 +9,7 @@ import pytest
 from .conftest import Kubectl
 from .test_workloads import Object, eventually, phase, pod, running
 
-pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods")
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    started = SandboxProcess(tmp_path_factory.mktemp("init") / "data")
-    yield started
-    started.stop()
-
-
-@pytest.fixture
-def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
+pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes")
 
 
 def init(name: str, script: str, **fields: object) -> Object:

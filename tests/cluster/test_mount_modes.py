@@ -20,7 +20,7 @@ from .sandbox_process import SandboxProcess
 from .test_workloads import Object, _main, events, eventually, phase, pod, running
 
 pytestmark = [
-    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods"),
+    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes"),
     pytest.mark.skipif(sys.platform != "linux", reason="mount namespaces and bubblewrap are Linux's"),
 ]
 _PROGRAM = str(Path(__file__).with_name("sandbox_in_mode.py"))

@@ -16,7 +16,7 @@ from .conftest import Kubectl
 from .test_workloads import Object, events, eventually, phase, pod
 
 pytestmark = [
-    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods"),
+    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes"),
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on every loopback address"),
 ]
 _SERVER = """

@@ -13,7 +13,7 @@ from .sandbox_process import SandboxProcess
 from .test_workloads import Object, _main, events, eventually, phase, pod, running
 
 pytestmark = [
-    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods"),
+    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes"),
     pytest.mark.skipif(os.getuid() != 0, reason="only a kubelet that is root can give a pod another user"),
 ]
 HARDENED = {

@@ -16,7 +16,7 @@ from .conftest import Kubectl
 from .test_workloads import Object, eventually, pod
 
 pytestmark = [
-    pytest.mark.embedded_only(reason="needs a kubelet that runs the pods"),
+    pytest.mark.embedded_only(reason="Services here have no network, and pods are processes"),
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on every loopback address"),
 ]
 # answers reviews with the pod's name as an annotation, and a GET while the file of the pod's name exists
