@@ -64,6 +64,9 @@ def status(kubectl: Kubectl) -> Object:
     return dict(kubectl.json("get", "daemonset", "agent").get("status") or {})
 
 
+@pytest.mark.embedded_only(
+    reason="no kubelet ends the pods of these nodes: kube-controller-manager looks at bound pods alone"
+)
 def test_one_pod_on_each_chosen_node(kubectl: Kubectl, nodes: Nodes) -> None:
     """A pod for each node of the selector, also for one that comes later; none for the others."""
     first, second = nodes.add(), nodes.add()
@@ -98,6 +101,9 @@ def test_pods_of_a_daemon_set_outlive_what_ails_their_node(kubectl: Kubectl, nod
     assert pod["metadata"]["ownerReferences"][0]["kind"] == "DaemonSet"
 
 
+@pytest.mark.embedded_only(
+    reason="no kubelet ends the pods of these nodes: kube-controller-manager looks at bound pods alone"
+)
 def test_taints_keep_pods_away_unless_tolerated(kubectl: Kubectl, nodes: Nodes) -> None:
     """NoSchedule keeps a new pod away and lets one stay that is there; NoExecute takes it."""
     taint = {"key": "example.com/special", "value": "yes", "effect": "NoSchedule"}

@@ -15,7 +15,7 @@ from iambridge.sandbox.data_dir import read_ports
 
 from .sandbox_process import SandboxProcess
 
-pytestmark = pytest.mark.embedded_only  # it needs the sandbox's AWS behind the cluster
+pytestmark = pytest.mark.embedded_only(reason="needs the sandbox's AWS behind the cluster")
 BIN = Path(sys.executable).parent
 ROLE = "arn:aws:iam::111122223333:role/orders"
 

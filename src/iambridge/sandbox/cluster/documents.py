@@ -15,6 +15,7 @@ from iambridge.sandbox.cluster.objects import go_json
 _TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _ANY_MAP = "map[string]interface {}"
 _NO_KIND = "couldn't get version/kind; json parse error: json: "
+_OPERATION = {"op", "path", "from", "value"}
 _MAX_DEPTH = 200
 _MOST_CONTAINERS = 200_000
 
@@ -64,7 +65,14 @@ def json_patch(body: bytes, kind: str) -> Read:
     except BadRequest as error:
         raise BadRequest("invalid JSON patch", cause=error.message) from None
     if kind == "json":
-        return _operations(value), tuple(f"json patch {fault}" for fault in faults)
+        operations = _operations(value)
+        unknown = (
+            f'unknown field "[{index}].{name}"'
+            for index, operation in enumerate(operations)
+            for name in operation
+            if name not in _OPERATION
+        )
+        return operations, tuple(f"json patch {fault}" for fault in (*faults, *unknown))
     if value is None and kind == "merge":
         raise BadRequest("Invalid JSON Patch")
     if not isinstance(value, dict | None):

@@ -193,11 +193,14 @@ class Registry:
                     found = merge_patch.apply(live, patch.body)
                 case _:
                     found = strategic_merge.apply(live, patch.body, kind)
+            if not found.get("apiVersion"):
+                raise body_checks.nameless(target.name)  # what kube-apiserver says of it
             try:
                 new = self.conformed(call, target.resource, found)
             except BadRequest as error:
                 raise unfit(patch, found, error) from None
             body_checks.check_name(new, target.name)
+            metadata.place(new, target.resource, target.namespace)
             metadata.keep_uid(target.resource, target.name, new, live)
             return new
 
@@ -305,7 +308,7 @@ class Registry:
         if metadata.same(new, live):
             return live
         if call.dry_run:
-            return new
+            return {**new, "metadata": {**new["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}}
         try:
             kind = "DELETED" if finished(resource, new) else "MODIFIED"
             written = await self.store.write(target.key, stored.version, kind, _encoder(new, resource))

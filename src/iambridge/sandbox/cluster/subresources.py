@@ -12,6 +12,7 @@ from iambridge.sandbox.cluster.body_checks import other_kind
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import DeleteOptions
 from iambridge.sandbox.cluster.metadata import Object
+from iambridge.sandbox.cluster.objects.apply import track
 from iambridge.sandbox.cluster.objects.conform import conform, strict_error
 from iambridge.sandbox.cluster.objects.types import type_of
 from iambridge.sandbox.cluster.registry import Registry, Target
@@ -57,12 +58,21 @@ class Subresources:
         await self._registry.admission.validate(Operation("CREATE", call, target, obj, None))
         match subresource.name:
             case "token":
+                obj = self._tracked(call, obj)
                 return self._tokens.create(target.namespace, target.name, obj)
             case "binding":
                 return await self._bind(call, target, obj)
             case "eviction":
                 return await self._evict(call, target, obj)
         raise BadRequest(f"{target.resource.plural}/{subresource.name} cannot be created")
+
+    def _tracked(self, call: Call, request: Object) -> Object:
+        """A TokenRequest with its default and its managedFields."""
+        kind, now = type_of("authentication.k8s.io/v1", "TokenRequest"), timestamp(self._registry.now())
+        spec = {**(request.get("spec") or {})}
+        spec["expirationSeconds"] = 3600 if spec.get("expirationSeconds") is None else spec["expirationSeconds"]
+        obj = {**request, "spec": spec, "status": {}}
+        return track(None, obj, kind, manager=call.manager, now=now, subresource="token")
 
     async def _bind(self, call: Call, target: Target, binding: Object) -> Object:
         if (binding.get("metadata") or {}).get("name") != target.name:

@@ -14,7 +14,7 @@ from iambridge.errors import Expired
 from iambridge.sandbox.cluster.call import whole_number
 from iambridge.sandbox.cluster.codec import boolean
 from iambridge.sandbox.cluster.kinds import presented
-from iambridge.sandbox.cluster.listing import Selection, check_not_future, version_number
+from iambridge.sandbox.cluster.listing import Selection, version_number
 from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.resources import Resource
 from iambridge.sandbox.cluster.store import Event, Store, Subscription
@@ -95,7 +95,6 @@ class Watch:
         self._resource = resource
         self._namespace = namespace
         self._selection = selection
-        check_not_future(store, query)
         self.options = WatchOptions.of(query)
 
     async def events(self, clock: Any) -> AsyncIterator[WatchEvent]:
@@ -107,7 +106,8 @@ class Watch:
         options, store = self.options, self._store
         end = clock() + options.seconds
         with store.subscribe(self._resource.stored_name) as subscription:
-            seen = store.version
+            # a version that has not come yet is waited for
+            seen = max(store.version, options.since or 0)
             if options.since is None:
                 for stored in store.objects(self._resource.stored_name, self._namespace):
                     raw = presented(self._resource, stored.raw, stored.version)

@@ -59,7 +59,7 @@ class ControlPlane:
         jobs = JobController(client("job-controller"), client("ttl-after-finished-controller"), now=now)
         scheduler = connect("system:kube-scheduler", ("system:authenticated",))
         self._loops: dict[str, Callable[[], Awaitable[None]]] = {
-            "namespace-controller": NamespaceController(client("namespace-controller"), namespaced).run,
+            "namespace-controller": NamespaceController(client("namespace-controller"), namespaced, now=now).run,
             "service-account-controller": ServiceAccountController(client("service-account-controller"), informers).run,
             "root-ca-cert-publisher": RootCertificatePublisher(
                 client("root-ca-cert-publisher"), informers, certificate

@@ -38,6 +38,15 @@ class NamespaceStrategy(Strategy):
             out["spec"] = {**out.get("spec", {}), "finalizers": (old.get("spec") or {}).get("finalizers", [])}
         return out
 
+    def validate_update(self, new: Object, old: Object, subresource: str = "") -> list[FieldError]:
+        errors = super().validate_update(new, old, subresource)
+        ends, phase = bool(new["metadata"].get("deletionTimestamp")), (new.get("status") or {}).get("phase", "")
+        if subresource == "status" and phase != ("Terminating" if ends else "Active"):
+            words = "may only be 'Active' if `deletionTimestamp` is empty"
+            words = "may only be 'Terminating' if `deletionTimestamp` is not empty" if ends else words
+            errors.append(field_error.bad_value("status.Phase", phase, words))
+        return errors
+
     def default(self, obj: Object) -> Object:
         name = obj["metadata"].get("name")
         if not name:
