@@ -23,7 +23,9 @@ class World:
             "metadata": {"name": "a", "annotations": annotations},
             "spec": {"template": template, "updateStrategy": rolling},
         }
-        self.nodes: list[Object] = [{"metadata": {"name": f"n{index}", "labels": {}}, "spec": {}} for index in range(nodes)]
+        self.nodes: list[Object] = [
+            {"metadata": {"name": f"n{index}", "labels": {}}, "spec": {}} for index in range(nodes)
+        ]
         self.pods: list[Object] = []
         self._count = itertools.count()
         for each in self.nodes:
