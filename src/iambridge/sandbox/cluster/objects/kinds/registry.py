@@ -38,7 +38,7 @@ _STRATEGIES = {
         SecretStrategy("", "Secret", namespaced=True),
         EventStrategy("", "Event", namespaced=True),
         NewEventStrategy("events.k8s.io", "Event", namespaced=True),
-        ServiceStrategy("", "Service", namespaced=True, has_status=True, name=names.dns_1035_label),
+        ServiceStrategy("", "Service", namespaced=True, has_status=True, name=names.dns_label),
         CustomResourceDefinitionStrategy(
             "apiextensions.k8s.io",
             "CustomResourceDefinition",
