@@ -2,12 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SRC := src tests benchmarks
+comma := ,
+empty :=
+space := $(empty) $(empty)
 
-.PHONY: help demo test check format lint types imports docs bench bench-webhook bench-authenticator requirements clean
+.PHONY: help demo test branches check format lint types imports docs bench bench-webhook bench-authenticator requirements clean
 help:
 	@echo "make demo   play both crossings on this machine"
 	@echo "make test   run every test that this machine can run"
-	@echo "make check  format, lint, types, imports, tests and docs: the whole truth"
+	@echo "make check  format, lint, types, imports, tests, branches and docs: the whole truth"
 	@echo "make bench  measure against the original daemons, side by side"
 
 # A stamp a requirements file: the virtual environment is brought up to date only when a pin changes.
@@ -40,7 +43,15 @@ imports: .venv/.dev
 	$(BIN)/lint-imports --no-logo
 docs: .venv/.dev
 	$(BIN)/pytest -q tests/test_docs.py
-check: format lint types imports test
+# Every branch of what decides about tokens, signatures and policies is run by its own unit tests.
+JUDGES := iam_policy sigv4 service_account_token role_trust authorization_message arn decision
+PROOFS := $(addprefix tests/unit/core/,iam_policy sigv4 service_account_token \
+	test_role_trust.py test_authorization_message.py test_arn.py test_decision.py)
+branches: .venv/.dev
+	$(BIN)/coverage run --data-file=.coverage.branches --source=$(subst $(space),$(comma),$(JUDGES:%=iambridge.core.%)) \
+		-m pytest -q $(PROOFS)
+	$(BIN)/coverage report --data-file=.coverage.branches --fail-under=100
+check: format lint types imports test branches
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks

@@ -161,6 +161,15 @@ def test_a_read_only_root_is_enforced_or_said_not_to_be(node: Kubectl) -> None:
     assert any("readOnlyRootFilesystem: not enforced" in each for each in events(node, "NotEnforced")) is not enforced
 
 
+def test_rights_that_a_container_gives_up_are_gone(node: Kubectl) -> None:
+    """allowPrivilegeEscalation: false and drop ALL hold in every mode, for root too."""
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    script = "grep -E 'CapEff|NoNewPrivs' /proc/self/status"
+    node.ok("apply", "-f", "-", stdin=pod("weak", script, container={"securityContext": security}))
+    phase(node, "weak", "Succeeded")
+    assert node.ok("logs", "weak").split() == ["CapEff:", "0000000000000000", "NoNewPrivs:", "1"]
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only a kubelet that is root can give a pod another user")
 def test_another_user_is_given_or_refused(node: Kubectl) -> None:
     """Without mount namespaces another user could not reach its volumes, so its container does not start."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iambridge.cli import aws_auth_convert, aws_auth_edit, eks_access
-from iambridge.cli.aws_auth_cluster import ClusterView, beside, bound_of, cluster_of
+from iambridge.cli.aws_auth_cluster import CALLER_HELP, ClusterView, beside, bound_of, caller_named, cluster_of
 from iambridge.cli.aws_auth_plan import (
     fault_document,
     fault_line,
@@ -19,7 +19,6 @@ from iambridge.cli.aws_auth_plan import (
     print_plan,
     say_what_the_original_does,
 )
-from iambridge.core.arn import canonical_arn
 from iambridge.core.aws_auth import Fault, Mappings, Severity, Unparsable, smells
 from iambridge.core.cluster_access import EksAccess, shadowed
 from iambridge.errors import InputError
@@ -31,20 +30,45 @@ _EXAMPLE = """examples:
   iambridge aws-auth plan -f new.yaml --current aws-auth.yaml     who gains, loses, changes; is an admin left?
   iambridge aws-auth plan -f new.yaml --kubeconfig K --caller arn:aws:iam::111122223333:role/admin
   iambridge aws-auth add arn:aws:iam::111122223333:user/pod-reader --username pod-reader --group readers
+  iambridge aws-auth convert aws-auth.yaml --to access-entries --cluster-name prod
+
+iambridge aws-auth ACTION --help says the exit codes of each; 3 is a lock-out, or an unknown, that a guard stopped.
+"""
+_LINT = f"""Each line names its rule:
+  YAML traps      yaml, not-a-list, section-not-a-string, unknown-section, groups-not-a-list, username-not-a-string
+  ARNs            role-path, session-arn, arn-malformed, arn-missing, wrong-section, other-account, duplicate-arn
+  users, groups   username-missing, session-name-unprefixed, session-name-in-group, template-in-group, group-unbound,
+                  group-with-space, documentation-placeholder, unknown-placeholder, system-masters
+  nodes           node-groups, node-username
+  of no use       nobody-can-use-it, entry-without-rights, access-entry-first, config-map-not-read
+  not visible     access-entries-unknown
+{eks_access.HELP}
+exit codes: 0 no error (with --strict: no warning either), 1 a finding, 2 bad input
+"""
+_PLAN = f"""The new text is read as its authenticator reads it (--authenticator): the original, and EKS, drop a section
+that they cannot read, iambridge keeps its last good version.
+{eks_access.HELP}
+exit codes: 0 nobody who must not be is locked out, 1 the new text has errors, 2 bad input, 3 the caller or every admin
+would be locked out, or it is unknown (--force makes it 0 or 1)
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    lint = actions.add_parser("lint", help="every fault and smell, with line, cause and fix")
+    raw = argparse.RawDescriptionHelpFormatter
+    lint = actions.add_parser(
+        "lint", help="every fault and smell, with line, cause and fix", epilog=_LINT, formatter_class=raw
+    )
     lint.add_argument("file", nargs="?", type=Path, help="a file with the ConfigMap, or - for stdin")
     lint.add_argument("--account", default="", metavar="ID", help="the cluster's account: others are worth a warning")
     lint.add_argument("--strict", action="store_true", help="warnings, too, end with 1")
-    change = actions.add_parser("plan", help="the effect of a new ConfigMap, by principal")
+    change = actions.add_parser(
+        "plan", help="the effect of a new ConfigMap, by principal", epilog=_PLAN, formatter_class=raw
+    )
     change.add_argument("-f", "--file", type=Path, required=True, help="the new ConfigMap, or - for stdin")
     change.add_argument("--current", type=Path, metavar="FILE", help="the ConfigMap as it is (default: the cluster's)")
-    change.add_argument("--caller", default="", metavar="ARN", help="who must not be locked out, as sts shows it")
+    change.add_argument("--caller", default="", metavar="ARN", help=CALLER_HELP)
     change.add_argument("--force", action="store_true", help="exit 0 though somebody is locked out")
     aws_auth_edit.add_arguments(actions)
     aws_auth_convert.add_arguments(actions)
@@ -117,12 +141,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         assert cluster is not None
         current = cluster.aws_auth
     source = _parsed(arguments.file)
-    caller = ""
-    if arguments.caller:
-        try:
-            caller = canonical_arn(arguments.caller)
-        except ValueError as error:
-            raise InputError(str(error), where="--caller", fix="give the ARN of sts get-caller-identity") from error
+    caller = caller_named(arguments, cluster)
     planned, after = planned_change(
         current.sections, source.sections, by_original=original, caller=caller, cluster=cluster, access=access
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from iambridge.cli.eks_access import access_of, mappings_of, read_by_original
+from iambridge.core.arn import canonical_arn
 from iambridge.core.aws_auth import Beside, Bound, Mappings, break_glass
 from iambridge.core.aws_auth.lint import MASTERS
 from iambridge.core.aws_auth.plan import IsAdmin
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _SYSTEM = "/api/v1/namespaces/kube-system"
 _CONFIG_MAP = f"{_SYSTEM}/configmaps/aws-auth"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
+CALLER_HELP = "who must not be locked out (default: whom the cluster takes this kubeconfig for)"
 _KINDS = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
 
 
@@ -30,7 +32,8 @@ class ClusterView:
     """`rbac` holds the four kinds by resource name; None when the caller may not list them. `eks` says its own unknown.
 
     `by_original`: aws-iam-authenticator, or EKS, reads the ConfigMap. `break_glass` are the ARNs that authenticators in
-    kube-system are started with, as far as pods can be seen.
+    kube-system are started with, as far as pods can be seen. `caller` is the canonical ARN that this reader logs in by,
+    where the authenticator says it.
     """
 
     server: str
@@ -39,6 +42,7 @@ class ClusterView:
     eks: EksAccess = NOT_EKS
     break_glass: tuple[str, ...] = ()
     by_original: bool = False
+    caller: str = ""
 
     @property
     def mappings(self) -> Mappings:
@@ -92,8 +96,40 @@ async def read_cluster(
     try:
         rbac = {kind: list((await client.get(f"{_RBAC}/{kind}")).get("items") or []) for kind in _KINDS}
     except Forbidden:
-        return ClusterView(client.server, of_data(data), None, eks, by_original=by_original)
-    return ClusterView(client.server, of_data(data), rbac, eks, await _break_glass(client), by_original)
+        return ClusterView(
+            client.server, of_data(data), None, eks, by_original=by_original, caller=await _caller(client)
+        )
+    glass, caller = await _break_glass(client), await _caller(client)
+    return ClusterView(client.server, of_data(data), rbac, eks, glass, by_original, caller)
+
+
+async def _caller(client: "KubernetesClient") -> str:
+    """From the user's extra, where aws-iam-authenticator, EKS and iambridge put the caller's canonical ARN."""
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        found = await client.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+    except KubernetesError:
+        return ""
+    extra = ((found.get("status") or {}).get("userInfo") or {}).get("extra") or {}
+    arns = extra.get("canonicalArn") or extra.get("arn") or [""]
+    try:
+        return canonical_arn(str(arns[0]))
+    except ValueError:
+        return ""
+
+
+def caller_named(arguments: argparse.Namespace, cluster: ClusterView | None) -> str:
+    """The canonical ARN of --caller, else of whoever reads the cluster; empty when neither is known.
+
+    Raises:
+        InputError: --caller is no ARN of a caller.
+    """
+    if not arguments.caller:
+        return cluster.caller if cluster is not None else ""
+    try:
+        return canonical_arn(arguments.caller)
+    except ValueError as error:
+        raise InputError(str(error), where="--caller", fix="give the ARN of sts get-caller-identity") from error
 
 
 async def _break_glass(client: "KubernetesClient") -> tuple[str, ...]:

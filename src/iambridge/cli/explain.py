@@ -26,6 +26,9 @@ _EXAMPLE = """examples:
   iambridge explain injection -f pod.yaml --kubeconfig K  judge it against the cluster's ServiceAccount
   iambridge explain login arn:aws:iam::111122223333:role/admin --kubeconfig K     is that principal let in, as whom?
   iambridge token -i demo --token-only | iambridge explain login - --cluster-id demo --kubeconfig K
+  iambridge explain login --kubeconfig K                  after "You must be logged in to the server (Unauthorized)"
+
+exit codes: 0 healthy, 1 a finding or a refusal, 2 bad input, 3 unknown: something that decides is not visible
 """
 
 

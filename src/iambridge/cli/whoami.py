@@ -21,7 +21,9 @@ from iambridge.errors import NoCredentials
 
 _EXAMPLE = """examples:
   iambridge whoami                                 the AWS caller
-  iambridge whoami --kubeconfig ~/.kube/config     and its user and groups by that cluster's aws-auth
+  iambridge whoami --kubeconfig ~/.kube/config     and its user and groups by that cluster's mapping
+
+exit codes: 0 let in, 1 refused, or no AWS credentials, 2 bad input, 3 unknown: something that decides is not visible
 """
 _CLUSTER_ID = "iambridge-whoami"
 

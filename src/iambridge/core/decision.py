@@ -64,7 +64,9 @@ class Decision:
         _set(decision, "_tell", tell)
         return decision
 
-    if not TYPE_CHECKING:  # a __getattr__ in sight of the type checker would admit every misspelt attribute
+    if (
+        not TYPE_CHECKING
+    ):  # pragma: no branch - a __getattr__ in sight of the type checker would admit every misspelt attribute
 
         def __getattr__(self, name: str) -> object:
             """Tell a deferred decision: Python comes here for a slot that is not filled yet."""

@@ -230,12 +230,14 @@ def judge_web_identity(
     def tell() -> tuple[tuple[Reason, ...], str]:
         found = Reason("role-found", f"the role is `{role.arn}`", where="IAM", held=True)
         reasons = (found, *(reason for decision in judged for reason in decision.reasons))
-        return reasons, "" if judged[-1].allowed else judged[-1].fix or _fix(provider, claims, audience)
+        return reasons, _fix(provider, claims, audience) if untrusted else judged[-1].fix
 
     for action in actions_asked(WEB_IDENTITY, tags):
         judged.append(evaluate_trust(role.trust, action=action, principal=principal, context=context))
         if not judged[-1].allowed:
             break
+    # the token itself is not trusted, rather than its tags, or refused by an explicit deny
+    untrusted = judged[0].outcome is Outcome.IMPLICIT_DENY
     return Decision.deferred(WEB_IDENTITY, judged[-1].outcome, tell)
 
 

@@ -116,8 +116,8 @@ class IamAuthenticator:
             review = token_review.decode(request.body)
         except BadRequest as error:
             return Response(400, _TEXT, f"{error.message}\n".encode()), "malformed_request"
-        if missing := self._not_ready():
-            return Response(503, _RETRY, f"{missing}\n".encode()), "not_ready"
+        if (missing := self._not_ready()) and not self._emergency():
+            return _not_ready(missing)
         try:
             return await self._judge(review)
         except Throttling as error:
@@ -141,6 +141,9 @@ class IamAuthenticator:
                 return self._refuse(review, answer), "sts_error" if answer.code == "sts-refused" else "invalid_token"
             identity, presigned = answer, asked
         # The mapping is taken after every wait, so that an edit made meanwhile counts.
+        if missing := self._not_ready():
+            mapped = map_identity(identity, self._emergency())
+            return self._answer(review, presigned, identity, mapped) if mapped.user is not None else _not_ready(missing)
         sources, name = self._sources(), ""
         if wanted := instance_wanted(identity, sources):
             name = await self._instances.private_dns_name(wanted)
@@ -152,6 +155,10 @@ class IamAuthenticator:
             scrubbed_accounts=self._settings.scrubbed_accounts,
         )
         return self._answer(review, presigned, identity, mapped)
+
+    def _emergency(self) -> list[Source]:
+        """Those who get in while the mapping cannot be read: that day is what they are for."""
+        return [source for source in self._sources() if source.name == BREAK_GLASS]
 
     def _answer(
         self, review: TokenReview, presigned: PresignedCallerIdentity, identity: CallerIdentity, mapped: Mapped
@@ -185,6 +192,10 @@ class IamAuthenticator:
 
     def _record(self, decision: Decision, arn: str) -> None:
         self._log.record(decision, request_id=self._new_id(), **({"arn": arn} if arn else {}))
+
+
+def _not_ready(missing: str) -> tuple[Response, str]:
+    return Response(503, _RETRY, f"{missing}\n".encode()), "not_ready"
 
 
 def _scrubbed(decision: Decision) -> Decision:

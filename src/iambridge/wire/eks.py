@@ -39,16 +39,18 @@ def cluster_of_kubeconfig(server: str, cluster_name: str, plugin: Mapping[str, A
     """
     region = region_of_endpoint(server)
     words = [str(word) for word in (plugin or {}).get("args") or ()]
-    told = _after(words, "--region")
+    told = word_after(words, "--region")
     if "get-token" in words:
-        return EksCluster(_after(words, "--cluster-name", "--cluster-id"), told or region or _arn(cluster_name).region)
+        return EksCluster(
+            word_after(words, "--cluster-name", "--cluster-id"), told or region or _arn(cluster_name).region
+        )
     named = _arn(cluster_name)
     if named.name:
         return EksCluster(named.name, named.region)
     if cluster_name.endswith(".eksctl.io") and cluster_name.count(".") == 3:
         name, of, _, _ = cluster_name.split(".")
         return EksCluster(name, of)
-    return EksCluster(_after(words, "--cluster-name", "--cluster-id", "-i"), region) if region else None
+    return EksCluster(word_after(words, "--cluster-name", "--cluster-id", "-i"), region) if region else None
 
 
 def _arn(text: str) -> EksCluster:
@@ -58,7 +60,8 @@ def _arn(text: str) -> EksCluster:
     return EksCluster("")
 
 
-def _after(words: list[str], *flags: str) -> str:
+def word_after(words: list[str], *flags: str) -> str:
+    """The value of the first of `flags` in a plugin's arguments, or empty."""
     for index, word in enumerate(words):
         flag, equals, value = word.partition("=")
         if flag in flags:

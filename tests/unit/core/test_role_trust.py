@@ -143,6 +143,15 @@ def test_trust_that_does_not_hold_says_why_and_what_to_do(
     assert decision.fix
 
 
+def test_the_fix_of_an_untrusted_token_is_what_to_write() -> None:
+    """It names the provider, the subject and the audience as the trust policy must have them."""
+    fix = judged(allow(StringEquals={f"{HOST}:sub": "system:serviceaccount:demo:writer"})).fix
+    assert all(
+        part in fix for part in (PROVIDER.arn, f"`{HOST}:sub` = `{SUBJECT}`", f"`{HOST}:aud` = `sts.amazonaws.com`")
+    )
+    assert "sts:TagSession" in judged(allow(), tags=TAGGED).fix
+
+
 def test_a_missing_role_is_a_denial_with_its_arn() -> None:
     """A role that is not there denies, and the decision names the ARN that was asked for."""
     decision = role_missing(WEB, ROLE)

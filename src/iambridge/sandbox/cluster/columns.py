@@ -10,6 +10,7 @@ import msgspec
 from iambridge.sandbox.cluster import pod_columns, service_columns, workload_columns
 from iambridge.sandbox.cluster.durations import age, human_duration
 from iambridge.sandbox.cluster.objects.custom.json_path import first
+from iambridge.sandbox.cluster.objects.kinds.events import to_core
 from iambridge.sandbox.cluster.resources import Resource
 
 Item = Mapping[str, Any]
@@ -254,6 +255,7 @@ _DEFAULT = Columns((NAME, AGE), _named)
 _COLUMNS: dict[str, Columns] = {
     "configmaps": Columns((NAME, Column("Data"), AGE), _config_map),
     "events": Columns(_EVENT_COLUMNS, _event),
+    "events.events.k8s.io": Columns(_EVENT_COLUMNS, lambda item, now: _event(to_core(item), now)),
     "namespaces": Columns((NAME, Column("Status"), AGE), _namespace),
     "nodes": Columns(_NODE_COLUMNS, _node),
     "pods": Columns(

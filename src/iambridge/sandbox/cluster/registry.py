@@ -17,7 +17,7 @@ from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import finished
-from iambridge.sandbox.cluster.kinds import Kinds, read
+from iambridge.sandbox.cluster.kinds import Kinds, read, storable
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import apply as server_side
 from iambridge.sandbox.cluster.objects import field_error, json_patch, merge_patch, strategic_merge
@@ -40,7 +40,7 @@ class Target(NamedTuple):
 
     @property
     def key(self) -> Key:
-        return Key(self.resource.name, self.namespace if self.resource.namespaced else "", self.name)
+        return Key(self.resource.stored_name, self.namespace if self.resource.namespaced else "", self.name)
 
 
 class Patch(NamedTuple):
@@ -389,4 +389,4 @@ def decoded(stored: Stored) -> Object:
 
 
 def _encoder(obj: Object, resource: Resource) -> Callable[[int], bytes]:
-    return lambda version: msgspec.json.encode(metadata.ordered(obj, resource, version))
+    return lambda version: msgspec.json.encode(metadata.ordered(storable(resource, obj), resource, version))

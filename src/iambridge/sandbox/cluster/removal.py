@@ -9,7 +9,7 @@ from iambridge.sandbox.cluster import codec, metadata
 from iambridge.sandbox.cluster.admission_chain import Operation
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import DeleteOptions, marked
-from iambridge.sandbox.cluster.kinds import read
+from iambridge.sandbox.cluster.kinds import read, storable
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.registry import Registry, Target
 from iambridge.sandbox.cluster.store import Stored
@@ -55,7 +55,8 @@ async def _delete(
 
 
 def _encoder(obj: Object, target: Target) -> Callable[[int], bytes]:
-    return lambda version: msgspec.json.encode(metadata.ordered(obj, target.resource, version))
+    stored = storable(target.resource, obj)
+    return lambda version: msgspec.json.encode(metadata.ordered(stored, target.resource, version))
 
 
 def answer(target: Target, obj: Object, *, gone: bool) -> Object:

@@ -15,6 +15,7 @@ _FIELD = re.compile(r"^([^=!]+)(!=|==|=)(.*)$")
 _NUMBER = re.compile(r"^-?\d{1,18}$")
 
 # What may be selected by, besides metadata.name and metadata.namespace. Source: pkg/apis/*/v1/conversion.go.
+_REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _FIELDS: dict[str, tuple[str, ...]] = {
     "pods": (
         "spec.nodeName",
@@ -31,6 +32,13 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "secrets": ("type",),
     "services": ("spec.clusterIP", "spec.type"),
     "jobs.batch": ("status.successful",),
+    "replicasets.apps": ("status.replicas",),
+    "events.events.k8s.io": (
+        *(f"regarding.{name}" for name in _REFERENCE),
+        "reason",
+        "reportingController",
+        "type",
+    ),
     "events": (
         "involvedObject.kind",
         "involvedObject.namespace",

@@ -1,33 +1,18 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
+import yaml
 
 from iambridge.core.authenticator_token import REGIONS, HostRules
 
+CASES = yaml.safe_load((Path(__file__).parents[3] / "cases/authenticator/hosts.yaml").read_text())
 
-@pytest.mark.parametrize(
-    ("partition", "host", "allowed"),
-    [
-        ("aws", "sts.amazonaws.com", True),
-        ("aws", "sts.us-west-2.amazonaws.com", True),
-        ("aws", "sts-fips.us-west-2.amazonaws.com", True),
-        ("aws", "sts.us-west-2.api.aws", True),
-        ("aws", "sts.cn-north-1.amazonaws.com.cn", False),
-        ("aws-cn", "sts.cn-north-1.amazonaws.com.cn", True),
-        ("aws-cn", "sts.cn-north-1.api.amazonwebservices.com.cn", True),
-        ("aws-cn", "sts.amazonaws.com", False),
-        ("aws-us-gov", "sts.us-gov-west-1.amazonaws.com", True),
-        ("aws-us-gov", "sts.us-east-1.amazonaws.com", False),
-        ("aws-iso", "sts.us-iso-east-1.c2s.ic.gov", True),
-        ("aws-iso-b", "sts.us-isob-east-1.sc2s.sgov.gov", True),
-        ("aws-iso-e", "sts.eu-isoe-west-1.cloud.adc-e.uk", True),
-        ("aws-iso-f", "sts.us-isof-south-1.csp.hci.ic.gov", True),
-        ("aws-eusc", "sts.eusc-de-east-1.amazonaws.eu", True),
-        ("aws", "vpce-1.sts.us-east-1.vpce.amazonaws.com", False),
-        ("aws", "", False),
-    ],
-)
-def test_hosts_of_a_partition(partition: str, host: str, *, allowed: bool) -> None:
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['partition']} {case['host']}")
+def test_hosts_of_a_partition(case: dict[str, Any]) -> None:
     """A partition's rules name its own STS endpoints exactly."""
-    assert HostRules.of(partition).allows(host) is allowed
+    assert HostRules.of(case["partition"]).allows(case["host"]) is case["allowed"]
 
 
 def test_regional_only() -> None:

@@ -162,6 +162,12 @@ def test_keys_of_a_principal(kind: PrincipalKind) -> None:
     assert ("aws:principaltag/team" in keys) is (kind is not PrincipalKind.SERVICE)
 
 
+def test_a_provider_that_is_not_known_yet_has_no_keys() -> None:
+    """A caller without an ARN, as before a token is proved, is only known to be no service."""
+    caller = Principal("", "", PrincipalKind.FEDERATED)
+    assert caller.keys() == {"aws:principalisawsservice": "false"}
+
+
 def test_what_an_action_asked_is_remembered_within_bounds() -> None:
     """Thousands of different actions neither grow the index without bound nor change an answer."""
     document = PolicyDocument.parse(
@@ -172,3 +178,17 @@ def test_what_an_action_asked_is_remembered_within_bounds() -> None:
     assert len(document._by_action) <= 1024
     assert list(document.context_keys()) == []
     assert list(document.context_keys("ec2:x")) == []
+
+
+def test_every_document_in_play_is_named() -> None:
+    """Levels of control policies first, then each policy type; what is not in play is left out."""
+
+    def named(name: str) -> NamedDocument:
+        return NamedDocument(name, trust())
+
+    policies = Policies(
+        identity=(named("i"),), boundary=(named("b"),), session=None, resource=(named("r"),), endpoint=(named("e"),),
+        service_control=((named("s1"),), (named("s2"), named("s3"))), resource_control=((named("rc"),),),
+    )  # fmt: skip
+    assert [one.name for one in policies.documents()] == ["rc", "s1", "s2", "s3", "i", "b", "r", "e"]
+    assert list(Policies().documents()) == []

@@ -33,6 +33,10 @@ REQUEST = AuthorizationRequest(
         ({"Condition": {"StringEquals": {"aws:TagKeys": "x"}}}, "needs ForAllValues or ForAnyValue"),
         ({"Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": "z"}}}, "the request has `x`, `y`, the policy `z`"),
         ({"Condition": {"StringEquals": {"aws:Empty": "z"}}}, "the request has no value"),
+        (
+            {"Resource": "arn:aws:s3:::c/*", "Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+            "is not among `arn:aws:s3:::c/*`; Condition.Bool.aws:SecureTransport: the request has no such key",
+        ),
     ],
 )  # fmt: skip
 def test_a_denial_says_which_element_and_values_failed(statement: dict[str, Any], words: str) -> None:

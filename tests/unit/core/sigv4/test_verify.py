@@ -293,3 +293,132 @@ def test_empty_body_hash_is_the_hash_of_nothing() -> None:
     from iambridge.core.sigv4.canonical import EMPTY_SHA256
 
     assert hashlib.sha256(b"").hexdigest() == EMPTY_SHA256
+
+
+def header_signed(**changes: str) -> dict[str, Any]:
+    """A good STS request with some headers changed, or left out when empty."""
+    values = signed(SigV4Auth(KEYS, "sts", "us-east-1"), "GET", "https://sts.amazonaws.com/")
+    headers = {name.lower(): value for name, value in values["headers"]} | changes
+    return {**values, "headers": [(name, value) for name, value in headers.items() if value]}
+
+
+def test_a_date_header_stands_in_for_x_amz_date() -> None:
+    """In the format of RFC 9110 and in GMT, or in ISO 8601; the signature is over the same moment."""
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    for date in (now.strftime("%a, %d %b %Y %H:%M:%S GMT"), stamp):
+        keys = sigv4.Credentials(KEYS.access_key, SECRET)
+        added = sigv4.sign(
+            keys, method="GET", url="https://sts.amazonaws.com/", region="us-east-1", service="sts", headers={}, body=b"", now=now
+        )  # fmt: skip
+        claims = sigv4.parse(query="", headers=[("date", date), ("authorization", added["authorization"])])
+        assert claims is not None
+        assert (claims.timestamp, claims.date) == (stamp, now)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"x-amz-date": ""}, {"x-amz-date": "", "date": "Tue, 24 Nov 2026 10:00:00 +0100"}, {"x-amz-date": "", "date": "yesterday"},
+        {"x-amz-date": "20261340T000000Z"}, {"x-amz-date": "2026-11-24T00:00:00Z"},
+    ],
+)  # fmt: skip
+def test_a_date_that_is_none_is_incomplete(changes: dict[str, str]) -> None:
+    """No date, one not in GMT, one that no calendar has, or one in another form."""
+    assert fault(header_signed(**changes)) is AuthenticationFault.INCOMPLETE
+
+
+def test_what_may_be_said_once_is_refused_twice() -> None:
+    """Two Authorization headers, two dates, two session tokens, two different payload hashes."""
+    values = header_signed()
+    for name in ("authorization", "x-amz-date", "x-amz-security-token"):
+        value = dict(values["headers"]).get(name, "token")
+        twice = {
+            **values,
+            "headers": [*values["headers"], (name, value), *([(name, value)] if name.endswith("token") else [])],
+        }
+        assert fault(twice) is AuthenticationFault.INCOMPLETE
+    hashes = [("x-amz-content-sha256", "0" * 64), ("x-amz-content-sha256", "1" * 64)]
+    signed_hashes = [
+        (name, value.replace("SignedHeaders=", "SignedHeaders=").replace("host;", "host;x-amz-content-sha256;"))
+        for name, value in values["headers"]
+    ]
+    assert fault({**values, "headers": [*signed_hashes, *hashes]}) is AuthenticationFault.PAYLOAD_MISMATCH
+
+
+def test_a_presigned_url_that_lacks_a_parameter_or_names_another_algorithm_is_refused() -> None:
+    """Each parameter is needed, spelled as AWS spells it; SigV4A is another algorithm."""
+    url = signed(SigV4QueryAuth(KEYS, "sts", "us-east-1"), "GET", "https://sts.amazonaws.com/?Action=GetCallerIdentity")
+    for part in url["query"].split("&"):
+        name = part.partition("=")[0]
+        if name.startswith("X-Amz-") and name != "X-Amz-Expires":
+            without = "&".join(one for one in url["query"].split("&") if one != part)
+            assert fault({**url, "query": without}) is AuthenticationFault.INCOMPLETE
+            assert fault({**url, "query": url["query"].replace(name, name.lower())}) is AuthenticationFault.INCOMPLETE
+    # not needed but on S3, and signed like any other
+    endless = "&".join(part for part in url["query"].split("&") if not part.startswith("X-Amz-Expires="))
+    assert fault({**url, "query": endless}) is AuthenticationFault.MISMATCH
+    other = url["query"].replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
+    assert fault({**url, "query": other}) is AuthenticationFault.UNSUPPORTED
+    no_number = url["query"].replace("X-Amz-Expires=3600", "X-Amz-Expires=an+hour")
+    assert fault({**url, "query": no_number}) is AuthenticationFault.INVALID_EXPIRES
+
+
+def test_the_scopes_date_is_the_requests_date() -> None:
+    """A credential scope of another day is refused before anything is computed."""
+    values = header_signed()
+    date = dict(values["headers"])["x-amz-date"][:8]
+    headers = [(name, value.replace(f"/{date}/", "/20200101/")) for name, value in values["headers"]]
+    assert fault({**values, "headers": headers}) is AuthenticationFault.WRONG_SCOPE
+
+
+def test_a_signed_header_that_was_not_sent_does_not_match() -> None:
+    """SignedHeaders may name only what came."""
+    values = header_signed()
+    headers = [
+        (name, value.replace("SignedHeaders=host", "SignedHeaders=accept;host")) for name, value in values["headers"]
+    ]
+    assert fault({**values, "headers": headers}) is AuthenticationFault.MISMATCH
+
+
+def test_s3_needs_the_payloads_hash_in_a_header() -> None:
+    """Without x-amz-content-sha256 a header-signed S3 request is refused, and so is a streaming form that is none."""
+    values = signed(S3SigV4Auth(KEYS, "s3", "us-east-1"), "PUT", "https://s3.amazonaws.com/b/k", b"body")
+    bare = [
+        (name, value.replace("x-amz-content-sha256;", "")) for name, value in values["headers"] if name.lower() != "x-amz-content-sha256"
+    ]  # fmt: skip
+    assert fault({**values, "headers": bare}) is AuthenticationFault.MALFORMED_PAYLOAD
+    stream = [
+        (name, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD" if name.lower() == "x-amz-content-sha256" else value)
+        for name, value in values["headers"]
+    ]
+    assert fault({**values, "headers": stream}) is AuthenticationFault.MALFORMED_PAYLOAD
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [("/../a", "/a"), ("/a/../b", "/b"), ("/a/./b/", "/a/b/"), ("//a//b", "/a/b"), ("/..", "/"), ("/a/..", "/")],
+)
+def test_paths_are_normalised_but_for_s3(path: str, canonical: str) -> None:
+    """RFC 3986 section 5.2.4; S3 takes a key as it is spelled."""
+    from iambridge.core.sigv4.canonical import canonical_paths
+
+    assert canonical_paths(path, s3=False)[0] == canonical
+    assert canonical_paths(path, s3=True) == (path,)
+
+
+def test_an_empty_part_of_a_query_means_nothing() -> None:
+    """`&&` is no parameter."""
+    values = signed(
+        SigV4QueryAuth(KEYS, "sts", "us-east-1"), "GET", "https://sts.amazonaws.com/?Action=GetCallerIdentity"
+    )
+    verify({**values, "query": f"&{values['query']}&&"})
+
+
+def test_white_space_in_a_header_counts_once() -> None:
+    """Trimmed, and runs of it made one space, in one value and in several."""
+    from iambridge.core.sigv4.canonical import by_name, canonical_headers
+
+    sent = by_name([("X-A", "  a   b\t c "), ("x-b", "1"), ("X-B", " 2  3 "), ("Host", "h"), ("host", "h")])
+    assert canonical_headers(sent, ("host", "x-a", "x-b")) == "host:h\nx-a:a b c\nx-b:1,2 3\n"
+    assert canonical_headers(sent, ("x-c",)) is None

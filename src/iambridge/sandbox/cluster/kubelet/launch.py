@@ -66,7 +66,7 @@ def main() -> None:
         if specification["read_only"]:
             _protect([step[-1] for step in steps if step[0] == "bind" and step[2] == "rw"])
         stage = "user"
-        if specification["powerless"]:
+        if specification["powerless"] and sys.platform == "linux":
             _drop_capabilities()
         if specification["user"]:
             _become(*specification["user"])

@@ -61,6 +61,9 @@ def prepared(mode: MountMode, launch: Launch, mounts: list[Mount], given: Sequen
     if mode is MountMode.REWRITE or not mounts:
         return launch
     flags = bubblewrap_arguments(plan(mounts, whole_root=True))
+    if launch.rights.powerless:  # it must be bubblewrap that drops them: it needs them itself
+        flags += ["--cap-drop", "ALL"]
+        launch = replace(launch, rights=replace(launch.rights, powerless=False))
     argv = [BUBBLEWRAP, *flags, "--chdir", launch.cwd, "--", *launch.argv]
     return replace(launch, argv=argv, cwd="/", wrapped=True)
 

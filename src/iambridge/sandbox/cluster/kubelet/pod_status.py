@@ -132,7 +132,7 @@ def pod_status(
     address: str = HOST_ADDRESS,
     ended: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The kubelet's part of the status. `ended` overrides phase, reason and message of a pod that the kubelet itself ended."""
+    """The kubelet's part of the status. `ended` overrides phase, reason and message of a pod that it ended itself."""
     before = pod.get("status") or {}
     ended = dict(ended or {})
     found = ended.pop("phase", "") or phase(pod["spec"].get("restartPolicy") or "Always", init, containers)

@@ -1,4 +1,4 @@
-"""Namespace, Node, ServiceAccount, ConfigMap, Secret, Event and Lease.
+"""Namespace, Node, ServiceAccount, ConfigMap, Secret and Lease.
 
 Source: kubernetes pkg/apis/core/v1/defaults.go and pkg/apis/core/validation/validation.go.
 """
@@ -129,22 +129,6 @@ class SecretStrategy(Strategy):
         if new.get("type") != old.get("type"):
             errors.append(field_error.bad_value("type", new.get("type"), "field is immutable"))
         return errors
-
-
-class EventStrategy(Strategy):
-    def validate(self, obj: Object) -> list[FieldError]:
-        namespace, about = (
-            obj["metadata"].get("namespace", ""),
-            (obj.get("involvedObject") or obj.get("regarding") or {}),
-        )
-        wanted = about.get("namespace") or "default"
-        if namespace != wanted:
-            return [
-                field_error.bad_value(
-                    "involvedObject.namespace", about.get("namespace", ""), "does not match event.namespace"
-                )
-            ]
-        return []
 
 
 class LeaseStrategy(Strategy):

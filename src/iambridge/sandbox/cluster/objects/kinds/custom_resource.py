@@ -37,12 +37,12 @@ class CustomResourceStrategy(Strategy):
         return self.version.default(obj)
 
     def validate_create(self, obj: Object) -> list[FieldError]:
-        errors = object_meta.validate(obj, namespaced=self.namespaced, name=self.name)
+        errors = object_meta.validate(obj, namespaced=self.namespaced, name=self.name, plain_finalizers=True)
         errors += values.validate(obj, self._schema) + self._scaled(obj, ("specReplicasPath", "statusReplicasPath"))
         return errors + embedded.faults(obj, self._schema) + list_types.faults(obj, self._schema)
 
     def validate_update(self, new: Object, old: Object, subresource: str = "") -> list[FieldError]:
-        errors = object_meta.validate_update(new, old)
+        errors = object_meta.validate_update(new, old, plain_finalizers=True)
         if subresource == "status":
             below = (self._schema.get("properties") or {}).get("status")
             if below is not None and "status" in new:
