@@ -8,6 +8,7 @@ import re
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -143,6 +144,28 @@ def test_pods_are_mutated_through_the_service(deployed: Deployed) -> None:
     pod["metadata"] = {"name": "opts-out", "labels": {"eks.amazonaws.com/skip-pod-identity-webhook": "true"}}
     made = deployed.kubectl.ok("create", "--dry-run=server", "-o", "json", "-f", "-", stdin=json.dumps(pod))
     assert '"AWS_ROLE_ARN"' not in made
+
+
+def test_a_refused_identity_is_told_to_whoever_asks(deployed: Deployed) -> None:
+    """By a warning of kubectl, an Event on the ServiceAccount, the decision log and a metric, under the manifests' rights."""
+    deployed.kubectl.ok("create", "serviceaccount", "mistaken")
+    deployed.kubectl.ok("annotate", "serviceaccount", "mistaken", "eks.amazonaws.com/role-arn=app")
+    pod = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mistaken"},
+        "spec": {"serviceAccountName": "mistaken", "restartPolicy": "Never", "containers": [{"name": "c", "image": "i", "command": ["true"]}]},
+    }  # fmt: skip
+    made = deployed.kubectl.run("create", "-f", "-", stdin=json.dumps(pod))
+    assert made.code == 0
+    assert "Warning: no AWS identity: ServiceAccount annotation eks.amazonaws.com/role-arn" in made.error
+    events = ("get", "events", "-o", "jsonpath={.items[?(@.reason=='IdentityNotInjected')].message}")
+    eventually("the Event is there", lambda: "the role ARN is not one" in deployed.kubectl.ok(*events))
+    logs = deployed.own.ok("logs", f"--selector=app.kubernetes.io/name={NAME}", "--tail=-1")
+    decisions = [json.loads(line) for line in logs.splitlines() if line.startswith("{")]
+    assert "role-arn-invalid" in {one["reasons"][-1]["code"] for one in decisions if one["pod"] == "mistaken"}
+    metrics = b"".join(
+        urllib.request.urlopen(f"http://{host}:9999/metrics", timeout=10).read() for host, _ in deployed.endpoints()
+    )
+    assert b'pod_identity_webhook_not_injected_count{reason="role-arn-invalid"} 1' in metrics
 
 
 @pytest.mark.parametrize(
