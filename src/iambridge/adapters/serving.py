@@ -153,6 +153,7 @@ class RunningServer:
         self._stopping = asyncio.Event()
         self._listening: socket.socket | None = None
         self._generation: _Generation | None = None
+        self._changing = asyncio.Lock()
         self._draining: set[asyncio.Task[None]] = set()
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
@@ -164,12 +165,13 @@ class RunningServer:
         Raises:
             InputError: the port is taken, or may not be bound.
         """
-        self._listening = listen(self._listener.host, self._listener.port)
-        try:
-            self._generation = await self._started(self._listening)
-        except BaseException:
-            self._listening.close()
-            raise
+        async with self._changing:
+            self._listening = listen(self._listener.host, self._listener.port)
+            try:
+                self._generation = await self._started(self._listening)
+            except BaseException:
+                self._listening.close()
+                raise
         if self._listener.body_timeout:
             self._sweeping = asyncio.create_task(self._sweep(), name=f"sweep:{self._listener.port}")
 
@@ -194,22 +196,24 @@ class RunningServer:
         New connections go to a new generation on the same socket. The old one takes no more, tells its clients with
         each answer to close (RFC 9112 section 9.6), and ends when those that ask at all have gone.
         """
-        old, listening = self._generation, self._listening
-        if old is None or listening is None:
-            return
-        self._generation = await self._started(listening)
-        await asyncio.sleep(_TAKE_OVER_SECONDS)
-        old.closing = True
-        old.take_away_listener()
+        async with self._changing:
+            old, listening = self._generation, self._listening
+            if old is None or listening is None or old.closing:  # not started, or about to end
+                return
+            self._generation = await self._started(listening)
+            await asyncio.sleep(_TAKE_OVER_SECONDS)
+            old.closing = True
+            old.take_away_listener()
         draining = asyncio.create_task(_end(old), name=f"drain:{self._listener.port}")
         self._draining.add(draining)
         draining.add_done_callback(self._draining.discard)
 
     async def drain(self, seconds: float) -> None:
         """Send clients elsewhere with each answer for so long, then accept no more. `stop` comes after."""
-        if self._generation is None or self._listening is None:
-            return
-        self._generation.closing = True
+        async with self._changing:
+            if self._generation is None or self._listening is None:
+                return
+            self._generation.closing = True
         await asyncio.sleep(seconds)
         self._generation.take_away_listener()
         self._listening.close()
@@ -217,6 +221,9 @@ class RunningServer:
 
     async def stop(self) -> None:
         self._stopping.set()
+        async with self._changing:
+            if self._generation is not None:
+                self._generation.closing = True
         if self._listening is not None:
             self._listening.close()
         if self._sweeping is not None:
