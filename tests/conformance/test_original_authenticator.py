@@ -194,6 +194,9 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, error.read()
 
+    def status(self, body: bytes | None) -> tuple[int, bytes]:
+        return self._send("authenticate", body)
+
     def review(self, token: str, version: str = "v1beta1") -> str:
         review = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "TokenReview", "spec": {"token": token}}
         code, body = self._send("authenticate", json.dumps(review).encode())
@@ -284,3 +287,11 @@ def test_the_user_is_the_same_to_the_byte(ours: Server, theirs: Server) -> None:
         for user in users:
             user["groups"] = user.get("groups") or []
         assert users[0] == users[1], name
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{", b"[]", b'{"spec": 1}', b"\xff", b'"x"'], ids=repr)
+def test_what_is_no_review_has_the_originals_status(ours: Server, theirs: Server, body: bytes | None) -> None:
+    """GET is 405 and garbage 400, in the original's words."""
+    mine, other = ours.status(body), theirs.status(body)
+    assert mine == other
+    assert mine[0] == (405 if body is None else 400)
