@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -143,6 +144,26 @@ def test_signals_reach_the_command(world: World) -> None:
             process.send_signal(number)
             assert process.wait(60) == 40
     assert world.left == []
+
+
+def test_ctrl_c_reaches_the_command_once(world: World) -> None:
+    """The terminal tells its whole foreground group: the runner does not tell the command a second time."""
+    script = (
+        "import signal, sys, time; seen = []; signal.signal(signal.SIGINT, lambda *_: seen.append(1)); "
+        "print('up', flush=True)\n"
+        "while not seen: time.sleep(0.05)\n"
+        "time.sleep(1); sys.exit(40 + len(seen))"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, world.words("--", sys.executable, "-c", script), world.environment)
+    seen = b""
+    while b"up" not in seen:
+        seen += os.read(terminal, 1024)
+    os.write(terminal, b"\x03")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 41
 
 
 def test_the_token_is_replaced_under_a_reader_and_each_is_good(world: World) -> None:

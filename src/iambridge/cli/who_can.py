@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iambridge.cli import eks_access
-from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster
+from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster, unless_unreadable
 from iambridge.core.aws_auth import break_glass
 from iambridge.core.cluster_access import BECOMING_ADMIN, Can, Step, Undetermined, other_admins, principals, who_can
 from iambridge.core.rbac import Attributes
@@ -52,6 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return unless_unreadable(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if bool(arguments.admin) == bool(arguments.verb_ and arguments.resource):
         raise InputError(
             "who-can needs VERB and RESOURCE, or --admin", where="who-can", fix="see iambridge who-can --help"
