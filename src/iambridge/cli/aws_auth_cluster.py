@@ -209,6 +209,6 @@ def is_admin_of(cluster: ClusterView) -> IsAdmin:
 def beside(access: EksAccess, policy: Policy | None) -> Beside:
     """What access entries do to a plan of the ConfigMap."""
     if not access.visible:
-        return Beside(unknown=access.unknown)
+        return Beside(ignored=access.mode is AuthenticationMode.API, unknown=access.unknown)
     admins = tuple(found.name for found in principals(None, access) if is_cluster_admin(found, policy))
     return Beside(access.by_key.__contains__, admins, access.mode is AuthenticationMode.API)

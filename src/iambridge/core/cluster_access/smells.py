@@ -8,19 +8,19 @@ from iambridge.core.cluster_access.access_entries import AuthenticationMode, Eks
 
 def shadowed(mappings: Mappings, access: EksAccess) -> Iterator[Fault]:
     """Each finding is a warning. `no-admin` of `core.aws_auth.smells` is for the caller to drop where one is."""
-    if access.unknown:
-        yield _warning(
-            "access-entries-unknown", "mapRoles", 0,
-            f"unknown: access entries not visible: {access.unknown}",
-            "mend that, or give their files with --access-entries: an entry there goes before one here",
-        )  # fmt: skip
-        return
     if access.mode is AuthenticationMode.API and (mappings.entries or mappings.accounts):
         yield _warning(
             "config-map-not-read", "mapRoles", 0,
             "the cluster's authenticationMode is API: nothing of this document is read",
             "make access entries of it: iambridge aws-auth convert --to access-entries",
         )  # fmt: skip
+    if access.unknown:
+        yield _warning(
+            "access-entries-unknown", "mapRoles", 0,
+            f"unknown: access entries not visible: {access.unknown}",
+            "mend that, or give their files with --access-entries: an entry there goes before one here",
+        )  # fmt: skip
+    if access.mode is AuthenticationMode.API:
         return
     for entry in mappings.entries:
         other = access.by_key.get(entry.key)
