@@ -120,6 +120,46 @@ def test_the_environment_is_a_pods(world: World) -> None:
     assert f"AWS_ROLE_ARN={ROLE}" in real.stdout
 
 
+def test_the_webhooks_flags_are_found_or_told(world: World) -> None:
+    """From the pods behind its configuration; --webhook-flag goes before them."""
+    flags = ["--annotation-prefix=eks.amazonaws.com", "--aws-default-region", "eu-west-3", "--sts-regional-endpoint"]
+    told = world.run("--aws", "real", "--webhook-flag=--aws-default-region=eu-west-1", "--", "env")
+    assert "AWS_REGION=eu-west-1" in told.stdout, told.stderr
+    assert "AWS_STS_REGIONAL_ENDPOINTS" not in told.stdout
+    wrong = world.run("--webhook-flag=--nonsense", "--", "env")
+    assert (wrong.returncode, "--webhook-flag" in wrong.stderr) == (125, True)
+    pod = {"containers": [{"name": "w", "image": "w", "command": ["sleep", "600"], "args": flags}]}
+    hook = {
+        "name": "pod-identity-webhook.amazonaws.com", "failurePolicy": "Ignore", "sideEffects": "None",
+        "admissionReviewVersions": ["v1"], "clientConfig": {"service": {"name": "w", "namespace": "shop"}, "caBundle": ""},
+        "objectSelector": {"matchLabels": {"nobody": "has-this"}},
+    }  # fmt: skip
+    objects = [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "w"},
+            "spec": {"selector": {"app": "w"}, "ports": [{"port": 443}]},
+        },
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "w", "labels": {"app": "w"}}, "spec": pod},
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "w"},
+            "webhooks": [hook],
+        },
+    ]
+    file = world.data_dir.parent / "webhook.json"
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    world.ok("kubectl", "create", "-n", "shop", "-f", str(file))
+    try:
+        found = world.run("--aws", "real", "--", "env")
+        assert "AWS_REGION=eu-west-3" in found.stdout, found.stderr
+        assert "AWS_STS_REGIONAL_ENDPOINTS=regional" in found.stdout
+    finally:
+        world.ok("kubectl", "delete", "-n", "shop", "-f", str(file), "--wait=false")
+
+
 def test_exit_codes_are_the_commands(world: World) -> None:
     """Its own code, 128 + the signal that ended it, 126 and 127 when it cannot run; nothing is left after any."""
     assert world.run("--", "sh", "-c", "exit 7").returncode == 7
