@@ -266,9 +266,7 @@ def test_refusals_say_what_and_how_to_mend_it(world: World, account: str, words:
 
 
 def test_the_missing_right_is_named(world: World) -> None:
-    """Who may read the ServiceAccount but not create its tokens is told the rule that is missing."""
-    world.ok("kubectl", "create", "role", "reader", "-n", "shop", "--verb=get", "--resource=serviceaccounts")
-    world.ok("kubectl", "create", "rolebinding", "reader", "-n", "shop", "--role=reader", "--serviceaccount=shop:plain")
+    """Who may not read the ServiceAccount, and then not create its tokens, is told the rule that is missing."""
     token = world.ok("kubectl", "create", "token", "-n", "shop", "plain").strip()
     kubeconfig = json.loads(world.ok("kubectl", "config", "view", "--raw", "-o", "json"))
     kubeconfig["users"] = [{"name": kubeconfig["users"][0]["name"], "user": {"token": token}}]
@@ -276,6 +274,11 @@ def test_the_missing_right_is_named(world: World) -> None:
         context["context"]["user"] = kubeconfig["users"][0]["name"]
     file = world.data_dir.parent / "plain.yaml"
     file.write_text(json.dumps(kubeconfig))
+    done = world.run("--kubeconfig", str(file), "--", "true")
+    assert done.returncode == 125
+    assert "resources: [serviceaccounts], resourceNames: [orders], verbs: [get]" in done.stderr, done.stderr
+    world.ok("kubectl", "create", "role", "reader", "-n", "shop", "--verb=get", "--resource=serviceaccounts")
+    world.ok("kubectl", "create", "rolebinding", "reader", "-n", "shop", "--role=reader", "--serviceaccount=shop:plain")
     done = world.run("--kubeconfig", str(file), "--", "true")
     assert done.returncode == 125
     assert "resources: [serviceaccounts/token], resourceNames: [orders], verbs: [create]" in done.stderr, done.stderr

@@ -16,7 +16,7 @@ from iambridge.core.pod_identity import (
     parse_config_map,
     process_identity,
 )
-from iambridge.errors import InputError, NotFound
+from iambridge.errors import Forbidden, InputError, NotFound
 from iambridge.wire.eks import region_of_endpoint
 
 
@@ -70,6 +70,10 @@ async def _facts(
         account = await client.get(path_of("api", "v1", "namespaces", namespace, "serviceaccounts", name))
     except NotFound:
         return Facts(None), False
+    except Forbidden as error:
+        rule = f'{{apiGroups: [""], resources: [serviceaccounts], resourceNames: [{name}], verbs: [get]}}'
+        fix = f"let a Role in namespace {namespace} allow it, and bind it to you: {rule}"
+        raise Forbidden(error.message, cause=f"you may not read ServiceAccount {namespace}/{name}", fix=fix) from error
     own = identity_of_annotations(account["metadata"].get("annotations") or {}, settings)
     automount = account.get("automountServiceAccountToken") is not False
     exact = wildcard = None
