@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iambridge.cli import aws_auth_convert, aws_auth_edit, eks_access
-from iambridge.cli.aws_auth_cluster import CALLER_HELP, ClusterView, beside, bound_of, caller_named, cluster_of
+from iambridge.cli.aws_auth_cluster import (
+    CALLER_HELP,
+    ClusterView,
+    beside,
+    bound_of,
+    caller_named,
+    cluster_of,
+    unless_unreadable,
+)
 from iambridge.cli.aws_auth_plan import (
     fault_document,
     fault_line,
@@ -20,7 +28,7 @@ from iambridge.cli.aws_auth_plan import (
     say_what_the_original_does,
 )
 from iambridge.core.aws_auth import Fault, Mappings, Severity, Unparsable, smells
-from iambridge.core.cluster_access import EksAccess, shadowed
+from iambridge.core.cluster_access import EksAccess, of_entries, shadowed
 from iambridge.errors import InputError
 from iambridge.wire.aws_auth_file import AwsAuthFile, read_file
 
@@ -37,13 +45,13 @@ iambridge aws-auth ACTION --help says the exit codes of each; 3 is a lock-out, o
 _LINT = f"""Each line names its rule:
   YAML traps      yaml, not-a-list, section-not-a-string, unknown-section, groups-not-a-list, username-not-a-string
   ARNs            role-path, session-arn, arn-malformed, arn-missing, wrong-section, other-account, duplicate-arn
-  users, groups   username-missing, session-name-unprefixed, session-name-in-group, template-in-group, group-unbound,
-                  group-with-space, documentation-placeholder, unknown-placeholder, system-masters
+  users, groups   username-missing, session-name-unprefixed, session-name-at, session-name-in-group, template-in-group,
+                  group-unbound, group-with-space, documentation-placeholder, unknown-placeholder, system-masters
   nodes           node-groups, node-username
   of no use       nobody-can-use-it, entry-without-rights, access-entry-first, config-map-not-read
-  not visible     access-entries-unknown
+  of others       break-glass (from the arguments of the authenticator's pods), access-entries-unknown
 {eks_access.HELP}
-exit codes: 0 no error (with --strict: no warning either), 1 a finding, 2 bad input
+exit codes: 0 no error (with --strict: no warning either), 1 a finding, 2 bad input, 3 the cluster cannot be read
 """
 _PLAN = f"""The new text is read as its authenticator reads it (--authenticator): the original, and EKS, drop a section
 that they cannot read, iambridge keeps its last good version.
@@ -84,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         return aws_auth_edit.run(arguments)
     if arguments.action == "convert":
         return aws_auth_convert.run(arguments)
-    return _lint(arguments) if arguments.action == "lint" else _plan(arguments)
+    return unless_unreadable(lambda: _lint(arguments) if arguments.action == "lint" else _plan(arguments))
 
 
 def _read(file: Path) -> AwsAuthFile | Unparsable:
@@ -127,6 +135,13 @@ def _smells(mappings: Mappings, account: str, cluster: ClusterView | None, acces
         if fault.code != "no-admin" or not (admins or access.unknown):
             yield fault
     yield from shadowed(mappings, access)
+    bound = bound_of(cluster)
+    if bound is not None:
+        yield from of_entries(access, bound)
+    for arn in cluster.break_glass if cluster is not None else ():
+        cause = f"`{arn}` gets in as system:masters whatever this document says (--break-glass-arn)"
+        fix = "check that it is still meant; each use of it is an Event"
+        yield Fault("break-glass", "authenticator", 0, 0, "", cause, fix, Severity.WARNING)
 
 
 def _plan(arguments: argparse.Namespace) -> int:

@@ -2,7 +2,8 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from iambridge.core.aws_auth.lint import MASTERS
 from iambridge.core.aws_auth.plan import IsAdmin
 from iambridge.core.cluster_access import NOT_EKS, AuthenticationMode, EksAccess, is_cluster_admin, principals
 from iambridge.core.rbac import Attributes, Policy, User, authorize
-from iambridge.errors import Forbidden, InputError, KubernetesError, NotFound
+from iambridge.errors import Forbidden, InputError, KubernetesError, NotFound, Unauthorized
 from iambridge.wire.aws_auth_file import AwsAuthFile, of_data
 
 if TYPE_CHECKING:
@@ -77,8 +78,24 @@ async def client_of(arguments: argparse.Namespace) -> "AsyncIterator[tuple[Kuber
     client = KubernetesClient(access)
     try:
         yield client, await access_of(arguments, access)
+    except Unauthorized as error:
+        fix = "iambridge explain login --kubeconfig FILE says which hop refused"
+        raise Unauthorized(
+            error.message, cause=f"{client.server} does not take this kubeconfig's login", fix=fix
+        ) from error
     finally:
         await client.close()
+
+
+def unless_unreadable(judge: Callable[[], int]) -> int:
+    """The exit code of `judge`; 3 when the API server cannot be read, which is no finding and no denial."""
+    try:
+        return judge()
+    except KubernetesError as error:
+        from iambridge.cli.main import render  # noqa: PLC0415 - main imports the verbs by name
+
+        print(f"{render(error)}\nunknown: the cluster could not be read", file=sys.stderr)
+        return 3
 
 
 async def read_cluster(
@@ -192,6 +209,6 @@ def is_admin_of(cluster: ClusterView) -> IsAdmin:
 def beside(access: EksAccess, policy: Policy | None) -> Beside:
     """What access entries do to a plan of the ConfigMap."""
     if not access.visible:
-        return Beside(unknown=access.unknown)
+        return Beside(ignored=access.mode is AuthenticationMode.API, unknown=access.unknown)
     admins = tuple(found.name for found in principals(None, access) if is_cluster_admin(found, policy))
     return Beside(access.by_key.__contains__, admins, access.mode is AuthenticationMode.API)

@@ -16,7 +16,7 @@ from iambridge.cli.login_walk import IN, REFUSED, UNKNOWN, Walk
 from iambridge.core.arn import Arn
 from iambridge.core.authenticator_token import CallerIdentity
 from iambridge.core.aws_auth import Mapped, Mappings, Unparsable, alike, instance_wanted, map_identity
-from iambridge.core.cluster_access import EksAccess
+from iambridge.core.cluster_access import AccessEntry, EksAccess
 from iambridge.core.decision import Reason
 from iambridge.errors import ApiServerUnreachable, Forbidden, InputError, Unauthorized
 from iambridge.wire.aws_auth_file import read_file
@@ -124,12 +124,20 @@ def _map(
         return
     walk.username, walk.groups = mapped.user.username, mapped.user.groups
     walk.stop(IN, "")
-    policies = entry.policies if entry is not None and mapped.source == "access entries" else ()
-    for policy in policies or ():
-        walk.passed("access-policy", f"{policy} grants what it has", "EKS")
+    _rbac(cluster, walk, granted=mapped.source == "access entries" and _by_policies(entry, walk))
+
+
+def _by_policies(entry: AccessEntry | None, walk: Walk) -> bool:
+    """Whether its access policies grant something, or may."""
+    text = "EKS compares the principal's id: an entry that is older than its role or user lets nobody in"
+    walk.passed("access-entry-by-arn", text, "EKS")
+    policies = entry.policies if entry is not None else ()
     if policies is None:
         walk.failed("access-policies-unknown", "its access policies are not visible", "EKS")
-    _rbac(cluster, walk, granted=policies is None or bool(policies))
+        return True
+    for policy in policies:
+        walk.passed("access-policy", f"{policy} grants what it has", "EKS")
+    return bool(policies)
 
 
 def _faults(identity: CallerIdentity, mappings: Mappings, mapped: Mapped) -> Iterator[Reason]:

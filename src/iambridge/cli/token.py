@@ -31,15 +31,20 @@ exit codes: 0 a token, 1 no credentials or AWS refused, 2 bad input
 _EXPIRES_SECONDS = 60  # as the other clients write it; STS takes the token for 15 minutes whatever it says
 _RENEW_AFTER = dt.timedelta(minutes=14)
 _DEFAULT_REGION = "us-east-1"
+_CLUSTER_ID, _ROLE = "KUBERNETES_AWS_AUTHENTICATOR_CLUSTER_ID", "DEFAULT_ROLE"  # as the original's client reads them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     parser.add_argument(
-        "--cluster-name", "--cluster-id", "-i", required=True, metavar="NAME", help="the cluster id that is signed in"
-    )
+        "--cluster-name", "--cluster-id", "-i", metavar="NAME", default=os.environ.get(_CLUSTER_ID, ""),
+        help=f"the cluster id that is signed in (default: {_CLUSTER_ID})",
+    )  # fmt: skip
     parser.add_argument("--region", help="STS region (default: AWS_REGION, AWS_DEFAULT_REGION, then us-east-1)")
-    parser.add_argument("--role-arn", "--role", "-r", default="", metavar="ARN", help="assume this role first")
+    parser.add_argument(
+        "--role-arn", "--role", "-r", default=os.environ.get(_ROLE, ""), metavar="ARN",
+        help=f"assume this role first (default: {_ROLE})",
+    )  # fmt: skip
     parser.add_argument("--external-id", default="", metavar="ID", help="external id for --role-arn")
     parser.add_argument("--session-name", default="", metavar="NAME", help="session name for --role-arn")
     parser.add_argument("--no-cache", action="store_true", help="make a new token, and keep none")
@@ -55,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     region = arguments.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     region = region or _DEFAULT_REGION
     endpoint = sts_endpoint(environment, region)
+    if not arguments.cluster_name:
+        raise InputError("a token is for one cluster", where="--cluster-name", fix=f"give it, or set {_CLUSTER_ID}")
     if (arguments.external_id or arguments.session_name) and not arguments.role_arn:
         raise InputError("--external-id and --session-name belong to --role-arn", fix="give --role-arn as well")
     kept = _cached(arguments, environment, endpoint, region)

@@ -12,9 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iambridge.cli import eks_access
-from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster
+from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster, unless_unreadable
 from iambridge.core.aws_auth import break_glass
-from iambridge.core.cluster_access import BECOMING_ADMIN, Can, Step, Undetermined, other_admins, principals, who_can
+from iambridge.core.cluster_access import (
+    BECOMING_ADMIN,
+    AuthenticationMode,
+    Can,
+    Step,
+    Undetermined,
+    other_admins,
+    principals,
+    who_can,
+)
 from iambridge.core.rbac import Attributes
 from iambridge.errors import InputError, NotFound
 
@@ -52,6 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return unless_unreadable(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if bool(arguments.admin) == bool(arguments.verb_ and arguments.resource):
         raise InputError(
             "who-can needs VERB and RESOURCE, or --admin", where="who-can", fix="see iambridge who-can --help"
@@ -123,6 +136,8 @@ def _say_what_is_not_visible(cluster: ClusterView, unknown: Sequence[Undetermine
     if cluster.policy is None:
         print("unknown: this caller may not list roles and bindings", file=sys.stderr)
     print("not visible: client certificates and other authenticators, and who is behind their names", file=sys.stderr)
+    if cluster.by_original and cluster.eks.mode is AuthenticationMode.CONFIG_MAP:
+        print("not visible: on EKS the principal that created the cluster, an admin whom no list has", file=sys.stderr)
     if cluster.eks.entries or cluster.eks.unknown:
         print("not visible: IAM principals whose policies let them change access entries", file=sys.stderr)
 

@@ -87,17 +87,21 @@ class Undetermined:
     why: str
 
 
+_Known = dict[tuple[str, tuple[str, ...]], str]
+
+
 def who_can(found: Iterable[Principal], asked: Sequence[Step], policy: Policy | None) -> Iterator[Can | Undetermined]:
     """Each principal that may do one of `asked`, once. `policy` is None when RBAC is not visible."""
+    known: _Known = {}
     for principal in found:
-        verdict = _judge(principal, asked, policy)
+        verdict = _judge(principal, asked, policy, known)
         if verdict is not None:
             yield verdict
 
 
 def is_cluster_admin(principal: Principal, policy: Policy | None) -> bool | None:
     """Every verb on everything, and not by detours; None when it cannot be told."""
-    verdict = _judge(principal, BECOMING_ADMIN[:1], policy)
+    verdict = _judge(principal, BECOMING_ADMIN[:1], policy, {})
     return None if isinstance(verdict, Undetermined) else verdict is not None
 
 
@@ -126,7 +130,10 @@ def _groups_of_account(name: str) -> tuple[str, ...]:
     return ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
 
 
-def _judge(principal: Principal, asked: Sequence[Step], policy: Policy | None) -> Can | Undetermined | None:
+def _judge(
+    principal: Principal, asked: Sequence[Step], policy: Policy | None, known: dict[tuple[str, tuple[str, ...]], str]
+) -> Can | Undetermined | None:
+    """`known` keeps what bindings give to a user, since most principals share their groups."""
     if principal.unknown:
         return Undetermined(principal, principal.unknown)
     if MASTERS in principal.groups:
@@ -141,11 +148,20 @@ def _judge(principal: Principal, asked: Sequence[Step], policy: Policy | None) -
     if policy is None:
         return Undetermined(principal, open_question or "roles and bindings are not visible")
     for user in _users(principal, policy):
-        for step in asked:
-            decision = authorize(user, step.attributes, policy)
-            if decision.allowed:
-                return Can(principal, _said(step, decision.reasons[-1].text))
+        by = known.get((user.name, user.groups))
+        if by is None:
+            by = known[user.name, user.groups] = _by_binding(user, asked, policy)
+        if by:
+            return Can(principal, by)
     return Undetermined(principal, open_question) if open_question else None
+
+
+def _by_binding(user: User, asked: Sequence[Step], policy: Policy) -> str:
+    for step in asked:
+        decision = authorize(user, step.attributes, policy)
+        if decision.allowed:
+            return _said(step, decision.reasons[-1].text)
+    return ""
 
 
 def _said(step: Step, text: str) -> str:
@@ -161,7 +177,8 @@ def _users(principal: Principal, policy: Policy) -> Iterator[User]:
     groups = tuple(group.replace("{{AccountID}}", principal.account) for group in principal.groups)
     groups = (*(group for group in groups if "{{" not in group), _AUTHENTICATED)
     username = principal.username.replace("{{AccountID}}", principal.account)
-    yield User(username, groups)
+    # a name that no binding has is like any other such name
+    yield User(username if ("User", username) in policy.bindings else "", groups)
     if principal.every_arn:
         pattern = rf"arn:[a-z-]+:(?:iam|sts)::{principal.account}:.+"
     elif "{{" in username:
