@@ -19,7 +19,8 @@ from iambridge.adapters.private_file import private_directory, refuse_open, writ
 _FORMAT = 1
 _LOCK_SECONDS, _LOCK_PAUSE = 15.0, 0.02
 _LEAST_SECONDS = 60.0  # kubectl is given no token that ends while it works
-# What does not choose who is asked as. The secret key does: a token made with a wrong one must not outlive its correction.
+# What does not choose who is asked as. The secret key does: a token made with a wrong one must not outlive its
+# correction.
 _NOT_IDENTITY = frozenset({"AWS_PAGER", "AWS_DEFAULT_OUTPUT", "AWS_EXECUTION_ENV"})
 
 
