@@ -53,12 +53,12 @@ class DeleteOptions:
                 )
             conditions = body.get("preconditions") or {}
             grace, orphan = body.get("gracePeriodSeconds"), body.get("orphanDependents")
-            policy = body.get("propagationPolicy") or ""
+            policy = body.get("propagationPolicy")
             dry_run = body.get("dryRun") or []
             _check_types(body)
             uid, version = conditions.get("uid") or "", conditions.get("resourceVersion") or ""
         else:
-            grace, policy = whole_number(query, "gracePeriodSeconds"), query.get("propagationPolicy", "")
+            grace, policy = whole_number(query, "gracePeriodSeconds"), query.get("propagationPolicy") or None
             orphan = boolean(query, "orphanDependents") if "orphanDependents" in query else None
             dry_run = [query["dryRun"]] if query.get("dryRun") else []
             uid = version = ""
@@ -72,15 +72,15 @@ def _check_types(body: Mapping[str, Any]) -> None:
         raise BadRequest(error.facts.get("why", error.message)) from None
 
 
-def _policy(policy: str, orphan: bool | None) -> str:  # noqa: FBT001 - a field of DeleteOptions
+def _policy(policy: str | None, orphan: bool | None) -> str:  # noqa: FBT001 - a field of DeleteOptions
     if policy and orphan is not None:
         words = "orphanDependents and deletionPropagation cannot be both set"
         raise _invalid([field_error.bad_value("propagationPolicy", policy, words)])
-    if policy and policy not in _POLICIES:
+    if policy is not None and policy not in _POLICIES:
         raise _invalid([field_error.not_supported("propagationPolicy", policy, (*_POLICIES, "nil"))])
     if orphan is not None:
         return "Orphan" if orphan else "Background"
-    return policy
+    return policy or ""
 
 
 def _dry(values: list[str]) -> bool:

@@ -10,6 +10,7 @@ import yaml
 
 from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster import go_words
+from iambridge.sandbox.cluster.body_checks import check_type_meta
 from iambridge.sandbox.cluster.objects import go_json
 
 _TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
@@ -149,10 +150,7 @@ def _object(value: Any) -> dict[str, Any]:
     found = go_words.json_kind(value)
     if not isinstance(value, dict):
         raise BadRequest(f"{_NO_KIND}cannot unmarshal {found} into Go value of type {_TYPE_META}")
-    for name in ("apiVersion", "kind"):
-        if not isinstance(value.get(name), str | None):
-            found = go_words.json_kind(value[name])
-            raise BadRequest(f"{_NO_KIND}cannot unmarshal {found} into Go struct field .{name} of type string")
+    check_type_meta(value)
     if (value.get("apiVersion") or "").count("/") > 1:
         raise BadRequest(f"unexpected GroupVersion string: {value['apiVersion']}")
     return value

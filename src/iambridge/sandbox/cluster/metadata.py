@@ -28,8 +28,11 @@ def not_found(resource: Resource, name: str) -> NotFound:
     return NotFound(f'{resource.name} "{name}" not found', details=details(resource, name))
 
 
-def already_exists(resource: Resource, name: str) -> AlreadyExists:
-    return AlreadyExists(f'{resource.name} "{name}" already exists', details=details(resource, name))
+def already_exists(resource: Resource, name: str, live: Mapping[str, Any] | None = None) -> AlreadyExists:
+    """409; `live` is what is there, where it is known."""
+    ends = live is not None and live["metadata"].get("deletionTimestamp")
+    words = f'{"object is being deleted: " if ends else ""}{resource.name} "{name}" already exists'
+    return AlreadyExists(words, details=details(resource, name))
 
 
 def forbidden(resource: Resource, name: str, why: str) -> Forbidden:

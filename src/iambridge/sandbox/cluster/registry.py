@@ -141,8 +141,9 @@ class Registry:
         call.warnings += strategy.warnings(obj)
         self._refuse_escalation(call, target, obj, None)
         await self.admission.validate(operation._replace(obj=obj))
-        if self.store.get(target.key) is not None:
-            raise metadata.already_exists(resource, target.name)
+        there = self.store.get(target.key)
+        if there is not None:
+            raise metadata.already_exists(resource, target.name, decoded(there))
         if call.dry_run:
             return metadata.ordered(obj, resource, 0) | {
                 "apiVersion": resource.api_version,
@@ -168,6 +169,7 @@ class Registry:
                 raise metadata.not_found(resource, target.name)
             self._require_create(call, target)
             return Written(await self.create(call, target, body), created=True)
+        self.stored(target)
         if not version and not resource.update_blind:
             cause = field_error.bad_value("metadata.resourceVersion", 0, "must be specified for an update")
             raise field_error.invalid(resource.group, resource.plural, target.name, [cause])
@@ -192,7 +194,9 @@ class Registry:
                 case "merge":
                     found = merge_patch.apply(live, patch.body)
                 case _:
+                    # the patch is of the object's own type, whatever kind it names
                     found = strategic_merge.apply(live, patch.body, kind)
+                    found |= {name: live[name] for name in ("apiVersion", "kind")}
             if not found.get("apiVersion"):
                 raise body_checks.nameless(target.name)  # what kube-apiserver says of it
             try:
@@ -359,6 +363,7 @@ class Registry:
 
     def _check_kind(self, resource: Resource, body: Object) -> None:
         version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
+        body_checks.check_type_meta(body)
         if (version, kind) != (resource.api_version, resource.kind):
             raise body_checks.other_kind(version, kind, resource.group, resource.kind)
 

@@ -61,7 +61,7 @@ async def _delete(
 ) -> tuple[Object, bool]:
     resource, (stored, live) = target.resource, found
     kept = marked(resource, live, options, registry.now(), call.warnings)
-    if options.dry_run or call.dry_run:
+    if options.dry_run:  # of the body where there is one, whatever the query says: as kube-apiserver reads it
         return (kept or live), kept is None
     if kept is None:
         encode = _encoder(live, target)

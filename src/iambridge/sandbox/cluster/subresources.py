@@ -98,6 +98,8 @@ class Subresources:
         return codec.success(code=201)
 
     async def _evict(self, call: Call, target: Target, eviction: Object) -> Object:
+        if (eviction.get("metadata") or {}).get("name") != target.name:
+            raise BadRequest("name in URL does not match name in Eviction object")
         options: dict[str, Any] = eviction.get("deleteOptions") or {}
         await delete(self._registry, call, target._replace(subresource=""), DeleteOptions.of(options, {}))
         return codec.success(code=201)

@@ -115,6 +115,8 @@ class TokenRequests:
         if group or kind not in {"Pod", "Secret", "Node"}:
             shown = version if "/" in version else f"/{version}"
             raise BadRequest(f"cannot bind token to object of type {shown}, Kind={kind}")
+        if not name:
+            raise BadRequest("Name parameter required.")
         live = self._live(f"{kind.lower()}s", "" if kind == "Node" else namespace, name)
         if kind == "Pod" and (live.get("spec") or {}).get("serviceAccountName") != account:
             raise BadRequest(

@@ -6,6 +6,7 @@ from typing import Any
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
+from iambridge.sandbox.cluster.objects.kinds.selectors import validate_selector
 
 _GROUP = "rbac.authorization.k8s.io"
 
@@ -16,6 +17,12 @@ class RoleStrategy(Strategy):
         rules = obj.get("rules") or ()
         for index, rule in enumerate(rules):
             errors += _rule(rule, f"rules[{index}]", namespaced=self.namespaced)
+        aggregation = obj.get("aggregationRule")
+        if aggregation is not None and not aggregation.get("clusterRoleSelectors"):
+            words = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+            errors.append(field_error.required("aggregationRule.clusterRoleSelectors", words))
+        for index, selector in enumerate((aggregation or {}).get("clusterRoleSelectors") or ()):
+            errors += validate_selector(selector, f"aggregationRule.clusterRoleSelectors[{index}]")
         idle = (f"rules[{index}].verbs" for index, rule in enumerate(rules) if not rule.get("verbs"))
         return errors + [field_error.required(field) for field in idle]
 
