@@ -5,7 +5,7 @@ Source: pkg/registry/core/{pod,namespace,serviceaccount}/storage of Kubernetes.
 
 from typing import Any
 
-from iambridge.errors import BadRequest
+from iambridge.errors import BadRequest, Conflict
 from iambridge.sandbox.cluster import codec, metadata
 from iambridge.sandbox.cluster.admission_chain import Operation
 from iambridge.sandbox.cluster.body_checks import other_kind
@@ -85,13 +85,10 @@ class Subresources:
         async def assigned(pod: Object) -> Object:
             metadata.check_uid(target.resource, target.name, uid, pod)
             if pod["metadata"].get("deletionTimestamp"):
-                raise metadata.conflict(
-                    target.resource, target.name, f"pod {target.name} is being deleted, cannot be assigned to a host"
-                )
+                raise _unbound(target.name, f"pod {target.name} is being deleted, cannot be assigned to a host")
             if pod["spec"].get("nodeName"):
                 place = pod["spec"]["nodeName"]
-                words = f'pod {target.name} is already assigned to node "{place}"'
-                raise metadata.conflict(target.resource, target.name, words)
+                raise _unbound(target.name, f'pod {target.name} is already assigned to node "{place}"')
             return _assigned(pod, node, timestamp(self._registry.now()))
 
         await self._registry.change_internally(call, target._replace(subresource=""), assigned)
@@ -116,6 +113,11 @@ class Subresources:
             return {**namespace, "spec": {"finalizers": finalizers} if finalizers else {}}
 
         return await self._registry.change_internally(call, target, changed)
+
+
+def _unbound(name: str, why: str) -> Conflict:
+    message = f'Operation cannot be fulfilled on pods/binding "{name}": {why}'
+    return Conflict(message, details={"name": name, "kind": "pods/binding"})
 
 
 def _assigned(pod: Object, node: str, now: str) -> Object:

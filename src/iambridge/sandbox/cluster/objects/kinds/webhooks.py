@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
+from iambridge.sandbox.cluster.objects.kinds.selectors import validate_selector
 
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 _SIDE_EFFECTS = ("None", "NoneOnDryRun")
@@ -67,6 +68,8 @@ def _webhook(webhook: Mapping[str, Any], field: str) -> list[FieldError]:
     if not 1 <= webhook.get("timeoutSeconds", 10) <= 30:
         words = "the timeout value must be between 1 and 30 seconds"
         errors.append(field_error.bad_value(f"{field}.timeoutSeconds", webhook["timeoutSeconds"], words))
+    for name in ("namespaceSelector", "objectSelector"):
+        errors += validate_selector(webhook.get(name), f"{field}.{name}")
     errors += _one_of(webhook, field, "reinvocationPolicy", ("IfNeeded", "Never"))
     errors += _client(webhook.get("clientConfig") or {}, f"{field}.clientConfig")
     errors += _versions(webhook.get("admissionReviewVersions") or [], f"{field}.admissionReviewVersions")
