@@ -125,6 +125,19 @@ def test_taints_keep_pods_away_unless_tolerated(kubectl: Kubectl, nodes: Nodes) 
     eventually(lambda: places(kubectl) == [free, tainted])
 
 
+def test_pods_of_a_node_that_is_gone_end(kubectl: Kubectl, nodes: Nodes) -> None:
+    """Nobody runs them: after a while they are removed without a kubelet, also those that wait for their grace."""
+    first, second = nodes.add(), nodes.add()
+    apply(kubectl, nodes.daemon_set())
+    eventually(lambda: places(kubectl) == [first, second])
+    bind(kubectl, first)
+    bind(kubectl, second)
+    (leaving,) = (each["metadata"]["name"] for each in pods(kubectl, "agent") if place(each) == first)
+    kubectl.ok("delete", "pod", leaving, "--wait=false")
+    kubectl.ok("delete", "node", first, second)
+    eventually(lambda: kubectl.json("get", "pods", "-l", "app=agent")["items"] == [], seconds=150)
+
+
 def test_columns_and_status(kubectl: Kubectl, nodes: Nodes) -> None:
     """`get ds` counts nodes, and `rollout status` ends when each has a ready pod."""
     nodes.add()

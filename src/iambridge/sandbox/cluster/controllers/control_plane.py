@@ -17,6 +17,7 @@ from iambridge.sandbox.cluster.controllers.namespace import (
     ServiceAccountController,
     SystemNamespaces,
 )
+from iambridge.sandbox.cluster.controllers.pod_garbage_collector import PodGarbageCollector
 from iambridge.sandbox.cluster.controllers.replica_set import ReplicaSetController
 from iambridge.sandbox.cluster.controllers.scheduler import Scheduler
 
@@ -68,6 +69,7 @@ class ControlPlane:
             "job-controller": jobs.run,
             "daemon-set-controller": DaemonSetController(client("daemon-set-controller"), now=now).run,
             "deployment-controller": DeploymentController(client("deployment-controller"), now=now).run,
+            "pod-garbage-collector": PodGarbageCollector(client("pod-garbage-collector"), now=now).run,
             "replicaset-controller": ReplicaSetController(client("replicaset-controller"), now=now).run,
             "kube-scheduler": Scheduler(scheduler, now=now).run,
         }
