@@ -115,6 +115,8 @@ def test_patches(widgets: Widgets) -> None:
     assert widgets.spec("one")["size"] == 3
     bad = kubectl.fails("patch", widgets.resource, "one", "--type=merge", "-p", '{"spec": {"size": 40}}')
     assert "should be less than or equal to 10" in bad
+    bad = kubectl.fails("patch", widgets.resource, "one", "--type=merge", "-p", '{"apiVersion": true}')
+    assert "cannot unmarshal bool into Go struct field .apiVersion of type string" in bad
 
 
 def test_server_side_apply_goes_by_the_schema(widgets: Widgets) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from iambridge.core.rbac import Attributes
 from iambridge.errors import BadRequest, Conflict, KubernetesError
-from iambridge.sandbox.cluster import body_checks, metadata
+from iambridge.sandbox.cluster import body_checks, documents, metadata
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
 from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
 from iambridge.sandbox.cluster.authorization import Authorizer
@@ -355,7 +355,8 @@ class Registry:
             call.warnings += faults
 
     def _check_kind(self, resource: Resource, body: Object) -> None:
-        version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
+        typed = documents.typed_object(body)
+        version, kind = typed.get("apiVersion") or resource.api_version, typed.get("kind") or resource.kind
         if (version, kind) != (resource.api_version, resource.kind):
             raise body_checks.other_kind(version, kind, resource.group, resource.kind)
 
