@@ -299,7 +299,7 @@ class Registry:
         faults = strategy.validate_update(new, live, subresource) + self.admission.faults(operation)
         self._refuse_invalid(target, faults)
         if not subresource:
-            call.warnings += strategy.warnings(new)
+            call.warnings += strategy.warnings(new, live)
         self._refuse_escalation(call, target, new, live)
         await self.admission.validate(operation)
         if metadata.same(new, live):
