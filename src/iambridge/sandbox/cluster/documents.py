@@ -52,7 +52,7 @@ def json_value(body: bytes) -> Read:
 def json_object(body: bytes) -> Read:
     """A JSON object; `null` is an empty one."""
     value, faults = json_value(body)
-    return _object({} if value is None else value), faults
+    return typed_object({} if value is None else value), faults
 
 
 def json_patch(body: bytes, kind: str) -> Read:
@@ -125,7 +125,7 @@ def yaml_object(body: bytes) -> Read:
         BadRequest: not YAML, several documents, too large once aliases are followed, or not an object.
     """
     value, faults = _yaml_value(body)
-    return _object({} if value is None else value), faults
+    return typed_object({} if value is None else value), faults
 
 
 def _yaml_value(body: bytes) -> Read:
@@ -145,7 +145,7 @@ def _yaml_value(body: bytes) -> Read:
     return value, (faults,) if faults else ()
 
 
-def _object(value: Any) -> dict[str, Any]:
+def typed_object(value: Any) -> dict[str, Any]:
     """`value`, when it is an object whose apiVersion and kind are texts."""
     found = go_words.json_kind(value)
     if not isinstance(value, dict):

@@ -11,7 +11,7 @@ import msgspec
 
 from iambridge.core.rbac import Attributes
 from iambridge.errors import BadRequest, Conflict, KubernetesError
-from iambridge.sandbox.cluster import body_checks, metadata
+from iambridge.sandbox.cluster import body_checks, documents, metadata
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
 from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
 from iambridge.sandbox.cluster.authorization import Authorizer
@@ -306,7 +306,7 @@ class Registry:
         faults = strategy.validate_update(new, live, subresource) + self.admission.faults(operation)
         self._refuse_invalid(target, faults)
         if not subresource:
-            call.warnings += strategy.warnings(new)
+            call.warnings += strategy.warnings(new, live)
         self._refuse_escalation(call, target, new, live)
         await self.admission.validate(operation)
         if metadata.same(new, live):
@@ -362,8 +362,8 @@ class Registry:
             call.warnings += faults
 
     def _check_kind(self, resource: Resource, body: Object) -> None:
-        version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
-        body_checks.check_type_meta(body)
+        typed = documents.typed_object(body)
+        version, kind = typed.get("apiVersion") or resource.api_version, typed.get("kind") or resource.kind
         if (version, kind) != (resource.api_version, resource.kind):
             raise body_checks.other_kind(version, kind, resource.group, resource.kind)
 

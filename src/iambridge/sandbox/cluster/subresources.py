@@ -6,7 +6,7 @@ Source: pkg/registry/core/{pod,namespace,serviceaccount}/storage of Kubernetes.
 from typing import Any
 
 from iambridge.errors import BadRequest, Conflict
-from iambridge.sandbox.cluster import codec, metadata
+from iambridge.sandbox.cluster import codec, documents, metadata
 from iambridge.sandbox.cluster.admission_chain import Operation
 from iambridge.sandbox.cluster.body_checks import other_kind
 from iambridge.sandbox.cluster.call import Call
@@ -29,6 +29,7 @@ def body_of(call: Call, subresource: Subresource, body: Object) -> Object:
         BadRequest: another kind, or a wrong type in it.
     """
     api_version = f"{subresource.group}/{subresource.version}" if subresource.group else subresource.version
+    documents.typed_object(body)
     given = body.get("apiVersion") or api_version, body.get("kind") or subresource.kind
     if given != (api_version, subresource.kind):
         raise other_kind(*given, subresource.group, subresource.kind)

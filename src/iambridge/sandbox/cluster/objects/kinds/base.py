@@ -113,7 +113,7 @@ class Strategy:
     def immutable(self, new: Object, old: Object) -> list[FieldError]:  # noqa: ARG002  # as validate
         return []
 
-    def warnings(self, obj: Object) -> list[str]:  # noqa: ARG002  # as validate
+    def warnings(self, new: Object, old: Object | None = None) -> list[str]:  # noqa: ARG002  # as validate
         return []
 
 

@@ -11,6 +11,7 @@ from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
 
 _LARGEST_INT32 = 2**31 - 1
+_PLAIN_FINALIZER = "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
 ABSENT: Any = object()
 
 
@@ -56,6 +57,11 @@ class CustomResourceStrategy(Strategy):
         # a list that was wrong before may stay so
         repeated = list_types.faults(new, self._schema)
         return errors + ([] if repeated and list_types.faults(old, self._schema) else repeated)
+
+    def warnings(self, new: Object, old: Object | None = None) -> list[str]:
+        before = (old or {}).get("metadata", {}).get("finalizers", [])
+        added = [name for name in new["metadata"].get("finalizers") or [] if name not in before]
+        return [f'metadata.finalizers: "{name}": {_PLAIN_FINALIZER}' for name in added if "/" not in name]
 
     @property
     def _schema(self) -> Mapping[str, Any]:
