@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from iambridge.core.aws_auth.lint import MASTERS
 from iambridge.core.cluster_access.access_policies import authorize_by_access_policies
 from iambridge.core.cluster_access.principals import Principal
-from iambridge.core.rbac import Attributes, Policy, User, authorize
+from iambridge.core.rbac import Attributes, Binding, Policy, User, authorize
 
 _AUTHENTICATED = "system:authenticated"
 _RBAC = "rbac.authorization.k8s.io"
@@ -90,13 +91,31 @@ class Undetermined:
 _Known = dict[tuple[str, tuple[str, ...]], str]
 
 
-def who_can(found: Iterable[Principal], asked: Sequence[Step], policy: Policy | None) -> Iterator[Can | Undetermined]:
-    """Each principal that may do one of `asked`, once. `policy` is None when RBAC is not visible."""
+def who_can(
+    found: Iterable[Principal],
+    asked: Sequence[Step],
+    policy: Policy | None,
+    *,
+    missing_roles: AbstractSet[str] = frozenset(),
+) -> Iterator[Can | Undetermined]:
+    """Each principal that may do one of `asked`, once. `policy` is None when RBAC is not visible.
+
+    What a binding to one of `missing_roles` gives is not known, either.
+    """
     known: _Known = {}
     for principal in found:
         verdict = _judge(principal, asked, policy, known)
+        if verdict is None and policy is not None and missing_roles:
+            roles = {one.role_name for user in _users(principal, policy) for one in _bindings(user, policy)}
+            lacking = sorted(roles & missing_roles)
+            verdict = Undetermined(principal, f"role {', '.join(lacking)} is in no file") if lacking else None
         if verdict is not None:
             yield verdict
+
+
+def _bindings(user: User, policy: Policy) -> Iterator[Binding]:
+    for subject in (("User", user.name), *(("Group", group) for group in user.groups)):
+        yield from policy.bindings.get(subject, ())
 
 
 def is_cluster_admin(principal: Principal, policy: Policy | None) -> bool | None:
