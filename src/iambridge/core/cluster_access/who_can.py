@@ -51,18 +51,24 @@ BECOMING_ADMIN = (
     Step(_kube_system("get", "secrets"), "may read tokens kept in Secrets"),
     Step(_kube_system("create", "pods"), "may run a pod as a controller's ServiceAccount"),
     Step(_kube_system("create", "pods", "exec"), "may run commands in a controller's pod"),
+    Step(_kube_system("patch", "pods", "ephemeralcontainers"), "may run commands in a controller's pod"),
     *(
-        Step(_kube_system("create", resource, group=group), "may run pods as a controller's ServiceAccount")
+        Step(_kube_system(verb, resource, group=group), "may run pods as a controller's ServiceAccount")
         for group, resource in (
             ("apps", "deployments"), ("apps", "daemonsets"), ("apps", "statefulsets"), ("apps", "replicasets"),
             ("batch", "jobs"), ("batch", "cronjobs"), ("", "replicationcontrollers"),
         )
+        for verb in ("create", "update", "patch")
     ),
+    Step(Attributes("get", "", "nodes", "proxy"), "may run commands in any pod, by the kubelet"),
     Step(Attributes("create", "", "nodes", "proxy"), "may run commands in any pod, by the kubelet"),
     Step(Attributes("update", "certificates.k8s.io", "certificatesigningrequests", "approval"),
          "may approve a client certificate"),
-    Step(Attributes("create", "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
-         "may change what others create"),
+    *(
+        Step(Attributes(verb, "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+             "may change what others create")
+        for verb in ("create", "update", "patch")
+    ),
     Step(Attributes("update", "", "configmaps", namespace=_SYSTEM, name="aws-auth"), "may map himself", True),
     Step(Attributes("patch", "", "configmaps", namespace=_SYSTEM, name="aws-auth"), "may map himself", True),
     Step(Attributes("create", "iamauthenticator.k8s.aws", "iamidentitymappings"),
