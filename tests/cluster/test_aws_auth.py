@@ -122,3 +122,30 @@ def test_a_cluster_that_cannot_be_read_is_unknown(kubectl: Kubectl, tmp_path: Pa
         assert code == 3, error
         assert "unknown: the cluster could not be read" in error
         assert "iambridge explain login --kubeconfig" in error
+
+
+def test_an_edit_between_reading_and_writing_is_not_lost(kubectl: Kubectl) -> None:
+    """The write carries the resourceVersion that was read: what somebody else wrote meanwhile stays, and the backup."""
+    fresh(kubectl)
+    assert iambridge(kubectl, "aws-auth", "remove", "arn:aws:iam::111122223333:role/editor")[0] == 0
+    backup = kubectl.json("get", "configmap", "aws-auth-backup", "-n", "kube-system")["data"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "iambridge", "aws-auth", "apply", "-f", "-", "--kubeconfig", str(kubectl.kubeconfig)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(kubectl.home)},
+    )  # fmt: skip
+    with process:
+        assert process.stdin is not None
+        # more than a pipe holds: this returns when the command reads, and it reads after the ConfigMap
+        process.stdin.write("# a long comment\n" * 20_000)
+        process.stdin.flush()
+        patch = json.dumps({"metadata": {"annotations": {"somebody": "else"}}})
+        kubectl.within("kube-system").ok("patch", "configmap", "aws-auth", "-p", patch)
+        process.stdin.write(AWS_AUTH.replace("username: editor", "username: writer"))
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 2, error
+    assert "somebody else has edited aws-auth meanwhile" in error
+    found = kubectl.json("get", "configmap", "aws-auth", "-n", "kube-system")
+    assert found["metadata"]["annotations"] == {"somebody": "else"}
+    assert "editor" not in found["data"]["mapRoles"]
+    assert kubectl.json("get", "configmap", "aws-auth-backup", "-n", "kube-system")["data"] == backup

@@ -25,7 +25,7 @@ _SYSTEM = "/api/v1/namespaces/kube-system"
 _CONFIG_MAP = f"{_SYSTEM}/configmaps/aws-auth"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CALLER_HELP = "who must not be locked out (default: whom the cluster takes this kubeconfig for)"
-_KINDS = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
+KINDS = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class ClusterView:
 
     `by_original`: aws-iam-authenticator, or EKS, reads the ConfigMap. `break_glass` are the ARNs that authenticators in
     kube-system are started with, as far as pods can be seen. `caller` is the canonical ARN that this reader logs in by,
-    where the authenticator says it.
+    where the authenticator says it. `missing_roles` are named by bindings and in no file: what they give is unknown.
+    `without_config_map`: nobody gave the ConfigMap, so that who is mapped is unknown.
     """
 
     server: str
@@ -44,6 +45,8 @@ class ClusterView:
     break_glass: tuple[str, ...] = ()
     by_original: bool = False
     caller: str = ""
+    missing_roles: frozenset[str] = frozenset()
+    without_config_map: bool = False
 
     @property
     def mappings(self) -> Mappings:
@@ -51,7 +54,7 @@ class ClusterView:
 
     @property
     def policy(self) -> Policy | None:
-        return None if self.rbac is None else Policy.of(*(self.rbac[kind] for kind in _KINDS))
+        return None if self.rbac is None else Policy.of(*(self.rbac[kind] for kind in KINDS))
 
 
 def cluster_of(arguments: argparse.Namespace) -> ClusterView:
@@ -111,7 +114,7 @@ async def read_cluster(
         if eks.reads_config_map:
             raise
     try:
-        rbac = {kind: list((await client.get(f"{_RBAC}/{kind}")).get("items") or []) for kind in _KINDS}
+        rbac = {kind: list((await client.get(f"{_RBAC}/{kind}")).get("items") or []) for kind in KINDS}
     except Forbidden:
         return ClusterView(
             client.server, of_data(data), None, eks, by_original=by_original, caller=await _caller(client)
