@@ -246,6 +246,24 @@ class NotImplementedBySandbox(AwsError):
     status = HTTPStatus.NOT_IMPLEMENTED
 
 
+class InternalFailure(AwsError):
+    """What answers behind the gateway failed on a request that it should have answered."""
+
+    code = "InternalFailure"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    fault = "Receiver"
+
+
+class InvalidParameterValue(AwsError):
+    """EC2: a parameter or filter that the operation does not take."""
+
+    code = "InvalidParameterValue"
+
+
+class WAFNonexistentItemException(AwsError):
+    code = "WAFNonexistentItemException"
+
+
 class ServiceUnavailable(AwsError):
     code = "ServiceUnavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -23,8 +23,10 @@ from iambridge.sandbox.aws import (
     error_documents,
     iam,
     iam_resources,
+    indirect_names,
     launch_templates,
     moto_calls,
+    native_answers,
     operations,
     resources,
     s3_actions,
@@ -160,6 +162,9 @@ class Gateway:
         )
         if call.service.prefix == "eks" and self.embedded_cluster is not None:
             return await self._eks(request, call, content, self.embedded_cluster)
+        own = await native_answers.answer(call, self._moto, request_id)
+        if own is not None:
+            return own
         await self._instances.before(call)
         response = await self._forward(request, call, content)
         if response.status < 300:
@@ -167,6 +172,7 @@ class Gateway:
         return response
 
     async def _asked(self, call: Call) -> list[Asked]:
+        call = await indirect_names.resolved(self._moto, call)
         own, launches = launch_templates.launches(call, await launch_templates.named(self._moto, call))
         account = self._account
         asked = dependent_actions.asked(own, resources.arns(own, account.account_id), account)
@@ -263,6 +269,8 @@ class Gateway:
             region=call.region,
         )
         self._bucket_policies.forget(call)
+        if not answered:
+            raise native_answers.failed_behind(call, status)
         kept = tuple((name.lower(), value) for name, value in answered if name.lower() not in _HOP_BY_HOP)
         if request.method == "HEAD":
             kept += tuple(("content-length", value) for name, value in answered if name.lower() == "content-length")

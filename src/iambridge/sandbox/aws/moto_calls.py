@@ -124,6 +124,18 @@ async def launch_template(moto: MotoBackend, region: str, named: dict[str, str],
     return root.find("launchTemplateVersionSet/item") if root is not None else None
 
 
+async def auto_scaling_group_of(moto: MotoBackend, region: str, instance_id: str) -> str:
+    """The name of the Auto Scaling group that an instance is in; empty when it is in none."""
+    parameters = {
+        "Action": "DescribeAutoScalingInstances",
+        "Version": _AUTO_SCALING_VERSION,
+        "InstanceIds.member.1": instance_id,
+    }
+    _, root = await query(moto, "autoscaling", region, parameters)
+    path = "DescribeAutoScalingInstancesResult/AutoScalingInstances/member/AutoScalingGroupName"
+    return (root.findtext(path) or "") if root is not None else ""
+
+
 async def topic_policy(moto: MotoBackend, region: str, arn: str) -> str:
     """The policy of an SNS topic; empty for a topic that is not there."""
     parameters = {"Action": "GetTopicAttributes", "Version": "2010-03-31", "TopicArn": arn}

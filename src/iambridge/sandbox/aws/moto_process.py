@@ -64,6 +64,9 @@ class Backend:
     def _answer(self, frame: Frame) -> None:
         try:
             answer = self._call(frame)
+        except NotImplementedError as error:
+            # no header: the parent refuses by name
+            answer = (frame[0], 501, [], str(error).encode()[:200])
         except Exception:  # noqa: BLE001 - a bug in the backend becomes one failed request
             sys.stderr.write(traceback.format_exc())
             sys.stderr.flush()

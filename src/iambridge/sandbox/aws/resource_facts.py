@@ -31,8 +31,13 @@ _TARGETS = {"kms": "TrentService", "secretsmanager": "secretsmanager", "sqs": "A
 
 def refuse_unread_policy(call: Call) -> None:
     """Raises:
-    NotImplementedBySandbox: the call gives a resource a policy that would not be enforced.
+    NotImplementedBySandbox: the call gives a resource a policy, or a key a grant, that would not be enforced.
     """
+    if call.action == "kms:CreateGrant":
+        raise NotImplementedBySandbox(
+            "kms:CreateGrant is not available in this sandbox: its decisions do not read grants.",
+            fix="grant access in the key's policy, or report what needs it",
+        )
     if call.action in _UNREAD:
         raise NotImplementedBySandbox(
             f"{call.action} is not available in this sandbox: it does not enforce resource policies of"

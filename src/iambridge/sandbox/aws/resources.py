@@ -14,7 +14,8 @@ from iambridge.sandbox.aws.operations import Call
 
 Values = dict[str, list[str]]
 
-_INDEXED = re.compile(r"([A-Za-z]+)(?:\.member)?(?:\.\d+)?")
+# a parameter of its own, a member of a list, or the one that names a resource within a list of structures
+_INDEXED = re.compile(r"(?:RulePriorities\.member\.\d+\.)?([A-Za-z]+)(?:\.member)?(?:\.\d+)?")
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _CREATES = ("Create", "Run", "Allocate", "Request", "Register", "Import", "Copy", "Put", "Start")
 _MAKES = ("Create", "Allocate", "Request", "Import", "Copy")
@@ -62,6 +63,8 @@ _ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
     ("secretsmanager", "SecretId"): ("SecretId", "Name"),
     ("sns", "TopicName"): ("Name",),
     ("sqs", "QueueName"): ("QueueName", "QueueUrl"),
+    ("waf-regional", "Id"): ("WebACLId",),
+    ("shield", "Id"): ("ProtectionId",),
     ("ssm", "ParameterNameWithoutLeadingSlash"): ("Name", "Names"),
     ("ssm", "DocumentName"): ("DocumentName", "Name"),
 }
@@ -118,7 +121,7 @@ def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
         resource = _ELB_CREATES[call.operation].format(kind=kind, name=call.flat.get("Name", "*"))
         yield f"arn:aws:elasticloadbalancing:{call.region}:{account_id}:{resource}"
         return
-    given = _given_arns(prefix, values)
+    given = _given_arns(prefix, action, values)
     yield from given
     ec2_types = _ec2_ids(call) if prefix == "ec2" else {}
     for entry in action.resource_types:
@@ -136,11 +139,17 @@ def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
             yield _unnamed(call, entry, account_id)
 
 
-def _given_arns(prefix: str, values: Values) -> list[str]:
-    """Parameters that are ARNs of the service's own resource types."""
-    patterns = [action_catalogue.arn_pattern(t) for t in action_catalogue.service_resource_types(prefix).values()]
+def _given_arns(prefix: str, action: Action, values: Values) -> list[str]:
+    """Parameters that are ARNs of the service's own resource types, or of a type that the action is decided on."""
+    own = [action_catalogue.arn_pattern(t) for t in action_catalogue.service_resource_types(prefix).values()]
+    decided = [action_catalogue.arn_pattern(entry.template) for entry in action.resource_types]
     found = [value for items in values.values() for value in items if value.startswith("arn:")]
-    return [arn for arn in found if arn.split(":")[2] == prefix and any(p.fullmatch(arn) for p in patterns)]
+    return [
+        arn
+        for arn in found
+        if any(p.fullmatch(arn) for p in decided)
+        or (arn.split(":")[2] == prefix and any(p.fullmatch(arn) for p in own))
+    ]
 
 
 def _ec2_ids(call: Call) -> Values:
