@@ -165,7 +165,7 @@ async def _serve(arguments: argparse.Namespace, configuration: Configuration) ->
 
 
 def _scratch(state_dir: Path, stack: AsyncExitStack) -> Path:
-    """Beside the key that is copied there, so that a killed server leaves no other copy; elsewhere if it is read-only."""
+    """Beside the key that is copied there, so that a killed server leaves no copy elsewhere; if it may be written."""
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory = state_dir / ".serving"
