@@ -53,7 +53,7 @@ def review(account: str) -> bytes:
     """A review of about 6.6 KB, with three containers, as kube-apiserver sends it."""
 
     def container(name: str) -> dict[str, object]:
-        env = [{"name": f"SETTING_{n}", "value": f"value-{n}-" + "x" * 20} for n in range(10)]
+        env = [{"name": f"SETTING_{n}", "value": f"value-{n}"} for n in range(10)]
         env.append({"name": "POD_IP", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}})
         probe = {
             "httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"},
@@ -73,7 +73,7 @@ def review(account: str) -> bytes:
             "securityContext": {"runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         }  # fmt: skip
 
-    fields = {f"f:field{n}": {".": {}, "f:name": {}, "f:value": {}} for n in range(24)}
+    fields = {f"f:field{n}": {".": {}, "f:name": {}, "f:value": {}} for n in range(17)}
     pod = {
         "kind": "Pod", "apiVersion": "v1",
         "metadata": {

@@ -75,6 +75,13 @@ def test_a_sick_sts_is_an_outage_and_never_a_refusal(
         answers = await storm(daemon, [*fresh(world), proven])
         assert answers == {code: LOGINS, "in": 1}
         assert words in (await daemon.review(world.token(expires=800)))[1]["text"]
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": world.token(expires=801)},
+        }
+        async with daemon.http.post(daemon.url + "/authenticate", json=body) as answer:
+            assert answer.headers["retry-after"] == {"429": "5", "503": "2"}[code]
         await daemon.shows(metric)
         assert (await daemon.get("/readyz"))[0] == 200
         log = daemon.log.read_text()

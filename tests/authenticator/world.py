@@ -279,9 +279,11 @@ class Surroundings:
             await self._servers.pop(name).stop()
 
     @contextlib.asynccontextmanager
-    async def authenticator(self, *flags: str, wait: str = "/readyz", code: int = 200) -> AsyncIterator[Daemon]:
+    async def authenticator(
+        self, *flags: str, wait: str = "/readyz", code: int = 200, port: int = 0
+    ) -> AsyncIterator[Daemon]:
         """The daemon as a process of its own, up to the moment that `wait` answers `code`; killed outright at the end."""
-        port, state, log = free_port(), self.directory / "state", self.directory / "daemon.log"
+        port, state, log = port or free_port(), self.directory / "state", self.directory / "daemon.log"
         command = [
             sys.executable, "-m", "iambridge", "serve", "authenticator", "--cluster-id", CLUSTER, "--port", str(port),
             "--state-dir", str(state), "--hostname", "127.0.0.1", "--kubeconfig", str(self.kubeconfig),

@@ -33,8 +33,12 @@ class ApiClient:
     ) -> tuple[http.client.HTTPSConnection, http.client.HTTPResponse]:
         connection = http.client.HTTPSConnection(self._address, timeout=_SECONDS, context=self._tls)
         sent = {"Authorization": f"Bearer {self.token}", "Accept": "application/json", **(headers or {})}
-        connection.request(method, path, body, {name: value for name, value in sent.items() if value})
-        return connection, connection.getresponse()
+        try:
+            connection.request(method, path, body, {name: value for name, value in sent.items() if value})
+            return connection, connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
 
     def ask(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None

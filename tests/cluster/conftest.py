@@ -121,7 +121,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _embedded_only(request: pytest.FixtureRequest) -> None:
     marker = request.node.get_closest_marker("embedded_only")
     if marker and os.environ.get("IAMBRIDGE_TEST_KUBECONFIG"):
-        pytest.skip(f"embedded only: {marker.kwargs.get('reason', 'no reason given')}")
+        pytest.skip(f"embedded only: {marker.kwargs['reason']}")
 
 
 @pytest.fixture(params=_KUBECTLS, ids=lambda path: "pinned" if ".venv" in path else "system")

@@ -83,3 +83,69 @@ def test_who_can_joins_aws_auth_and_rbac(kubectl: Kubectl, tmp_path: Path) -> No
     assert 'RoleBinding "map-editors/kube-system" of ClusterRole "edit"' in by["editor"]
     assert [found["principal"] for found in json.loads(out) if not found["entry"]] == []
     assert iambridge(kubectl, "who-can", "get", "nonsense")[0] == 2
+
+
+def test_break_glass_is_listed(kubectl: Kubectl) -> None:
+    """An authenticator's own way in is in no map: its pods say it, or a flag."""
+    fresh(kubectl)
+    glass, other = "arn:aws:iam::111122223333:role/glass", "arn:aws:iam::111122223333:role/other"
+    container = {
+        "name": "a",
+        "image": "a",
+        "args": ["serve", "authenticator", f"--break-glass-arn={glass}", "--break-glass-arn", "nonsense"],
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "authenticator"},
+        "spec": {"containers": [container]},
+    }
+    system = kubectl.within("kube-system")
+    system.ok("create", "-f", "-", stdin=json.dumps(pod))
+    try:
+        code, out, _ = iambridge(kubectl, "who-can", "--admin", "--break-glass-arn", other, "--json")
+        assert code == 0
+        assert [one["principal"] for one in json.loads(out)[:2]] == [glass, other]
+        assert "break-glass: authenticator" in iambridge(kubectl, "aws-auth", "lint")[1]
+    finally:
+        system.ok("delete", "pod", "authenticator", "--force", "--grace-period=0")
+
+
+def test_a_cluster_that_cannot_be_read_is_unknown(kubectl: Kubectl, tmp_path: Path) -> None:
+    """Neither a finding nor a denial: exit code 3, and what to run next."""
+    config = json.loads(kubectl.ok("config", "view", "--raw", "-o", "json"))
+    config["users"][0]["user"] = {"token": "nonsense"}
+    (tmp_path / "wrong.yaml").write_text(json.dumps(config))
+    wrong = Kubectl(kubectl.program, tmp_path / "wrong.yaml", kubectl.home)
+    for words in (("aws-auth", "lint"), ("who-can", "list", "pods"), ("who-can", "--admin")):
+        code, _, error = iambridge(wrong, *words)
+        assert code == 3, error
+        assert "unknown: the cluster could not be read" in error
+        assert "iambridge explain login --kubeconfig" in error
+
+
+def test_an_edit_between_reading_and_writing_is_not_lost(kubectl: Kubectl) -> None:
+    """The write carries the resourceVersion that was read: what somebody else wrote meanwhile stays, and the backup."""
+    fresh(kubectl)
+    assert iambridge(kubectl, "aws-auth", "remove", "arn:aws:iam::111122223333:role/editor")[0] == 0
+    backup = kubectl.json("get", "configmap", "aws-auth-backup", "-n", "kube-system")["data"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "iambridge", "aws-auth", "apply", "-f", "-", "--kubeconfig", str(kubectl.kubeconfig)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={"PATH": os.environ["PATH"], "HOME": str(kubectl.home)},
+    )  # fmt: skip
+    with process:
+        assert process.stdin is not None
+        # more than a pipe holds: this returns when the command reads, and it reads after the ConfigMap
+        process.stdin.write("# a long comment\n" * 20_000)
+        process.stdin.flush()
+        patch = json.dumps({"metadata": {"annotations": {"somebody": "else"}}})
+        kubectl.within("kube-system").ok("patch", "configmap", "aws-auth", "-p", patch)
+        process.stdin.write(AWS_AUTH.replace("username: editor", "username: writer"))
+        _, error = process.communicate(timeout=60)
+        assert process.returncode == 2, error
+    assert "somebody else has edited aws-auth meanwhile" in error
+    found = kubectl.json("get", "configmap", "aws-auth", "-n", "kube-system")
+    assert found["metadata"]["annotations"] == {"somebody": "else"}
+    assert "editor" not in found["data"]["mapRoles"]
+    assert kubectl.json("get", "configmap", "aws-auth-backup", "-n", "kube-system")["data"] == backup

@@ -3,6 +3,8 @@
 `IAMBRIDGE_CRASH_ROUNDS` says how often the server is killed; 3 by default.
 """
 
+import contextlib
+import http.client
 import json
 import os
 import threading
@@ -26,7 +28,7 @@ def _write(client: ApiClient, prefix: str, acknowledged: list[tuple[str, int]]) 
         name = f"{prefix}-{number}"
         try:
             status, _, created = client.ask("POST", MAPS, {"metadata": {"name": name}, "data": {"n": str(number)}})
-        except (OSError, ValueError):  # the server is gone: that is the test
+        except (OSError, ValueError, http.client.HTTPException):  # the server is gone: that is the test
             return
         if status != 201:
             return
@@ -43,14 +45,12 @@ class Watcher:
     expired: int = 0
 
     def follow(self, client: ApiClient) -> None:
-        try:
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
             connection, response = client.open("GET", f"{MAPS}?watch=1&resourceVersion={self.version}")
-            while line := response.readline():
-                if not self._take(json.loads(line), client):
-                    break
-            connection.close()
-        except (OSError, ValueError):
-            return
+            with contextlib.closing(connection):
+                while line := response.readline():
+                    if not self._take(json.loads(line), client):
+                        break
 
     def _take(self, event: dict, client: ApiClient) -> bool:  # type: ignore[type-arg]  # a watch event
         if event["type"] == "ERROR":

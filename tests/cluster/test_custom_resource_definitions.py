@@ -245,7 +245,7 @@ def test_community_groups_need_an_approval(kubectl: Kubectl) -> None:
     assert "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have" in said
 
 
-@pytest.mark.embedded_only
+@pytest.mark.embedded_only(reason="says what this cluster does not model")
 def test_what_is_not_modelled_is_refused_by_name(widgets: Widgets) -> None:
     """CEL rules and conversion webhooks: a real API server takes them, this one says that it does not."""
     cel = copy.deepcopy(widgets.definition)

@@ -115,6 +115,19 @@ def test_patches(widgets: Widgets) -> None:
     assert widgets.spec("one")["size"] == 3
     bad = kubectl.fails("patch", widgets.resource, "one", "--type=merge", "-p", '{"spec": {"size": 40}}')
     assert "should be less than or equal to 10" in bad
+    bad = kubectl.fails("patch", widgets.resource, "one", "--type=merge", "-p", '{"apiVersion": true}')
+    assert "cannot unmarshal bool into Go struct field .apiVersion of type string" in bad
+
+
+def test_a_finalizer_without_a_domain_is_warned_of_once(widgets: Widgets) -> None:
+    kubectl = widgets.kubectl
+    kubectl.ok("create", "-f", "-", stdin=widgets.widget("one", {"size": 1}))
+    patched = ("patch", widgets.resource, "one", "--type=merge", "-p")
+    said = kubectl.run(*patched, '{"metadata": {"finalizers": ["plain", "shop.example.com/x"]}}').error
+    assert 'metadata.finalizers: "plain": prefer a domain-qualified finalizer name' in said
+    assert "shop.example.com/x" not in said
+    assert "finalizer" not in kubectl.run(*patched, '{"metadata": {"labels": {"a": "b"}}}').error
+    kubectl.ok(*patched, '{"metadata": {"finalizers": null}}')
 
 
 def test_server_side_apply_goes_by_the_schema(widgets: Widgets) -> None:

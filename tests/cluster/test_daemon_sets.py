@@ -64,6 +64,9 @@ def status(kubectl: Kubectl) -> Object:
     return dict(kubectl.json("get", "daemonset", "agent").get("status") or {})
 
 
+@pytest.mark.embedded_only(
+    reason="no kubelet ends the pods of these nodes: kube-controller-manager looks at bound pods alone"
+)
 def test_one_pod_on_each_chosen_node(kubectl: Kubectl, nodes: Nodes) -> None:
     """A pod for each node of the selector, also for one that comes later; none for the others."""
     first, second = nodes.add(), nodes.add()
@@ -98,6 +101,9 @@ def test_pods_of_a_daemon_set_outlive_what_ails_their_node(kubectl: Kubectl, nod
     assert pod["metadata"]["ownerReferences"][0]["kind"] == "DaemonSet"
 
 
+@pytest.mark.embedded_only(
+    reason="no kubelet ends the pods of these nodes: kube-controller-manager looks at bound pods alone"
+)
 def test_taints_keep_pods_away_unless_tolerated(kubectl: Kubectl, nodes: Nodes) -> None:
     """NoSchedule keeps a new pod away and lets one stay that is there; NoExecute takes it."""
     taint = {"key": "example.com/special", "value": "yes", "effect": "NoSchedule"}
@@ -117,6 +123,19 @@ def test_taints_keep_pods_away_unless_tolerated(kubectl: Kubectl, nodes: Nodes) 
     obj["spec"]["template"]["spec"]["tolerations"].append({"key": "example.com/special", "operator": "Exists"})
     apply(kubectl, obj)
     eventually(lambda: places(kubectl) == [free, tainted])
+
+
+def test_pods_of_a_node_that_is_gone_end(kubectl: Kubectl, nodes: Nodes) -> None:
+    """Nobody runs them: after a while they are removed without a kubelet, also those that wait for their grace."""
+    first, second = nodes.add(), nodes.add()
+    apply(kubectl, nodes.daemon_set())
+    eventually(lambda: places(kubectl) == [first, second])
+    bind(kubectl, first)
+    bind(kubectl, second)
+    (leaving,) = (each["metadata"]["name"] for each in pods(kubectl, "agent") if place(each) == first)
+    kubectl.ok("delete", "pod", leaving, "--wait=false")
+    kubectl.ok("delete", "node", first, second)
+    eventually(lambda: kubectl.json("get", "pods", "-l", "app=agent")["items"] == [], seconds=150)
 
 
 def test_columns_and_status(kubectl: Kubectl, nodes: Nodes) -> None:

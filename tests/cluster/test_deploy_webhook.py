@@ -4,8 +4,11 @@ import asyncio
 import base64
 import json
 import os
+import re
+import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +16,7 @@ from typing import Any, Self
 import pytest
 
 from iambridge.adapters.kubernetes import KubernetesClient, path_of
+from iambridge.core import serving_trust
 
 from .conftest import _KUBECTLS, Kubectl
 from .review_load import ReviewLoad, Target
@@ -65,6 +69,15 @@ class Deployed:
     def bundle(self) -> bytes:
         path = ("apis", "admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", NAME)
         return base64.b64decode(self.get(*path)["webhooks"][0]["clientConfig"]["caBundle"])
+
+    def rotated(self) -> bool:
+        """Whether the Secret's leaf is of the Secret's authority, so that no step is to come."""
+        data = self.get("api", "v1", "namespaces", NAMESPACE, "secrets", NAME)["data"]
+        decoded = {key: base64.b64decode(value) for key, value in data.items()}
+        state = serving_trust.read_state(decoded)
+        if state.leaf is None or state.authority is None:
+            return False
+        return serving_trust.issued_by(state.leaf.certificate, state.authority.certificate)
 
     def leaf(self) -> str:
         found: str = self.get("api", "v1", "namespaces", NAMESPACE, "secrets", NAME)["data"].get("tls.crt", "")
@@ -133,8 +146,51 @@ def test_pods_are_mutated_through_the_service(deployed: Deployed) -> None:
     assert '"AWS_ROLE_ARN"' not in made
 
 
+def test_a_refused_identity_is_told_to_whoever_asks(deployed: Deployed) -> None:
+    """By a warning of kubectl, an Event on the ServiceAccount, the decision log and a metric, under the manifests' rights."""
+    deployed.kubectl.ok("create", "serviceaccount", "mistaken")
+    deployed.kubectl.ok("annotate", "serviceaccount", "mistaken", "eks.amazonaws.com/role-arn=app")
+    pod = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "mistaken"},
+        "spec": {"serviceAccountName": "mistaken", "restartPolicy": "Never", "containers": [{"name": "c", "image": "i", "command": ["true"]}]},
+    }  # fmt: skip
+    made = deployed.kubectl.run("create", "-f", "-", stdin=json.dumps(pod))
+    assert made.code == 0
+    assert "Warning: no AWS identity: ServiceAccount annotation eks.amazonaws.com/role-arn" in made.error
+    events = ("get", "events", "-o", "jsonpath={.items[?(@.reason=='IdentityNotInjected')].message}")
+    eventually("the Event is there", lambda: "the role ARN is not one" in deployed.kubectl.ok(*events))
+    logs = deployed.own.ok("logs", f"--selector=app.kubernetes.io/name={NAME}", "--tail=-1")
+    decisions = [json.loads(line) for line in logs.splitlines() if line.startswith("{")]
+    assert "role-arn-invalid" in {one["reasons"][-1]["code"] for one in decisions if one["pod"] == "mistaken"}
+    metrics = b"".join(
+        urllib.request.urlopen(f"http://{host}:9999/metrics", timeout=10).read() for host, _ in deployed.endpoints()
+    )
+    assert b'pod_identity_webhook_not_injected_count{reason="role-arn-invalid"} 1' in metrics
+
+
+@pytest.mark.parametrize(
+    ("holds", "said"),
+    [
+        ("kubectl create serviceaccount probe", "arn:aws:iam::111122223333:role/probe"),
+        ("# the certificate alone", "patched"),
+    ],
+)
+def test_commands_of_the_how_to_work(deployed: Deployed, holds: str, said: str) -> None:
+    """docs/how-to/webhook.md, run as it stands."""
+    blocks = re.findall(r"```sh\n(.*?)```", (DEPLOY.parents[1] / "docs/how-to/webhook.md").read_text(), re.DOTALL)
+    (script,) = [block for block in blocks if holds in block]
+    path = os.pathsep.join((str(Path(deployed.kubectl.program).parent), os.environ["PATH"]))
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False, timeout=120,
+        env={"KUBECONFIG": str(deployed.sandbox.kubeconfig), "HOME": str(deployed.kubectl.home), "PATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
+
+
 def test_applying_again_changes_nothing(deployed: Deployed) -> None:
     """The caBundle and the Secret stay: the manifests hold neither."""
+    eventually("a rotation has ended", lambda: deployed.leaf() != "" and deployed.rotated())
     bundle, leaf = deployed.bundle(), deployed.leaf()
     deployed.own.ok("apply", "-k", str(DEPLOY))
     assert (deployed.bundle(), deployed.leaf()) == (bundle, leaf)

@@ -87,6 +87,32 @@ def test_get_all_and_describe(kubectl: Kubectl) -> None:
     assert "Controlled By:  Deployment/web" in kubectl.ok("describe", "rs", "-l", "app=web")
 
 
+def test_everyday_verbs(kubectl: Kubectl) -> None:
+    """set, diff, replace, patch, edit-like JSON patches and explain do their work on workloads."""
+    obj = workload("Deployment", "web")
+    apply(kubectl, obj)
+    kubectl.ok("set", "env", "deployment/web", "COLOUR=red")
+    kubectl.ok("set", "resources", "deployment/web", "--requests=cpu=100m,memory=64Mi")
+    kubectl.ok("set", "serviceaccount", "deployment/web", "default")
+    (container,) = kubectl.json("get", "deployment", "web")["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [{"name": "COLOUR", "value": "red"}]
+    assert container["resources"] == {"requests": {"cpu": "100m", "memory": "64Mi"}}
+    different = kubectl.run("diff", "-f", "-", stdin=json.dumps(workload("Deployment", "web", "example:2")))
+    assert different.code == 1
+    assert "+        image: example:2" in different.out
+    kubectl.ok("replace", "-f", "-", stdin=json.dumps(obj))
+    (container,) = kubectl.json("get", "deployment", "web")["spec"]["template"]["spec"]["containers"]
+    assert "env" not in container
+    change = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "example:3"}]
+    kubectl.ok("patch", "deployment", "web", "--type=json", "-p", json.dumps(change))
+    added = {"spec": {"template": {"spec": {"containers": [{"name": "beside", "image": "example:4"}]}}}}
+    kubectl.ok("patch", "deployment", "web", "-p", json.dumps(added))
+    images = "{.spec.template.spec.containers[*].image}"
+    assert kubectl.ok("get", "deployment", "web", "-o", f"jsonpath={images}").split() == ["example:4", "example:3"]
+    assert "maxSurge" in kubectl.ok("explain", "deployment.spec.strategy.rollingUpdate")
+    assert kubectl.ok("delete", "deploy/web", "--wait=false").startswith("deployment.apps")
+
+
 # --- rollouts
 
 

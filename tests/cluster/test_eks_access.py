@@ -15,7 +15,7 @@ from .conftest import _KUBECTLS as KUBECTLS
 from .conftest import Kubectl
 from .eks_server import EksServer, Entry
 
-pytestmark = pytest.mark.embedded_only  # a test does not edit who may enter a cluster that is in use
+pytestmark = pytest.mark.embedded_only(reason="edits who may enter the cluster")
 
 A = "arn:aws:iam::111122223333"
 AWS_AUTH = f"""

@@ -20,7 +20,7 @@ from .conftest import Kubectl
 from .custom_kind import until
 from .sandbox_process import SandboxProcess
 
-pytestmark = pytest.mark.embedded_only  # it needs the sandbox's STS behind the authenticator
+pytestmark = pytest.mark.embedded_only(reason="needs the sandbox's STS behind the authenticator")
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "deploy/authenticator/identity-mappings-role.yaml"
 MANIFEST = ROOT / "deploy/authenticator/iamidentitymapping.yaml"

@@ -129,8 +129,28 @@ def test_what_only_sidecars_may_have_is_refused_elsewhere(node: Kubectl) -> None
     probed = [init("one", "true", readinessProbe={"tcpSocket": {"port": 1}})]
     said = node.fails("apply", "-f", "-", stdin=pod("bad", "true", initContainers=probed))
     assert "spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without" in said
-    never = [init("one", "true", restartPolicy="Never")]
-    said = node.fails("apply", "-f", "-", stdin=pod("bad", "true", initContainers=never))
-    assert 'spec.initContainers[0].restartPolicy: Unsupported value: "Never": supported values: "Always"' in said
-    said = node.fails("apply", "-f", "-", stdin=pod("bad", "true", container={"restartPolicy": "Always"}))
-    assert "spec.containers[0].restartPolicy: Forbidden: may not be set for non-init containers" in said
+    other = [init("one", "true", restartPolicy="Other")]
+    said = node.fails("apply", "-f", "-", stdin=pod("bad", "true", initContainers=other))
+    assert (
+        'spec.initContainers[0].restartPolicy: Unsupported value: "Other": supported values: "Always", "Never", '
+        in said
+    )
+    rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [3]}}]
+    container = {"restartPolicy": "Never", "restartPolicyRules": rules}
+    said = node.fails("apply", "-f", "-", stdin=pod("bad", "true", container=container))
+    assert (
+        "spec.containers[0].restartPolicyRules: Forbidden: this node restarts containers by their restartPolicy" in said
+    )
+
+
+def test_a_container_s_own_restart_policy_goes_first(node: Kubectl) -> None:
+    """Never under a pod that always restarts, for init containers and others; a pod with nothing to restart has ended."""
+    once = [init("once", "exit 3", restartPolicy="Never")]
+    node.ok("apply", "-f", "-", stdin=pod("init", "true", initContainers=once, restartPolicy="Always"))
+    phase(node, "init", "Failed")
+    node.ok("apply", "-f", "-", stdin=pod("main", "true", container={"restartPolicy": "Never"}, restartPolicy="Always"))
+    phase(node, "main", "Succeeded")
+    script = "if [ -e $HOME/ran ]; then exit 0; fi; touch $HOME/ran; exit 1"
+    node.ok("apply", "-f", "-", stdin=pod("again", script, container={"restartPolicy": "OnFailure"}))
+    phase(node, "again", "Succeeded")
+    assert node.json("get", "pod", "again")["status"]["containerStatuses"][0]["restartCount"] == 1

@@ -74,3 +74,33 @@ def test_a_killed_sandbox_goes_on_with_sidecars_users_and_addresses(tmp_path: Pa
     finally:
         second.stop()
     assert running(marker) == []
+
+
+def test_init_containers_run_again_as_after_a_reboot(tmp_path: Path) -> None:
+    """What had succeeded runs again before the others; under restartPolicy Never one that was killed fails its pod."""
+    marker = f"3{uuid.uuid4().int % 10**9}"
+    ran = tmp_path / "ran"
+    first = SandboxProcess(tmp_path / "data")
+    kubectl = Kubectl(_KUBECTLS[-1], first.kubeconfig, tmp_path)
+    kubectl.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default")
+    counts = {"name": "counts", "image": "example", "command": ["sh", "-c", f"echo init >> {ran}"]}
+    hangs = {"name": "hangs", "image": "example", "command": ["sleep", marker]}
+    script = f"echo main >> {ran}; exec sleep {marker}"
+    kubectl.ok("apply", "-f", "-", stdin=pod("again", script, initContainers=[counts], restartPolicy="Always"))
+    kubectl.ok("apply", "-f", "-", stdin=pod("never", f"echo never >> {ran}", initContainers=[hangs]))
+    eventually(lambda: len(running(f"sleep\0{marker}")) == 2)
+    kubectl.ok("wait", "--for=condition=ready", "pod/again", "--timeout=20s")
+    first.kill()
+    eventually(lambda: running(marker) == [])
+    second = SandboxProcess(tmp_path / "data")
+    try:
+        kubectl.ok("wait", "--for=jsonpath={.status.phase}=Failed", "pod/never", "--timeout=20s")
+        kubectl.ok("wait", "--for=condition=ready", "pod/again", "--timeout=20s")
+        eventually(lambda: ran.read_text().split() == ["init", "main"] * 2)
+        (init,) = kubectl.json("get", "pod", "again")["status"]["initContainerStatuses"]
+        assert (init["restartCount"], init["state"]["terminated"]["exitCode"]) == (1, 0)
+        (ended,) = kubectl.json("get", "pod", "never")["status"]["initContainerStatuses"]
+        assert ended["state"]["terminated"]["reason"] == "ContainerStatusUnknown"
+    finally:
+        second.stop()
+    assert running(marker) == []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from iambridge.sandbox.data_dir import read_ports
 
 from .sandbox_process import SandboxProcess
 
-pytestmark = pytest.mark.embedded_only  # it needs the sandbox's AWS behind the cluster
+pytestmark = pytest.mark.embedded_only(reason="needs the sandbox's AWS behind the cluster")
 BIN = Path(sys.executable).parent
 ROLE = "arn:aws:iam::111122223333:role/orders"
 
@@ -119,6 +120,46 @@ def test_the_environment_is_a_pods(world: World) -> None:
     assert f"AWS_ROLE_ARN={ROLE}" in real.stdout
 
 
+def test_the_webhooks_flags_are_found_or_told(world: World) -> None:
+    """From the pods behind its configuration; --webhook-flag goes before them."""
+    flags = ["--annotation-prefix=eks.amazonaws.com", "--aws-default-region", "eu-west-3", "--sts-regional-endpoint"]
+    told = world.run("--aws", "real", "--webhook-flag=--aws-default-region=eu-west-1", "--", "env")
+    assert "AWS_REGION=eu-west-1" in told.stdout, told.stderr
+    assert "AWS_STS_REGIONAL_ENDPOINTS" not in told.stdout
+    wrong = world.run("--webhook-flag=--nonsense", "--", "env")
+    assert (wrong.returncode, "--webhook-flag" in wrong.stderr) == (125, True)
+    pod = {"containers": [{"name": "w", "image": "w", "command": ["sleep", "600"], "args": flags}]}
+    hook = {
+        "name": "pod-identity-webhook.amazonaws.com", "failurePolicy": "Ignore", "sideEffects": "None",
+        "admissionReviewVersions": ["v1"], "clientConfig": {"service": {"name": "w", "namespace": "shop"}, "caBundle": ""},
+        "objectSelector": {"matchLabels": {"nobody": "has-this"}},
+    }  # fmt: skip
+    objects = [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "w"},
+            "spec": {"selector": {"app": "w"}, "ports": [{"port": 443}]},
+        },
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "w", "labels": {"app": "w"}}, "spec": pod},
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "w"},
+            "webhooks": [hook],
+        },
+    ]
+    file = world.data_dir.parent / "webhook.json"
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    world.ok("kubectl", "create", "-n", "shop", "-f", str(file))
+    try:
+        found = world.run("--aws", "real", "--", "env")
+        assert "AWS_REGION=eu-west-3" in found.stdout, found.stderr
+        assert "AWS_STS_REGIONAL_ENDPOINTS=regional" in found.stdout
+    finally:
+        world.ok("kubectl", "delete", "-n", "shop", "-f", str(file), "--wait=false")
+
+
 def test_exit_codes_are_the_commands(world: World) -> None:
     """Its own code, 128 + the signal that ended it, 126 and 127 when it cannot run; nothing is left after any."""
     assert world.run("--", "sh", "-c", "exit 7").returncode == 7
@@ -143,6 +184,26 @@ def test_signals_reach_the_command(world: World) -> None:
             process.send_signal(number)
             assert process.wait(60) == 40
     assert world.left == []
+
+
+def test_ctrl_c_reaches_the_command_once(world: World) -> None:
+    """The terminal tells its whole foreground group: the runner does not tell the command a second time."""
+    script = (
+        "import signal, sys, time; seen = []; signal.signal(signal.SIGINT, lambda *_: seen.append(1)); "
+        "print('up', flush=True)\n"
+        "while not seen: time.sleep(0.05)\n"
+        "time.sleep(1); sys.exit(40 + len(seen))"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, world.words("--", sys.executable, "-c", script), world.environment)
+    seen = b""
+    while b"up" not in seen:
+        seen += os.read(terminal, 1024)
+    os.write(terminal, b"\x03")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 41
 
 
 def test_the_token_is_replaced_under_a_reader_and_each_is_good(world: World) -> None:
@@ -205,9 +266,7 @@ def test_refusals_say_what_and_how_to_mend_it(world: World, account: str, words:
 
 
 def test_the_missing_right_is_named(world: World) -> None:
-    """Who may read the ServiceAccount but not create its tokens is told the rule that is missing."""
-    world.ok("kubectl", "create", "role", "reader", "-n", "shop", "--verb=get", "--resource=serviceaccounts")
-    world.ok("kubectl", "create", "rolebinding", "reader", "-n", "shop", "--role=reader", "--serviceaccount=shop:plain")
+    """Who may not read the ServiceAccount, and then not create its tokens, is told the rule that is missing."""
     token = world.ok("kubectl", "create", "token", "-n", "shop", "plain").strip()
     kubeconfig = json.loads(world.ok("kubectl", "config", "view", "--raw", "-o", "json"))
     kubeconfig["users"] = [{"name": kubeconfig["users"][0]["name"], "user": {"token": token}}]
@@ -215,6 +274,11 @@ def test_the_missing_right_is_named(world: World) -> None:
         context["context"]["user"] = kubeconfig["users"][0]["name"]
     file = world.data_dir.parent / "plain.yaml"
     file.write_text(json.dumps(kubeconfig))
+    done = world.run("--kubeconfig", str(file), "--", "true")
+    assert done.returncode == 125
+    assert "resources: [serviceaccounts], resourceNames: [orders], verbs: [get]" in done.stderr, done.stderr
+    world.ok("kubectl", "create", "role", "reader", "-n", "shop", "--verb=get", "--resource=serviceaccounts")
+    world.ok("kubectl", "create", "rolebinding", "reader", "-n", "shop", "--role=reader", "--serviceaccount=shop:plain")
     done = world.run("--kubeconfig", str(file), "--", "true")
     assert done.returncode == 125
     assert "resources: [serviceaccounts/token], resourceNames: [orders], verbs: [create]" in done.stderr, done.stderr

@@ -79,6 +79,10 @@ def test_damage_is_mended_and_what_is_served_stays(installed: Installed) -> None
     eventually("the caBundle is back", lambda: installed.bundle() == bundle)
     assert installed.served(replica) == leaf
 
+    installed.kubectl.ok("annotate", CONFIGURATION, "cert-manager.io/inject-ca-from=a/b")
+    eventually("who else writes is said", lambda: "cert-manager writes the caBundle too" in replica.log)
+    installed.kubectl.ok("annotate", CONFIGURATION, "cert-manager.io/inject-ca-from-")
+
     within = installed.kubectl.within(NAMESPACE)
     lease = within.ok("get", "lease", NAME, "-o", "json")
     within.ok("delete", "lease", NAME)

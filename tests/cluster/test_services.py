@@ -235,9 +235,9 @@ def test_what_a_service_here_cannot_be_is_refused_by_name(kubectl: Kubectl, spec
 
 
 def test_a_service_s_name_is_a_host_name(kubectl: Kubectl) -> None:
-    """DNS-1035: a digit may not come first."""
-    wrong = service().replace('"hook"', '"1hook"', 1)
-    assert "a DNS-1035 label must consist of" in kubectl.fails("create", "-f", "-", stdin=wrong)
+    """One label of a host name."""
+    wrong = service().replace('"hook"', '"-hook"', 1)
+    assert "a lowercase RFC 1123 label must consist of" in kubectl.fails("create", "-f", "-", stdin=wrong)
 
 
 def test_endpoints_are_not_served(kubectl: Kubectl) -> None:

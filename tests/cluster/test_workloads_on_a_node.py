@@ -115,6 +115,25 @@ def test_a_daemon_set_runs_on_the_node(node: Kubectl) -> None:
     eventually(lambda: node.json("get", "pods")["items"] == [])
 
 
+def test_drain(node: Kubectl) -> None:
+    """Draining evicts what a ReplicaSet keeps and leaves what a DaemonSet keeps; uncordon lets the first come back."""
+    name = node.ok("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
+    apply(node, workload("Deployment", "exec sleep 300"))
+    agent = workload("DaemonSet", "exec sleep 300") | {"metadata": {"name": "agent"}}
+    agent["spec"]["template"]["metadata"]["labels"] = agent["spec"]["selector"]["matchLabels"] = {"app": "agent"}
+    apply(node, agent)
+    node.ok("rollout", "status", "deployment/web", "--timeout=60s")
+    node.ok("rollout", "status", "daemonset/agent", "--timeout=60s")
+    try:
+        node.ok("drain", name, "--ignore-daemonsets", "--pod-selector=app in (web,agent)", "--timeout=60s")
+        web = node.json("get", "pods", "-l", "app=web")["items"]
+        assert [each["status"]["phase"] for each in web if "deletionTimestamp" not in each["metadata"]] == ["Pending"]
+        assert node.json("get", "daemonset", "agent")["status"]["numberReady"] == 1
+    finally:
+        node.ok("uncordon", name)
+    node.ok("rollout", "status", "deployment/web", "--timeout=60s")
+
+
 def test_pods_that_want_a_node_each_wait_for_one(node: Kubectl) -> None:
     """Required anti-affinity by hostname: on one node one runs, and the other says why it does not."""
     obj = workload("Deployment", "exec sleep 300", replicas=2)

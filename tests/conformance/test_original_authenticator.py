@@ -113,13 +113,14 @@ class Aws:
     """An STS that answers each access key as its case says, under AWS's names, and the relay to it."""
 
     directory: Path
+    cases: list[dict[str, Any]]
     relay: int = field(default_factory=free_port)
     port: int = field(default_factory=free_port)
 
     async def sts(self, request: Request) -> Response:
         values = {name.lower(): value[0] for name, value in parse_qs(request.query).items()}
         number = int(values["x-amz-credential"].removeprefix("AKIACASE")[:12])
-        status, body = answer_of(CASES[number])
+        status, body = answer_of(self.cases[number])
         if status == 302:
             return Response(302, (("location", body.decode()),), b"")
         return Response(status, (("content-type", "application/json"),), body)
@@ -129,7 +130,7 @@ class Aws:
         authority = CertificateAuthority(self.directory, name="test", now=dt.datetime.now(dt.UTC))
         names = {
             *NAMES,
-            *(case["token"]["host"].rpartition("@")[2] for case in CASES if "host" in case.get("token", {})),
+            *(case["token"]["host"].rpartition("@")[2] for case in self.cases if "host" in case.get("token", {})),
         }
         leaf = authority.leaf("sts", hosts=tuple(sorted(name for name in names if ":" not in name)))
         ready, ends = threading.Event(), []
@@ -158,15 +159,15 @@ class Aws:
 
 
 class Server:
-    def __init__(self, command: list[str], aws: Aws) -> None:
+    def __init__(self, command: list[str], aws: Aws, configuration: str = CONFIGURATION, *flags: str) -> None:
         name = Path(command[0]).name
         state = aws.directory / name
         state.mkdir()
-        (state / "config.yaml").write_text(CONFIGURATION)
+        (state / "config.yaml").write_text(configuration)
         self.port = free_port()
         command = [
             *command, "-c", str(state / "config.yaml"), "--port", str(self.port), "--state-dir", str(state),
-            "--generate-kubeconfig", str(state / "kubeconfig.yaml"), "--feature-gates", "SSORoleMatch=true",
+            "--generate-kubeconfig", str(state / "kubeconfig.yaml"), "--feature-gates", "SSORoleMatch=true", *flags,
         ]  # fmt: skip
         environment = {
             "PATH": os.environ["PATH"], "HOME": str(state), "AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "us-east-1",
@@ -193,6 +194,9 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, error.read()
 
+    def status(self, body: bytes | None) -> tuple[int, bytes]:
+        return self._send("authenticate", body)
+
     def review(self, token: str, version: str = "v1beta1") -> str:
         review = {"apiVersion": f"authentication.k8s.io/{version}", "kind": "TokenReview", "spec": {"token": token}}
         code, body = self._send("authenticate", json.dumps(review).encode())
@@ -202,7 +206,7 @@ class Server:
         if not status.get("authenticated"):
             return f"out: {status['error']}" if status.get("error") else "out"
         user = status["user"]
-        shown = f"in: {user['username']} [{','.join(user.get('groups') or ())}]"
+        shown = f"in: {user.get('username', '')} [{','.join(user.get('groups') or ())}]"
         return shown if user.get("extra") else f"{shown} uid {user['uid']}"
 
     def user(self, token: str) -> dict[str, Any]:
@@ -217,7 +221,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    with Aws(tmp_path_factory.mktemp("aws")).running() as found:
+    with Aws(tmp_path_factory.mktemp("aws"), CASES).running() as found:
         yield found
 
 
@@ -283,3 +287,11 @@ def test_the_user_is_the_same_to_the_byte(ours: Server, theirs: Server) -> None:
         for user in users:
             user["groups"] = user.get("groups") or []
         assert users[0] == users[1], name
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{", b"[]", b'{"spec": 1}', b"\xff", b'"x"'], ids=repr)
+def test_what_is_no_review_has_the_originals_status(ours: Server, theirs: Server, body: bytes | None) -> None:
+    """GET is 405 and garbage 400, in the original's words."""
+    mine, other = ours.status(body), theirs.status(body)
+    assert mine == other
+    assert mine[0] == (405 if body is None else 400)

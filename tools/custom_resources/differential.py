@@ -38,11 +38,28 @@ def scalar_schema(draw: random.Random) -> dict[str, Any]:
     if kind == "" and draw.random() < 0.9:
         out["x-kubernetes-preserve-unknown-fields"] = True
     if kind == "string":
-        out |= draw.choice([{}, {"minLength": 1}, {"maxLength": 2}, {"pattern": "^[a-z]+$"}, {"enum": ["x", "abc"]},
-                            {"format": draw.choice(["ipv4", "date", "email", "uuid", "nonsense", "byte", "date-time"])}])  # fmt: skip
+        out |= draw.choice(
+            [
+                {},
+                {"minLength": 1},
+                {"maxLength": 2},
+                {"pattern": "^[a-z]+$"},
+                {"enum": ["x", "abc"]},
+                {"format": draw.choice(["ipv4", "date", "email", "uuid", "nonsense", "byte", "date-time"])},
+            ]
+        )
     if kind in {"integer", "number"}:
-        out |= draw.choice([{}, {"minimum": 0}, {"maximum": 5}, {"minimum": 0, "exclusiveMinimum": True},
-                            {"multipleOf": 2}, {"enum": [1, 7]}, {"format": "int32" if kind == "integer" else "double"}])  # fmt: skip
+        out |= draw.choice(
+            [
+                {},
+                {"minimum": 0},
+                {"maximum": 5},
+                {"minimum": 0, "exclusiveMinimum": True},
+                {"multipleOf": 2},
+                {"enum": [1, 7]},
+                {"format": "int32" if kind == "integer" else "double"},
+            ]
+        )
     if draw.random() < 0.2:
         out["nullable"] = True
     if draw.random() < 0.2:
@@ -56,17 +73,7 @@ def schema(draw: random.Random, depth: int) -> dict[str, Any]:
         return scalar_schema(draw)
     out: dict[str, Any]
     if kind == "object":
-        out = {"type": "object", "properties": {name: schema(draw, depth - 1) for name in some(draw)}}
-        if draw.random() < 0.4:
-            out["required"] = some(draw, 2)
-        if draw.random() < 0.2:
-            out["minProperties"] = 1
-        if draw.random() < 0.2:
-            out["x-kubernetes-map-type"] = "atomic"
-        if draw.random() < 0.2:
-            out["default"] = {name: draw.choice(SCALARS) for name in some(draw, 1)}
-        if draw.random() < 0.15:
-            out["x-kubernetes-preserve-unknown-fields"] = True
+        out = with_properties(draw, depth)
     elif kind == "map":
         out = {"type": "object", "additionalProperties": draw.choice([True, schema(draw, depth - 1)])}
         if draw.random() < 0.2:
@@ -81,6 +88,21 @@ def schema(draw: random.Random, depth: int) -> dict[str, Any]:
         out[draw.choice(["anyOf", "oneOf", "allOf"])] = [junctor(draw, out) for _ in range(draw.randint(1, 2))]
     if draw.random() < 0.1:
         out["not"] = junctor(draw, out)
+    return out
+
+
+def with_properties(draw: random.Random, depth: int) -> dict[str, Any]:
+    out: dict[str, Any] = {"type": "object", "properties": {name: schema(draw, depth - 1) for name in some(draw)}}
+    if draw.random() < 0.4:
+        out["required"] = some(draw, 2)
+    if draw.random() < 0.2:
+        out["minProperties"] = 1
+    if draw.random() < 0.2:
+        out["x-kubernetes-map-type"] = "atomic"
+    if draw.random() < 0.2:
+        out["default"] = {name: draw.choice(SCALARS) for name in some(draw, 1)}
+    if draw.random() < 0.15:
+        out["x-kubernetes-preserve-unknown-fields"] = True
     return out
 
 
@@ -148,16 +170,38 @@ def value(draw: random.Random, of: dict[str, Any], depth: int = 3) -> Any:
 
 
 _FAULTS: list[dict[str, Any]] = [
-    {"type": ""}, {"type": "int"}, {"type": "null"}, {"uniqueItems": True}, {"x-kubernetes-preserve-unknown-fields": False},
-    {"x-kubernetes-list-type": "set"}, {"x-kubernetes-list-type": "odd"}, {"x-kubernetes-map-type": "granular"},
-    {"x-kubernetes-list-map-keys": ["a"]}, {"x-kubernetes-list-type": "map"}, {"additionalProperties": {"type": "string"}},
-    {"items": {"type": "string"}}, {"nullable": True}, {"x-kubernetes-embedded-resource": True}, {"$ref": "x"}, {"id": "x"},
-    {"x-kubernetes-int-or-string": True}, {"pattern": "("}, {"pattern": "(?=a)"}, {"default": {"z": 1}}, {"default": [1]},
-    {"allOf": [{"properties": {"z": {"minLength": 1}}}]}, {"anyOf": [{"description": "x"}, {"title": "y", "nullable": True}]},
-    {"properties": {"metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}}}, {"required": ["z"]},
-    {"properties": {"kind": {"type": "integer"}}}, {"not": {"type": "string", "items": {"type": "string"}}}, {"type": "array"},
-    {"additionalProperties": False}, {"items": {"type": "object", "nullable": True}}, {"patternProperties": {"x": {}}},
-]  # fmt: skip
+    {"type": ""},
+    {"type": "int"},
+    {"type": "null"},
+    {"uniqueItems": True},
+    {"x-kubernetes-preserve-unknown-fields": False},
+    {"x-kubernetes-list-type": "set"},
+    {"x-kubernetes-list-type": "odd"},
+    {"x-kubernetes-map-type": "granular"},
+    {"x-kubernetes-list-map-keys": ["a"]},
+    {"x-kubernetes-list-type": "map"},
+    {"additionalProperties": {"type": "string"}},
+    {"items": {"type": "string"}},
+    {"nullable": True},
+    {"x-kubernetes-embedded-resource": True},
+    {"$ref": "x"},
+    {"id": "x"},
+    {"x-kubernetes-int-or-string": True},
+    {"pattern": "("},
+    {"pattern": "(?=a)"},
+    {"default": {"z": 1}},
+    {"default": [1]},
+    {"allOf": [{"properties": {"z": {"minLength": 1}}}]},
+    {"anyOf": [{"description": "x"}, {"title": "y", "nullable": True}]},
+    {"properties": {"metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}}},
+    {"required": ["z"]},
+    {"properties": {"kind": {"type": "integer"}}},
+    {"not": {"type": "string", "items": {"type": "string"}}},
+    {"type": "array"},
+    {"additionalProperties": False},
+    {"items": {"type": "object", "nullable": True}},
+    {"patternProperties": {"x": {}}},
+]
 
 
 def spoiled(draw: random.Random, of: dict[str, Any]) -> None:
@@ -284,9 +328,8 @@ def main(version: str, count: str = "1000", seed: str = "1", file: str = "") -> 
             )
             for name in sorted(found.keys() | wanted.keys()):
                 if found.get(name) != wanted.get(name):
-                    print(
-                        f"  {name}: Kubernetes {json.dumps(wanted.get(name))}\n  {name}: ours       {json.dumps(found.get(name))}"
-                    )
+                    print(f"  {name}: Kubernetes {json.dumps(wanted.get(name))}")
+                    print(f"  {name}: ours       {json.dumps(found.get(name))}")
     valid = sum("object" in answer for answer in answers)
     print(f"{different} of {len(played)} cases differ; {valid} definitions were valid")
     if file:

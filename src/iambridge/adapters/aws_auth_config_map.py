@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,6 +11,7 @@ from iambridge.adapters.aws_auth_copy import Kept, MappingsCopy
 from iambridge.adapters.aws_auth_events import NAME, NAMESPACE, AwsAuthEvents
 from iambridge.adapters.informer import EventType, Informer
 from iambridge.adapters.kubernetes import KubernetesClient, path_of
+from iambridge.adapters.resting_collector import resting_collector
 from iambridge.core.aws_auth import SECTIONS, Fault, Mappings, Rules, Severity, load
 from iambridge.errors import BridgeError, KubernetesError, NotFound, UnknownStatus
 from iambridge.wire.aws_auth_yaml import read_sections
@@ -249,15 +249,7 @@ def _is_outage(failure: BridgeError | None, waited: float) -> bool:
 
 
 def _loaded(config_map: Mapping[str, Any], previous: Mappings, rules: Rules) -> Mappings:
-    """Read the document. The collector rests meanwhile: it would walk the growing tree again and again, to find that
-    nothing of it is garbage, which for 10,000 entries costs more than the reading.
-    """
     data = config_map.get("data") or {}
     texts = {str(key): value for key, value in data.items() if isinstance(value, str)}
-    resting = gc.isenabled()
-    gc.disable()
-    try:
+    with resting_collector():
         return load(read_sections(texts), previous=previous, rules=rules)
-    finally:
-        if resting:
-            gc.enable()

@@ -127,6 +127,15 @@ def _of_instance(endpoint: str) -> Found:
         ) from error
 
 
+class Sts(NamedTuple):
+    """Where and when STS is asked. `ca_file` replaces the system's authorities when not empty."""
+
+    endpoint: str
+    region: str
+    ca_file: str
+    now: dt.datetime
+
+
 def assume_role(
     credentials: sigv4.Credentials,
     *,
@@ -146,29 +155,55 @@ def assume_role(
     Raises:
         NoCredentials: STS refuses, with its code and words, or cannot be reached.
     """
-    parameters = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleArn": role_arn, "DurationSeconds": "900"}
+    parameters = {"Action": "AssumeRole", "RoleArn": role_arn, "DurationSeconds": "900"}
     parameters["RoleSessionName"] = session_name
     if external_id:
         parameters["ExternalId"] = external_id
-    body = urlencode(parameters).encode()
-    sent = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
-    url = endpoint.rstrip("/") + "/"
-    sent |= sigv4.sign(
-        credentials, method="POST", url=url, region=region, service="sts", headers=sent, body=body, now=now
-    )
-    try:
-        status, answer = _exchange("POST", url, sent, body=body, timeout=_STS_SECONDS, ca_file=ca_file)
-    except (OSError, ValueError) as error:
-        raise NoCredentials(
-            f"STS at {endpoint} could not be reached: {error}", fix="check AWS_ENDPOINT_URL_STS and AWS_CA_BUNDLE"
-        ) from error
-    found = _texts(answer, ("AccessKeyId", "SecretAccessKey", "SessionToken", "Code", "Message"))
+    sts = Sts(endpoint, region, ca_file, now)
+    wanted = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+    status, found = _ask(credentials, sts, parameters, wanted, headers or {})
     if status != 200 or not found["AccessKeyId"]:
         raise NoCredentials(
             f"cannot assume {role_arn}: {found['Code'] or status}: {found['Message']}",
             fix="let the role's trust policy name you, and your policies allow sts:AssumeRole on it",
         )
     return sigv4.Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+
+
+def session_name_of(credentials: sigv4.Credentials, sts: Sts) -> str:
+    """The session name of whoever holds `credentials`; empty for a user.
+
+    Raises:
+        NoCredentials: STS refuses, with its code and words, or cannot be reached.
+    """
+    status, found = _ask(credentials, sts, {"Action": "GetCallerIdentity"}, ("Arn",), {})
+    if status != 200 or not found["Arn"]:
+        raise NoCredentials(f"STS does not say who this is: {found['Code'] or status}: {found['Message']}",
+                            fix="check the secret key, and that the AWS session has not expired")  # fmt: skip
+    return found["Arn"].rpartition("/")[2] if ":assumed-role/" in found["Arn"] else ""
+
+
+def _ask(
+    credentials: sigv4.Credentials,
+    sts: Sts,
+    parameters: Mapping[str, str],
+    wanted: tuple[str, ...],
+    more: Mapping[str, str],
+) -> tuple[int, dict[str, str]]:
+    """The answer's status and the texts that are `wanted`, with its Code and Message. `more` are headers."""
+    body = urlencode({**parameters, "Version": "2011-06-15"}).encode()
+    headers = {"content-type": "application/x-www-form-urlencoded", **more}
+    url = sts.endpoint.rstrip("/") + "/"
+    headers |= sigv4.sign(
+        credentials, method="POST", url=url, region=sts.region, service="sts", headers=headers, body=body, now=sts.now
+    )
+    try:
+        status, answer = _exchange("POST", url, headers, body=body, timeout=_STS_SECONDS, ca_file=sts.ca_file)
+    except (OSError, ValueError) as error:
+        raise NoCredentials(
+            f"STS at {sts.endpoint} could not be reached: {error}", fix="check AWS_ENDPOINT_URL_STS and AWS_CA_BUNDLE"
+        ) from error
+    return status, _texts(answer, (*wanted, "Code", "Message"))
 
 
 def _exchange(

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from iambridge.adapters.resting_collector import resting_collector
 from iambridge.core.aws_auth import Fault, Mappings, Rules, Severity, Unparsable, load_whole
 from iambridge.wire.dynamic_file import read_dynamic_file
 
@@ -100,13 +101,14 @@ class DynamicFileMappings:
 
     def _apply(self, content: bytes, *, first: bool) -> None:
         self._content = content
-        try:
-            document = read_dynamic_file(content.decode())
-        except UnicodeDecodeError:
-            document = Unparsable(1, 1, "the file is not UTF-8")
-        sections = document if isinstance(document, Unparsable) else document.sections
         before = frozenset(self.mappings.faults)
-        self.mappings = load_whole(sections, name=_NAME, previous=self.mappings, rules=self._rules)
+        with resting_collector():
+            try:
+                document = read_dynamic_file(content.decode())
+            except UnicodeDecodeError:
+                document = Unparsable(1, 1, "the file is not UTF-8")
+            sections = document if isinstance(document, Unparsable) else document.sections
+            self.mappings = load_whole(sections, name=_NAME, previous=self.mappings, rules=self._rules)
         self._report([fault for fault in self.mappings.faults if fault not in before])
         if self.mappings.stale:
             self._failed()

@@ -5,15 +5,12 @@ single write that names the resourceVersion it was judged from.
 """
 
 import asyncio
-import base64
-import binascii
 import datetime as dt
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +23,7 @@ from iambridge.adapters.serving_certificate import CertificateMetrics
 from iambridge.core import serving_trust
 from iambridge.core.serving_trust import KeyPair, NewAuthority, NewLeaf, Publish, Step, Trust, TrustState
 from iambridge.errors import BridgeError, Conflict, NotFound
+from iambridge.wire import webhook_trust
 
 _log = logging.getLogger(__name__)
 
@@ -95,19 +93,21 @@ class SelfManagedCertificate:
         # configuration too, and the resourceVersion in its patch keeps it from undoing a newer caBundle.
         configuration = await self._tried("configuration", self._client.get(self._configuration))
         if configuration is not None:
-            self._bundles = _bundles(configuration)
+            self._bundles = webhook_trust.bundles(configuration)
+            self._said("caBundle", webhook_trust.other_keeper(configuration))
         secret = await self._tried("secret", self._client.get(self._secret))
         if secret is None:
             return False
-        state = serving_trust.read_state(_data(secret))
+        state = serving_trust.read_state(webhook_trust.secret_data(secret))
         self._said("content", "; ".join(state.faults))
         await self._serve(state.leaf, changed)
         leading = bool(await self._tried("lease", self._lease.hold()))
         self._metrics.leader.set(int(leading))
         if configuration is None or not leading:
             return False
+        names = webhook_trust.hosts(configuration, self._names.service, self._names.namespace)
         step = serving_trust.next_step(
-            state, self._bundles, self._hosts(configuration), now=self._now(), published_for=self._published_for(state)
+            state, self._bundles, names, now=self._now(), published_for=self._published_for(state)
         )
         if step is None:
             return False
@@ -176,17 +176,6 @@ class SelfManagedCertificate:
             self._published = (authority.pem, time.monotonic())
         return time.monotonic() - self._published[1]
 
-    def _hosts(self, configuration: Mapping[str, Any]) -> tuple[str, ...]:
-        names = _service_names(self._names.service, self._names.namespace)
-        for webhook in configuration.get("webhooks") or ():
-            client = webhook.get("clientConfig") or {}
-            service = client.get("service")
-            if service:
-                names += _service_names(service.get("name", ""), service.get("namespace", ""))
-            elif client.get("url"):
-                names.append(urlsplit(client["url"]).hostname or "")
-        return tuple(dict.fromkeys(name for name in names if name))
-
     async def _take(
         self, step: Step, state: TrustState, secret: Mapping[str, Any], configuration: Mapping[str, Any]
     ) -> bool:
@@ -221,41 +210,7 @@ class SelfManagedCertificate:
         return {serving_trust.CERTIFICATE: chain, serving_trust.KEY: key_pem(key)}
 
     async def _write(self, secret: Mapping[str, Any], data: Mapping[str, bytes]) -> None:
-        encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
-        version = secret["metadata"]["resourceVersion"]
-        await self._client.patch(self._secret, {"metadata": {"resourceVersion": version}, "data": encoded})
+        await self._client.patch(self._secret, webhook_trust.secret_patch(secret, data))
 
     async def _publish(self, step: Publish, configuration: Mapping[str, Any]) -> None:
-        """Only caBundle is written, and only on the very configuration that was judged."""
-        bundle = base64.b64encode(step.bundle).decode()
-        version = configuration["metadata"]["resourceVersion"]
-        patch: list[dict[str, Any]] = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}]
-        patch += [
-            {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": bundle}
-            for index in range(len(configuration.get("webhooks") or ()))
-        ]
-        await self._client.patch(self._configuration, patch)
-
-
-def _service_names(service: str, namespace: str) -> list[str]:
-    whole = f"{service}.{namespace}.svc"
-    return [whole, f"{service}.{namespace}", service, f"{whole}.cluster.local"]
-
-
-def _bundles(configuration: Mapping[str, Any]) -> tuple[bytes, ...]:
-    """The caBundles, one a webhook; what is not base64 is empty."""
-    return tuple(
-        _decoded((webhook.get("clientConfig") or {}).get("caBundle") or "")
-        for webhook in configuration.get("webhooks") or ()
-    )
-
-
-def _data(secret: Mapping[str, Any]) -> dict[str, bytes]:
-    return {key: _decoded(value) for key, value in (secret.get("data") or {}).items()}
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text)
-    except binascii.Error:
-        return b""
+        await self._client.patch(self._configuration, webhook_trust.bundle_patch(configuration, step.bundle))

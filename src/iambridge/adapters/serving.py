@@ -51,7 +51,12 @@ class Listener:
     max_body: int = 4 * 1024 * 1024
     header_timeout: float = 10.0
     connections: int = 4096
+    body_timeout: float = 0.0
     minimum_tls: str = "1.2"
+
+
+class _TooSlow(Exception):
+    pass
 
 
 class _Granian(Server):
@@ -130,7 +135,9 @@ class _Generation:
         self.closing = True
         pending = set(self.busy)
         if pending:
-            await asyncio.wait(pending, timeout=_DRAIN_SECONDS)
+            _, late = await asyncio.wait(pending, timeout=_DRAIN_SECONDS)
+            for task in late:  # or granian would wait for them in turn
+                task.cancel()
         self._server.stop()
         if self._serving is not None:
             with contextlib.suppress(asyncio.CancelledError, TimeoutError):
@@ -146,7 +153,11 @@ class RunningServer:
         self._stopping = asyncio.Event()
         self._listening: socket.socket | None = None
         self._generation: _Generation | None = None
+        self._changing = asyncio.Lock()
         self._draining: set[asyncio.Task[None]] = set()
+        self._reading: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
+        self._sweeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Bind and accept.
@@ -154,12 +165,25 @@ class RunningServer:
         Raises:
             InputError: the port is taken, or may not be bound.
         """
-        self._listening = listen(self._listener.host, self._listener.port)
-        try:
-            self._generation = await self._started(self._listening)
-        except BaseException:
-            self._listening.close()
-            raise
+        async with self._changing:
+            self._listening = listen(self._listener.host, self._listener.port)
+            try:
+                self._generation = await self._started(self._listening)
+            except BaseException:
+                self._listening.close()
+                raise
+        if self._listener.body_timeout:
+            self._sweeping = asyncio.create_task(self._sweep(), name=f"sweep:{self._listener.port}")
+
+    async def _sweep(self) -> None:
+        """End what has been reading its body for too long: one look a second costs less than a timer a request."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(1.0, self._listener.body_timeout / 4))
+            for task, since in tuple(self._reading.items()):
+                if loop.time() - since > self._listener.body_timeout:
+                    self._overdue.add(task)
+                    task.cancel()
 
     async def _started(self, listening: socket.socket) -> _Generation:
         generation = _Generation(self._answer, self._listener)
@@ -172,22 +196,24 @@ class RunningServer:
         New connections go to a new generation on the same socket. The old one takes no more, tells its clients with
         each answer to close (RFC 9112 section 9.6), and ends when those that ask at all have gone.
         """
-        old, listening = self._generation, self._listening
-        if old is None or listening is None:
-            return
-        self._generation = await self._started(listening)
-        await asyncio.sleep(_TAKE_OVER_SECONDS)
-        old.closing = True
-        old.take_away_listener()
+        async with self._changing:
+            old, listening = self._generation, self._listening
+            if old is None or listening is None or old.closing:  # not started, or about to end
+                return
+            self._generation = await self._started(listening)
+            await asyncio.sleep(_TAKE_OVER_SECONDS)
+            old.closing = True
+            old.take_away_listener()
         draining = asyncio.create_task(_end(old), name=f"drain:{self._listener.port}")
         self._draining.add(draining)
         draining.add_done_callback(self._draining.discard)
 
     async def drain(self, seconds: float) -> None:
         """Send clients elsewhere with each answer for so long, then accept no more. `stop` comes after."""
-        if self._generation is None or self._listening is None:
-            return
-        self._generation.closing = True
+        async with self._changing:
+            if self._generation is None or self._listening is None:
+                return
+            self._generation.closing = True
         await asyncio.sleep(seconds)
         self._generation.take_away_listener()
         self._listening.close()
@@ -195,8 +221,13 @@ class RunningServer:
 
     async def stop(self) -> None:
         self._stopping.set()
+        async with self._changing:
+            if self._generation is not None:
+                self._generation.closing = True
         if self._listening is not None:
             self._listening.close()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         for draining in tuple(self._draining):
             draining.cancel()
         await asyncio.gather(*self._draining, return_exceptions=True)
@@ -204,7 +235,13 @@ class RunningServer:
             await self._generation.stop()
 
     async def _answer(self, scope: Any, protocol: Any, generation: _Generation) -> None:
-        body = await _read_body(scope, protocol, self._listener.max_body)
+        try:
+            body = await self._body(scope, protocol)
+        except _TooSlow:
+            protocol.response_str(
+                408, [("content-type", "text/plain"), ("connection", "close")], "request body too slow\n"
+            )
+            return
         if body is None:
             protocol.response_str(
                 413, [("content-type", "text/plain"), ("connection", "close")], "request body too large\n"
@@ -228,6 +265,23 @@ class RunningServer:
             protocol.response_bytes(response.status, headers, response.body)
         else:
             await self._stream(protocol, response.status, headers, response.body)
+
+    async def _body(self, scope: Any, protocol: Any) -> bytes | None:
+        if not self._listener.body_timeout:
+            return await _read_body(scope, protocol, self._listener.max_body)
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading[task] = asyncio.get_running_loop().time()
+        try:
+            return await _read_body(scope, protocol, self._listener.max_body)
+        except asyncio.CancelledError:
+            if task not in self._overdue:
+                raise
+            task.uncancel()
+            raise _TooSlow from None
+        finally:
+            del self._reading[task]
+            self._overdue.discard(task)
 
     async def _stream(
         self, protocol: Any, status: int, headers: list[tuple[str, str]], chunks: AsyncIterator[bytes]

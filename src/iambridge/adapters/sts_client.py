@@ -54,6 +54,7 @@ class StsClient:
                 f"cannot read CA file {ca_file}: {error}", where="--sts-ca-file", fix="name a PEM file of certificates"
             ) from error
         self._responded = responded or (lambda _code, _region: None)
+        self._endpoint_host = urlsplit(self._endpoint).hostname or ""
         self._proxy = getproxies().get("https", "")
         self._direct: dict[str, bool] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -87,7 +88,7 @@ class StsClient:
                 headers=headers,
                 allow_redirects=False,
                 ssl=self._tls,
-                proxy=self._proxy_of(urlsplit(url).hostname or "") if self._proxy else None,
+                proxy=self._proxy_of(self._endpoint_host or presigned.host.partition(":")[0]) if self._proxy else None,
             ) as response:
                 body = await response.content.read(_MAX_BYTES + 1)
                 while len(body) <= _MAX_BYTES and not response.content.at_eof():

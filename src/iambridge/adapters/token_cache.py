@@ -19,8 +19,9 @@ from iambridge.adapters.private_file import private_directory, refuse_open, writ
 _FORMAT = 1
 _LOCK_SECONDS, _LOCK_PAUSE = 15.0, 0.02
 _LEAST_SECONDS = 60.0  # kubectl is given no token that ends while it works
-# What does not choose who is asked as: the secret itself stays out of every digest.
-_NOT_IDENTITY = frozenset({"AWS_SECRET_ACCESS_KEY", "AWS_PAGER", "AWS_DEFAULT_OUTPUT", "AWS_EXECUTION_ENV"})
+# What does not choose who is asked as. The secret key does: a token made with a wrong one must not outlive its
+# correction.
+_NOT_IDENTITY = frozenset({"AWS_PAGER", "AWS_DEFAULT_OUTPUT", "AWS_EXECUTION_ENV"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ def default_directory(environment: Mapping[str, str]) -> Path | None:
 def identity_facts(environment: Mapping[str, str]) -> list[str]:
     """Everything of this shell that chooses the AWS identity: AWS_* variables, and the files that profiles come from.
 
-    Files count by path, time and size; SSO's by the time of the directory that a login changes.
+    Files count by path, time and size; SSO's by the time of the directory that a login changes. Some values are secret:
+    they may go into `key_of` and nowhere else.
     """
     facts = [
         f"{name}={value}"

@@ -49,6 +49,8 @@ def sts_client(arguments: argparse.Namespace, metrics: AuthenticatorMetrics) -> 
 def instance_names(arguments: argparse.Namespace, metrics: AuthenticatorMetrics) -> Ec2InstanceNames | NoInstanceNames:
     if arguments.source_arn:
         source_account(arguments.source_arn)
+    if arguments.ec2_role:
+        _check_role(arguments.ec2_role)
     if not arguments.region:
         return NoInstanceNames()
     suffix = regional_host(arguments.region).removeprefix(f"sts.{arguments.region}.")
@@ -75,6 +77,16 @@ def source_account(source_arn: str) -> str:
             f"`{source_arn}` is not an ARN with an account", where="server.sourceARN", fix="write the cluster's ARN"
         )
     return account
+
+
+def _check_role(arn: str) -> None:
+    try:
+        is_role = Arn.parse(arn).resource_type == "role"
+    except ValueError:
+        is_role = False
+    if not is_role:
+        raise InputError(f"`{arn}` is not a role's ARN", where="server.ec2DescribeInstancesRoleARN",
+            fix="write it as `aws iam get-role` prints it")  # fmt: skip
 
 
 def _credentials(arguments: argparse.Namespace) -> Callable[[], "asyncio.Future[sigv4.Credentials]"]:

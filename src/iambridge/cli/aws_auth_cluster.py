@@ -2,7 +2,8 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from iambridge.core.aws_auth.lint import MASTERS
 from iambridge.core.aws_auth.plan import IsAdmin
 from iambridge.core.cluster_access import NOT_EKS, AuthenticationMode, EksAccess, is_cluster_admin, principals
 from iambridge.core.rbac import Attributes, Policy, User, authorize
-from iambridge.errors import Forbidden, InputError, KubernetesError, NotFound
+from iambridge.errors import Forbidden, InputError, KubernetesError, NotFound, Unauthorized
 from iambridge.wire.aws_auth_file import AwsAuthFile, of_data
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _SYSTEM = "/api/v1/namespaces/kube-system"
 _CONFIG_MAP = f"{_SYSTEM}/configmaps/aws-auth"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CALLER_HELP = "who must not be locked out (default: whom the cluster takes this kubeconfig for)"
-_KINDS = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
+KINDS = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class ClusterView:
 
     `by_original`: aws-iam-authenticator, or EKS, reads the ConfigMap. `break_glass` are the ARNs that authenticators in
     kube-system are started with, as far as pods can be seen. `caller` is the canonical ARN that this reader logs in by,
-    where the authenticator says it.
+    where the authenticator says it. `missing_roles` are named by bindings and in no file: what they give is unknown.
+    `without_config_map`: nobody gave the ConfigMap, so that who is mapped is unknown.
     """
 
     server: str
@@ -43,6 +45,8 @@ class ClusterView:
     break_glass: tuple[str, ...] = ()
     by_original: bool = False
     caller: str = ""
+    missing_roles: frozenset[str] = frozenset()
+    without_config_map: bool = False
 
     @property
     def mappings(self) -> Mappings:
@@ -50,7 +54,7 @@ class ClusterView:
 
     @property
     def policy(self) -> Policy | None:
-        return None if self.rbac is None else Policy.of(*(self.rbac[kind] for kind in _KINDS))
+        return None if self.rbac is None else Policy.of(*(self.rbac[kind] for kind in KINDS))
 
 
 def cluster_of(arguments: argparse.Namespace) -> ClusterView:
@@ -77,8 +81,24 @@ async def client_of(arguments: argparse.Namespace) -> "AsyncIterator[tuple[Kuber
     client = KubernetesClient(access)
     try:
         yield client, await access_of(arguments, access)
+    except Unauthorized as error:
+        fix = "iambridge explain login --kubeconfig FILE says which hop refused"
+        raise Unauthorized(
+            error.message, cause=f"{client.server} does not take this kubeconfig's login", fix=fix
+        ) from error
     finally:
         await client.close()
+
+
+def unless_unreadable(judge: Callable[[], int]) -> int:
+    """The exit code of `judge`; 3 when the API server cannot be read, which is no finding and no denial."""
+    try:
+        return judge()
+    except KubernetesError as error:
+        from iambridge.cli.main import render  # noqa: PLC0415 - main imports the verbs by name
+
+        print(f"{render(error)}\nunknown: the cluster could not be read", file=sys.stderr)
+        return 3
 
 
 async def read_cluster(
@@ -94,7 +114,7 @@ async def read_cluster(
         if eks.reads_config_map:
             raise
     try:
-        rbac = {kind: list((await client.get(f"{_RBAC}/{kind}")).get("items") or []) for kind in _KINDS}
+        rbac = {kind: list((await client.get(f"{_RBAC}/{kind}")).get("items") or []) for kind in KINDS}
     except Forbidden:
         return ClusterView(
             client.server, of_data(data), None, eks, by_original=by_original, caller=await _caller(client)
@@ -192,6 +212,6 @@ def is_admin_of(cluster: ClusterView) -> IsAdmin:
 def beside(access: EksAccess, policy: Policy | None) -> Beside:
     """What access entries do to a plan of the ConfigMap."""
     if not access.visible:
-        return Beside(unknown=access.unknown)
+        return Beside(ignored=access.mode is AuthenticationMode.API, unknown=access.unknown)
     admins = tuple(found.name for found in principals(None, access) if is_cluster_admin(found, policy))
     return Beside(access.by_key.__contains__, admins, access.mode is AuthenticationMode.API)

@@ -5,6 +5,7 @@ A write carries the resourceVersion that was read, and what was there before is 
 
 import argparse
 import asyncio
+import contextlib
 import difflib
 import json
 import sys
@@ -20,7 +21,7 @@ from iambridge.cli.aws_auth_cluster import CALLER_HELP, ClusterView, caller_name
 from iambridge.cli.aws_auth_plan import plan_document, planned_change, say_what_the_original_does
 from iambridge.cli.aws_auth_text import added, removed
 from iambridge.core.aws_auth import Entry, Fault, Mappings, Plan
-from iambridge.errors import Conflict, InputError, NotFound
+from iambridge.errors import AlreadyExists, Conflict, InputError, KubernetesError, NotFound
 from iambridge.wire.aws_auth_yaml import read_sections
 
 _CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
@@ -217,23 +218,36 @@ def _document(agreement: _Agreement | None, *, written: bool) -> dict[str, objec
 
 
 async def _write(client: Any, found: dict[str, Any], old: Mapping[str, str], new: Mapping[str, str]) -> None:
-    backup = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": _BACKUP, "namespace": "kube-system"},
-        "data": dict(old),
-    }
-    try:
-        kept = await client.get(f"{_CONFIG_MAPS}/{_BACKUP}")
-        await client.put(f"{_CONFIG_MAPS}/{_BACKUP}", {**kept, "data": dict(old)})
-    except NotFound:
-        await client.post(_CONFIG_MAPS, backup)
+    """The backup first, so that there is never a write without one; back to the one before when nothing was written."""
+    before = await _keep(client, old)
     changed = {**found, "data": dict(new)}
     try:
         if found["metadata"].get("resourceVersion"):
             await client.put(f"{_CONFIG_MAPS}/{_NAME}", changed)
         else:
             await client.post(_CONFIG_MAPS, changed)
-    except Conflict as error:
+    except KubernetesError as error:
+        with contextlib.suppress(KubernetesError):
+            await _keep(client, before)
+        if not isinstance(error, Conflict | AlreadyExists):
+            raise
         raise InputError("somebody else has edited aws-auth meanwhile", where="kube-system/aws-auth",
                          cause=error.message, fix="run it again: it reads the new text first") from error  # fmt: skip
+
+
+async def _keep(client: Any, data: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Make `data` the backup, or none when it is None; what the backup was before comes back."""
+    path = f"{_CONFIG_MAPS}/{_BACKUP}"
+    try:
+        kept = await client.get(path)
+    except NotFound:
+        if data is not None:
+            metadata = {"name": _BACKUP, "namespace": "kube-system"}
+            document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
+            await client.post(_CONFIG_MAPS, document)
+        return None
+    if data is None:
+        await client.delete(path)
+    else:
+        await client.put(path, {**kept, "data": dict(data)})
+    return dict(kept.get("data") or {})

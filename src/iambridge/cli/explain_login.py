@@ -11,15 +11,15 @@ from collections.abc import Iterator
 
 from iambridge.cli import eks_access
 from iambridge.cli.aws_auth_cluster import ClusterView, bound_of, client_of, read_cluster
+from iambridge.cli.aws_auth_files import view_of_files
 from iambridge.cli.login_caller import of_arn, of_kubeconfig, of_token, token_of
 from iambridge.cli.login_walk import IN, REFUSED, UNKNOWN, Walk
 from iambridge.core.arn import Arn
 from iambridge.core.authenticator_token import CallerIdentity
-from iambridge.core.aws_auth import Mapped, Mappings, Unparsable, alike, instance_wanted, map_identity
-from iambridge.core.cluster_access import EksAccess
+from iambridge.core.aws_auth import Mapped, Mappings, alike, instance_wanted, map_identity
+from iambridge.core.cluster_access import AccessEntry, EksAccess
 from iambridge.core.decision import Reason
 from iambridge.errors import ApiServerUnreachable, Forbidden, InputError, Unauthorized
-from iambridge.wire.aws_auth_file import read_file
 
 _SEE_MORE = "give --kubeconfig of somebody who gets in, or the ConfigMap with -f"
 
@@ -47,7 +47,7 @@ def judge(identity: CallerIdentity, arguments: argparse.Namespace) -> int:
 def _finished(identity: CallerIdentity | None, arguments: argparse.Namespace, walk: Walk) -> int:
     if identity is not None:
         cluster, access = _cluster(arguments, walk)
-        _map(identity, _mappings(arguments, cluster), access, cluster, walk)
+        _map(identity, _mappings(cluster), access, cluster, walk)
     if arguments.json:
         print(json.dumps(walk.document(), indent=2))
     else:
@@ -58,6 +58,9 @@ def _finished(identity: CallerIdentity | None, arguments: argparse.Namespace, wa
 
 def _cluster(arguments: argparse.Namespace, walk: Walk) -> tuple[ClusterView | None, EksAccess]:
     """The cluster that is to be read, which is the one that may refuse; EKS answers all the same."""
+    if arguments.kubeconfig is None and arguments.file:
+        view = view_of_files(arguments.file, arguments)
+        return view, view.eks
     if arguments.kubeconfig is None:
         return None, eks_access.files_only(arguments)
     return asyncio.run(_read(arguments, walk))
@@ -70,23 +73,11 @@ async def _read(arguments: argparse.Namespace, walk: Walk) -> tuple[ClusterView 
             return await read_cluster(client, access, by_original=original), access
         except (Unauthorized, Forbidden, ApiServerUnreachable) as error:
             walk.failed("cluster-unreadable", f"the API server was not read: {error.message}", client.server)
-            return None, access
+            return (view_of_files(arguments.file, arguments) if arguments.file else None), access
 
 
-def _mappings(arguments: argparse.Namespace, cluster: ClusterView | None) -> Mappings | None:
-    if cluster is not None:
-        return cluster.mappings
-    for file in arguments.file:
-        try:
-            source = read_file(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {file}: {error}", where=str(file), fix="name a readable file") from error
-        if isinstance(source, Unparsable):
-            raise InputError(f"{file} is not aws-auth: {source.problem}", where=f"{file}:{source.line}",
-                             fix="give the file with the ConfigMap aws-auth")  # fmt: skip
-        original = eks_access.read_by_original(arguments, eks_access.files_only(arguments))
-        return eks_access.mappings_of(source.sections, by_original=original)
-    return None
+def _mappings(cluster: ClusterView | None) -> Mappings | None:
+    return None if cluster is None or cluster.without_config_map else cluster.mappings
 
 
 def _map(
@@ -124,12 +115,20 @@ def _map(
         return
     walk.username, walk.groups = mapped.user.username, mapped.user.groups
     walk.stop(IN, "")
-    policies = entry.policies if entry is not None and mapped.source == "access entries" else ()
-    for policy in policies or ():
-        walk.passed("access-policy", f"{policy} grants what it has", "EKS")
+    _rbac(cluster, walk, granted=mapped.source == "access entries" and _by_policies(entry, walk))
+
+
+def _by_policies(entry: AccessEntry | None, walk: Walk) -> bool:
+    """Whether its access policies grant something, or may."""
+    text = "EKS compares the principal's id: an entry that is older than its role or user lets nobody in"
+    walk.passed("access-entry-by-arn", text, "EKS")
+    policies = entry.policies if entry is not None else ()
     if policies is None:
         walk.failed("access-policies-unknown", "its access policies are not visible", "EKS")
-    _rbac(cluster, walk, granted=policies is None or bool(policies))
+        return True
+    for policy in policies:
+        walk.passed("access-policy", f"{policy} grants what it has", "EKS")
+    return bool(policies)
 
 
 def _faults(identity: CallerIdentity, mappings: Mappings, mapped: Mapped) -> Iterator[Reason]:

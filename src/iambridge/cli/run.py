@@ -28,7 +28,8 @@ _EPILOG = f"""examples:
   iambridge run --data-dir ~/.local/share/iambridge -n shop --serviceaccount orders -- aws sts get-caller-identity
 
 What is injected is the webhook's own decision on a pod of this ServiceAccount: role, region, STS endpoint, audience,
-expiration, with the webhook's precedence. The token comes from TokenRequest, as `kubectl create token` asks for it, and
+expiration, with the webhook's precedence and the flags that it runs with: those of its pods, EKS's own on EKS, or
+--webhook-flag. The token comes from TokenRequest, as `kubectl create token` asks for it, and
 is replaced at 80 % of its life. It lies in a private directory, which is not the path it has in a pod:
 AWS_WEB_IDENTITY_TOKEN_FILE names it. The directory is removed when the command ends.
 
@@ -63,16 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sandbox = parser.add_argument_group("which AWS")
     sandbox.add_argument("--data-dir", type=Path, help="a sandbox's directory: its cluster, unless named, and its AWS")
     sandbox.add_argument("--aws", choices=("sandbox", "real"), help="default: the sandbox's when it is one's cluster")
-    webhook = parser.add_argument_group("the cluster's webhook, where it does not run with its defaults")
-    webhook.add_argument("--annotation-prefix", default="eks.amazonaws.com", help="as its flag")
-    webhook.add_argument("--token-audience", default="sts.amazonaws.com", help="as its flag")
-    webhook.add_argument("--aws-default-region", default="", help="as its flag (on EKS: the cluster's region)")
-    webhook.add_argument(
-        "--sts-regional-endpoint", action=argparse.BooleanOptionalAction, help="as its flag (on EKS: on)"
-    )
-    webhook.add_argument(
-        "--config-map-namespace", default="", metavar="NAMESPACE", help="it runs with --watch-config-map in this one"
-    )
+    parser.add_argument(
+        "--webhook-flag", action="append", default=[], metavar="FLAG",
+        help="a flag that the cluster's webhook runs with, as --webhook-flag=--aws-default-region=eu-west-1 (default: "
+        "those of its pods, as far as they can be seen)",
+    )  # fmt: skip
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD ARG...", help="what to run")
 
 

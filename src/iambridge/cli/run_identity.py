@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from iambridge.adapters.kubernetes import KubernetesClient, path_of
 from iambridge.cli.run_environment import tell
+from iambridge.cli.webhook_discovery import webhook_flags
+from iambridge.cli.webhook_settings import settings_of, webhook_arguments
 from iambridge.core.pod_identity import (
     Facts,
     ProcessIdentity,
@@ -14,7 +16,7 @@ from iambridge.core.pod_identity import (
     parse_config_map,
     process_identity,
 )
-from iambridge.errors import InputError, NotFound
+from iambridge.errors import Forbidden, InputError, NotFound
 from iambridge.wire.eks import region_of_endpoint
 
 
@@ -32,8 +34,8 @@ async def identity_of_pods(
         InputError: they get no AWS identity, and why.
         KubernetesError: the API server's refusal.
     """
-    settings = _settings(arguments, client.server)
-    facts, automount = await _facts(arguments, client, namespace, settings)
+    settings, watched = await _webhook(arguments, client)
+    facts, automount = await _facts(arguments, client, namespace, settings, watched=watched)
     identity = process_identity(
         arguments.serviceaccount, namespace, facts, settings,
         environment=own, expiration=arguments.token_expiration,
@@ -60,7 +62,7 @@ def _no_association(code: str) -> str:
 
 
 async def _facts(
-    arguments: argparse.Namespace, client: KubernetesClient, namespace: str, settings: Settings
+    arguments: argparse.Namespace, client: KubernetesClient, namespace: str, settings: Settings, *, watched: str
 ) -> tuple[Facts, bool]:
 
     name = arguments.serviceaccount
@@ -68,11 +70,15 @@ async def _facts(
         account = await client.get(path_of("api", "v1", "namespaces", namespace, "serviceaccounts", name))
     except NotFound:
         return Facts(None), False
+    except Forbidden as error:
+        rule = f'{{apiGroups: [""], resources: [serviceaccounts], resourceNames: [{name}], verbs: [get]}}'
+        fix = f"let a Role in namespace {namespace} allow it, and bind it to you: {rule}"
+        raise Forbidden(error.message, cause=f"you may not read ServiceAccount {namespace}/{name}", fix=fix) from error
     own = identity_of_annotations(account["metadata"].get("annotations") or {}, settings)
     automount = account.get("automountServiceAccountToken") is not False
     exact = wildcard = None
-    if arguments.config_map_namespace:
-        path = path_of("api", "v1", "namespaces", arguments.config_map_namespace, "configmaps", "pod-identity-webhook")
+    if watched:
+        path = path_of("api", "v1", "namespaces", watched, "configmaps", "pod-identity-webhook")
         try:
             data = (await client.get(path)).get("data") or {}
         except NotFound:
@@ -88,13 +94,24 @@ async def _facts(
     return Facts(own, exact, wildcard), automount
 
 
-def _settings(arguments: argparse.Namespace, server: str) -> Settings:
-    """The webhook's flags; EKS runs its own with the cluster's region and regional STS."""
-    eks = region_of_endpoint(server)
-    regional = arguments.sts_regional_endpoint
-    return Settings(
-        annotation_prefix=arguments.annotation_prefix,
-        audience=arguments.token_audience,
-        region=arguments.aws_default_region or eks,
-        regional_sts=bool(eks) if regional is None else regional,
-    )
+async def _webhook(arguments: argparse.Namespace, client: KubernetesClient) -> tuple[Settings, str]:
+    """What the webhook runs with, and the namespace whose ConfigMap it watches, or empty.
+
+    EKS runs its own with the cluster's region and regional STS.
+    """
+    flags = arguments.webhook_flag or await webhook_flags(client)
+    region = region_of_endpoint(client.server)
+    if flags is None:
+        return Settings(region=region, regional_sts=bool(region)), ""
+    try:
+        webhook = webhook_arguments(flags)
+    except InputError as error:
+        if arguments.webhook_flag:
+            raise
+        tell(
+            f"warning: the flags of the cluster's webhook are not all known here, and its defaults are assumed: {error}"
+        )
+        webhook = webhook_arguments([])
+    watched = webhook.namespace if webhook.watch_config_map else ""
+    # the account of composed role ARNs is that of the webhook's instance, which is not known here
+    return replace(settings_of(webhook, None), jitter=False), watched

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from iambridge.adapters.aws_credentials import assume_role, find
+from iambridge.adapters.aws_credentials import Sts, assume_role, find, session_name_of
 from iambridge.adapters.token_cache import KeptToken, TokenCache, default_directory, identity_facts, key_of
 from iambridge.core import sigv4
 from iambridge.core.authenticator_token import CLUSTER_ID_HEADER, encode, regional_host
@@ -31,17 +31,25 @@ exit codes: 0 a token, 1 no credentials or AWS refused, 2 bad input
 _EXPIRES_SECONDS = 60  # as the other clients write it; STS takes the token for 15 minutes whatever it says
 _RENEW_AFTER = dt.timedelta(minutes=14)
 _DEFAULT_REGION = "us-east-1"
+_CLUSTER_ID, _ROLE = "KUBERNETES_AWS_AUTHENTICATOR_CLUSTER_ID", "DEFAULT_ROLE"  # as the original's client reads them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     parser.add_argument(
-        "--cluster-name", "--cluster-id", "-i", required=True, metavar="NAME", help="the cluster id that is signed in"
-    )
+        "--cluster-name", "--cluster-id", "-i", metavar="NAME", default=os.environ.get(_CLUSTER_ID, ""),
+        help=f"the cluster id that is signed in (default: {_CLUSTER_ID})",
+    )  # fmt: skip
     parser.add_argument("--region", help="STS region (default: AWS_REGION, AWS_DEFAULT_REGION, then us-east-1)")
-    parser.add_argument("--role-arn", "--role", "-r", default="", metavar="ARN", help="assume this role first")
+    parser.add_argument(
+        "--role-arn", "--role", "-r", default=os.environ.get(_ROLE, ""), metavar="ARN",
+        help=f"assume this role first (default: {_ROLE})",
+    )  # fmt: skip
     parser.add_argument("--external-id", default="", metavar="ID", help="external id for --role-arn")
     parser.add_argument("--session-name", default="", metavar="NAME", help="session name for --role-arn")
+    parser.add_argument(
+        "--forward-session-name", action="store_true", help="for --role-arn: keep the name of this shell's own session"
+    )
     parser.add_argument("--no-cache", action="store_true", help="make a new token, and keep none")
     parser.add_argument("--cache", action="store_true", help="accepted: a cache is the default here")
     parser.add_argument(
@@ -55,8 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
     region = arguments.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     region = region or _DEFAULT_REGION
     endpoint = sts_endpoint(environment, region)
-    if (arguments.external_id or arguments.session_name) and not arguments.role_arn:
+    if not arguments.cluster_name:
+        raise InputError("a token is for one cluster", where="--cluster-name", fix=f"give it, or set {_CLUSTER_ID}")
+    named = arguments.session_name or arguments.forward_session_name
+    if (arguments.external_id or named) and not arguments.role_arn:
         raise InputError("--external-id and --session-name belong to --role-arn", fix="give --role-arn as well")
+    if arguments.session_name and arguments.forward_session_name:
+        raise InputError("--session-name and --forward-session-name exclude each other", fix="give one of them")
     kept = _cached(arguments, environment, endpoint, region)
     if arguments.token_only:
         print(kept.token)
@@ -70,7 +83,8 @@ def _cached(arguments: argparse.Namespace, environment: Mapping[str, str], endpo
     directory = arguments.cache_dir or environment.get("IAMBRIDGE_TOKEN_CACHE") or default_directory(environment)
     if arguments.no_cache or directory is None or str(directory) == "off":
         return _fresh(arguments, environment, endpoint, region)
-    role = (arguments.role_arn, arguments.external_id, arguments.session_name)
+    forwarded = str(arguments.forward_session_name)
+    role = (arguments.role_arn, arguments.external_id, arguments.session_name, forwarded)
     key = key_of(arguments.cluster_name, endpoint, region, *role, *identity_facts(environment))
     return TokenCache(Path(directory)).get(key, lambda: _fresh(arguments, environment, endpoint, region))
 
@@ -79,16 +93,12 @@ def _fresh(arguments: argparse.Namespace, environment: Mapping[str, str], endpoi
     now = dt.datetime.now(dt.UTC)
     credentials, ends = find(environment)
     if arguments.role_arn:
+        sts = Sts(endpoint, region, environment.get("AWS_CA_BUNDLE", ""), now)
+        name = session_name_of(credentials, sts) if arguments.forward_session_name else arguments.session_name
         credentials = assume_role(
-            credentials,
-            endpoint=endpoint,
-            region=region,
-            role_arn=arguments.role_arn,
-            session_name=arguments.session_name or "iambridge-token",
+            credentials, **sts._asdict(), role_arn=arguments.role_arn, session_name=name or "iambridge-token",
             external_id=arguments.external_id,
-            ca_file=environment.get("AWS_CA_BUNDLE", ""),
-            now=now,
-        )
+        )  # fmt: skip
         ends = None  # the session outlives the token
     token = make_token(credentials, arguments.cluster_name, endpoint=endpoint, region=region, now=now)
     expires = (now + _RENEW_AFTER).timestamp()

@@ -34,6 +34,7 @@ from iambridge.core.pod_identity import ComposeRoleArn, Settings
 from iambridge.servers.pod_identity_webhook import PodIdentityWebhook, WebhookMetrics
 from iambridge.wire.http import App, Request, Response
 
+_BODY_SECONDS = 30.0  # the longest timeoutSeconds of a webhook: nobody waits for an answer after that
 _MAX_BODY = 8 * 1024 * 1024  # bytes: a request of the API server holds at most two objects of 3 MiB
 
 

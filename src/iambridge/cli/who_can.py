@@ -12,9 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iambridge.cli import eks_access
-from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster
+from iambridge.cli.aws_auth_cluster import ClusterView, client_of, read_cluster, unless_unreadable
+from iambridge.cli.aws_auth_files import view_of_files
 from iambridge.core.aws_auth import break_glass
-from iambridge.core.cluster_access import BECOMING_ADMIN, Can, Step, Undetermined, other_admins, principals, who_can
+from iambridge.core.cluster_access import (
+    BECOMING_ADMIN,
+    AuthenticationMode,
+    Can,
+    EksAccess,
+    Step,
+    Undetermined,
+    other_admins,
+    principals,
+    who_can,
+)
 from iambridge.core.rbac import Attributes
 from iambridge.errors import InputError, NotFound
 
@@ -26,6 +37,8 @@ _EXAMPLE = f"""examples:
   iambridge who-can create deployments.apps
   iambridge who-can --admin                     who is, or can make himself, cluster-admin
   iambridge who-can --admin --access-entries saved/ --kubeconfig K
+  kubectl get roles,rolebindings,clusterroles,clusterrolebindings -A -o yaml > rbac.yaml
+  iambridge who-can --admin -f aws-auth.yaml -f rbac.yaml       offline
 {eks_access.HELP}
 --admin counts break-glass ARNs (of the authenticator's pods, or by flag), access policies, system:masters, and every
 right that leads to one of those: escalate, bind, impersonate, and in kube-system ServiceAccount tokens, Secrets and
@@ -35,6 +48,23 @@ exit codes: 0 somebody can, 1 nobody can, 2 bad input, 3 unknown (access entries
 """
 
 
+# The API group of what people ask for; a cluster says the rest by discovery.
+_GROUPS = {
+    **dict.fromkeys(
+        ("pods", "services", "secrets", "configmaps", "namespaces", "nodes", "serviceaccounts", "events", "endpoints",
+         "persistentvolumes", "persistentvolumeclaims", "replicationcontrollers", "resourcequotas", "limitranges",
+         "users", "groups"), ""),
+    **dict.fromkeys(("deployments", "daemonsets", "statefulsets", "replicasets", "controllerrevisions"), "apps"),
+    **dict.fromkeys(("jobs", "cronjobs"), "batch"),
+    **dict.fromkeys(("ingresses", "networkpolicies", "ingressclasses"), "networking.k8s.io"),
+    **dict.fromkeys(("roles", "rolebindings", "clusterroles", "clusterrolebindings"), "rbac.authorization.k8s.io"),
+    "poddisruptionbudgets": "policy", "horizontalpodautoscalers": "autoscaling", "leases": "coordination.k8s.io",
+    "storageclasses": "storage.k8s.io", "customresourcedefinitions": "apiextensions.k8s.io",
+    "mutatingwebhookconfigurations": "admissionregistration.k8s.io",
+    "validatingwebhookconfigurations": "admissionregistration.k8s.io",
+}  # fmt: skip
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     parser.add_argument("verb_", nargs="?", metavar="VERB", help="as RBAC spells it: get, list, create, delete, ...")
@@ -42,6 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--admin", action="store_true", help="who is, or can make himself, cluster-admin")
     parser.add_argument("-n", "--namespace", default="", help="in this namespace (default: cluster-wide)")
     parser.add_argument("--name", default="", help="for the object of this name")
+    parser.add_argument(
+        "-f", "--file", action="append", type=Path, default=[], metavar="FILE",
+        help="offline: the ConfigMap, roles and bindings, as kubectl get -o yaml saves them; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--kubeconfig", type=Path, help="the cluster (default: as kubectl finds it)")
     parser.add_argument("--context", help="the kubeconfig's context")
     parser.add_argument(
@@ -52,14 +86,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return unless_unreadable(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if bool(arguments.admin) == bool(arguments.verb_ and arguments.resource):
         raise InputError(
             "who-can needs VERB and RESOURCE, or --admin", where="who-can", fix="see iambridge who-can --help"
         )
-    cluster, asked = asyncio.run(_read(arguments))
+    if arguments.file and (arguments.kubeconfig or arguments.context):
+        raise InputError("who-can reads files or a cluster", where="who-can", fix="give -f or --kubeconfig")
+    cluster, asked = _of_files(arguments) if arguments.file else asyncio.run(_read(arguments))
     glass = break_glass(dict.fromkeys((*cluster.break_glass, *arguments.break_glass_arn)))
     found = principals(cluster.mappings, cluster.eks, glass)
-    verdicts = list(who_can(found, asked, cluster.policy))
+    verdicts = list(who_can(found, asked, cluster.policy, missing_roles=cluster.missing_roles))
     can = [verdict for verdict in verdicts if isinstance(verdict, Can)]
     if arguments.admin and cluster.policy is not None:
         can += other_admins(asked, cluster.policy, [one.principal for one in can])
@@ -74,13 +114,34 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if can else 1
 
 
+def _of_files(arguments: argparse.Namespace) -> tuple[ClusterView, Sequence[Step]]:
+    cluster = view_of_files(arguments.file, arguments)
+    if cluster.without_config_map and cluster.eks.reads_config_map:
+        raise InputError("no file holds the ConfigMap aws-auth", where="who-can", fix="give it with -f, too")
+    if arguments.admin:
+        return cluster, _ways_to_admin(cluster.eks)
+    word, _, subresource = arguments.resource.partition("/")
+    resource, dot, group = word.partition(".")
+    if not dot and resource not in _GROUPS:
+        raise InputError(f"files do not say which API group `{resource}` is of", where="who-can",
+                         fix="write RESOURCE.GROUP, as deployments.apps")  # fmt: skip
+    group = group or _GROUPS.get(resource, "")
+    return cluster, [
+        Step(Attributes(arguments.verb_, group, resource, subresource, arguments.namespace, arguments.name), "")
+    ]
+
+
+def _ways_to_admin(eks: EksAccess) -> Sequence[Step]:
+    return [step for step in BECOMING_ADMIN if eks.reads_config_map or not step.config_map]
+
+
 async def _read(arguments: argparse.Namespace) -> tuple[ClusterView, Sequence[Step]]:
     async with client_of(arguments) as (client, eks):
         cluster = await read_cluster(
             client, eks, by_original=eks_access.read_by_original(arguments, eks, client.server)
         )
         if arguments.admin:
-            return cluster, [step for step in BECOMING_ADMIN if eks.reads_config_map or not step.config_map]
+            return cluster, _ways_to_admin(eks)
         word, _, subresource = arguments.resource.partition("/")
         resource, _, group = word.partition(".")
         if not group:
@@ -123,6 +184,8 @@ def _say_what_is_not_visible(cluster: ClusterView, unknown: Sequence[Undetermine
     if cluster.policy is None:
         print("unknown: this caller may not list roles and bindings", file=sys.stderr)
     print("not visible: client certificates and other authenticators, and who is behind their names", file=sys.stderr)
+    if cluster.by_original and cluster.eks.mode is AuthenticationMode.CONFIG_MAP:
+        print("not visible: on EKS the principal that created the cluster, an admin whom no list has", file=sys.stderr)
     if cluster.eks.entries or cluster.eks.unknown:
         print("not visible: IAM principals whose policies let them change access entries", file=sys.stderr)
 

@@ -34,7 +34,9 @@ HOP = "TokenReview"
 BREAK_GLASS = "break-glass"
 _JSON = (("content-type", "application/json"),)
 _TEXT = (("content-type", "text/plain; charset=utf-8"),)
-_RETRY = (*_TEXT, ("retry-after", "1"))
+# kube-apiserver comes back after so many seconds, again and again for half a minute. Each time costs a call to STS: one
+# that throttles is not to be asked 31 times for one login.
+_RETRY_NOT_READY, _RETRY_OUTAGE, _RETRY_THROTTLED = ((*_TEXT, ("retry-after", seconds)) for seconds in ("1", "2", "5"))
 # Refusals that time, an operator or AWS may still turn: kube-apiserver must not cache them.
 _MAY_BECOME_VALID = frozenset({"token-not-yet-current", "token-host", "sts-refused"})
 _LOG_TEXT = 300
@@ -188,14 +190,15 @@ class IamAuthenticator:
     def _outage(self, error: AwsError, result: str) -> tuple[Response, str]:
         reason = Reason("outage", error.cause[:_LOG_TEXT], facts=dict(error.facts))
         self._record(Decision(HOP, Outcome.IMPLICIT_DENY, (reason,), error.fix), "")
-        return Response(int(error.status), _RETRY, f"{error.message}\n".encode()), result
+        headers = _RETRY_THROTTLED if isinstance(error, Throttling) else _RETRY_OUTAGE
+        return Response(int(error.status), headers, f"{error.message}\n".encode()), result
 
     def _record(self, decision: Decision, arn: str) -> None:
         self._log.record(decision, request_id=self._new_id(), **({"arn": arn} if arn else {}))
 
 
 def _not_ready(missing: str) -> tuple[Response, str]:
-    return Response(503, _RETRY, f"{missing}\n".encode()), "not_ready"
+    return Response(503, _RETRY_NOT_READY, f"{missing}\n".encode()), "not_ready"
 
 
 def _scrubbed(decision: Decision) -> Decision:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import yaml
 
 from iambridge.core.aws_auth import Kind, Located, Section, Unparsable
+from iambridge.wire.aws_auth_lines import read_lines
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_DEPTH = 16
@@ -40,6 +41,10 @@ def read_section(text: str) -> Section:
     """One document. Tags, several documents, and aliases that nest or recurse are refused by name."""
     if not text.strip(" \t\r\n`\"'"):
         return _EMPTY  # as the original takes what an empty template leaves
+    return read_lines(text) or _read_yaml(text)
+
+
+def _read_yaml(text: str) -> Section:
     try:
         node = yaml.compose(text, Loader=LOADER)
         return _EMPTY if node is None else _located(node, 0, {})

@@ -111,8 +111,10 @@ def _apply(document: Object, operation: Object) -> None:
             place[key] = copy.deepcopy(operation["value"])
         case "remove", _:
             del place[key]
-        case op, _:
-            raise InputError(f"the operation {op} of a JSON patch is not modelled", fix="kubectl kustomize")
+        case _:
+            raise InputError(
+                f"the operation {operation['op']} of a JSON patch is not modelled", fix="kubectl kustomize"
+            )
 
 
 def _set_image(objects: list[Object], name: str, image: str) -> None:

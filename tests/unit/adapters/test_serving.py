@@ -236,3 +236,30 @@ def test_two_hundred_open_connections_keep_nobody_out(tmp_path: Path) -> None:
         await server.stop()
 
     asyncio.run(main())
+
+
+def test_a_slow_body_is_ended(tmp_path: Path) -> None:
+    """408 and a closed connection, whether its length is declared or not; a body in time is answered."""
+
+    async def main() -> None:
+        authority = CertificateAuthority(tmp_path, name="test", now=NOW)
+        leaf = authority.leaf("server", hosts=("127.0.0.1",))
+        port = free_port()
+        listener = Listener("127.0.0.1", port, leaf.certificate, leaf.key, body_timeout=0.4)
+        server = RunningServer(_echo, listener)
+        await server.start()
+        context = ssl.create_default_context(cafile=str(authority.certificate_file))
+        for framing in ("Content-Length: 100", "Transfer-Encoding: chunked"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+            writer.write(f"POST / HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n3\r\nabc\r\n".encode())
+            said = await asyncio.wait_for(reader.read(), 20)
+            assert said.startswith(b"HTTP/1.1 408 ")
+            writer.close()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"https://127.0.0.1:{port}", data=b"1", ssl=context) as answer,
+        ):
+            assert (answer.status, await answer.read()) == (200, b"1")
+        await server.stop()
+
+    asyncio.run(main())

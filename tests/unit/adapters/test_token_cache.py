@@ -1,3 +1,5 @@
+import datetime as dt
+import json
 import os
 import subprocess
 import sys
@@ -127,15 +129,15 @@ def test_what_ended_long_ago_is_removed(tmp_path: Path) -> None:
 
 
 def test_everything_that_chooses_the_identity_is_in_the_key(tmp_path: Path) -> None:
-    """Another profile, key, session, or a file that changed is another key; the secret alone is in none."""
+    """Another profile, key, secret, session, or a file that changed is another key: a corrected secret counts at once."""
     home = {"HOME": str(tmp_path)}
     (tmp_path / ".aws").mkdir()
     config = tmp_path / ".aws/config"
     config.write_text("[default]")
     plain = identity_facts(home)
-    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_CONFIG_FILE"):
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    for name in ("AWS_PROFILE", *keys, "AWS_ROLE_ARN", "AWS_CONFIG_FILE"):
         assert identity_facts({**home, name: "x"}) != plain
-    assert identity_facts({**home, "AWS_SECRET_ACCESS_KEY": "x"}) == plain
     os.utime(config, (1, 1))
     assert identity_facts(home) != plain
     keyed = identity_facts({**home, "AWS_ACCESS_KEY_ID": "x"})
@@ -173,8 +175,76 @@ def test_the_command_keeps_and_takes(tmp_path: Path) -> None:
         (("-i", "demo", "--region", "eu-west-1"), {}),
         (("-i", "demo", "--no-cache"), {}),
         (("-i", "demo"), {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPL2"}),
+        (("-i", "demo"), {"AWS_SECRET_ACCESS_KEY": "y" * 40}),
         (("-i", "demo"), {"IAMBRIDGE_TOKEN_CACHE": "off"}),
         (("-i", "demo"), {"IAMBRIDGE_TOKEN_CACHE": str(tmp_path / "elsewhere")}),
     ):
         assert token(*words, **more) != first
     assert token("-i", "demo") == first
+
+
+def test_a_process_credential_is_asked_once(tmp_path: Path) -> None:
+    """By botocore, for profiles only; again when the profile's file changes. A token ends with its credentials."""
+    ends = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=20)
+    count = tmp_path / "count"
+    script = tmp_path / "credentials.sh"
+
+    def write(ends: dt.datetime) -> None:
+        found = {
+            "Version": 1,
+            "AccessKeyId": "AKIAIOSFODNN7EXAMPLE",
+            "SecretAccessKey": "x",
+            "SessionToken": "y",
+            "Expiration": ends.isoformat(),
+        }
+        script.write_text(f"echo run >> {count}\ncat <<EOF\n{json.dumps(found)}\nEOF\n")
+
+    write(ends)
+    config = tmp_path / "config"
+    config.write_text(f"[profile work]\ncredential_process = sh {script}\n")
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_PROFILE": "work",
+    }
+
+    def expires() -> dt.datetime:
+        done = subprocess.run(
+            [sys.executable, "-m", "iambridge", "token", "-i", "demo"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return dt.datetime.fromisoformat(json.loads(done.stdout)["status"]["expirationTimestamp"])
+
+    assert expires() == expires()
+    assert expires() < ends
+    assert count.read_text().count("run") == 1
+    soon = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(minutes=5)
+    write(soon)
+    config.write_text(config.read_text() + "\n")
+    assert expires() == soon
+    assert count.read_text().count("run") > 1  # botocore asks a second time for what ends soon
+
+
+def test_the_originals_variables_are_read(tmp_path: Path) -> None:
+    """The cluster id and the role, where its users keep them."""
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "x",
+    }
+    command = [sys.executable, "-m", "iambridge", "token", "--token-only"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "--cluster-name" in done.stderr) == (2, True)
+    environment["KUBERNETES_AWS_AUTHENTICATOR_CLUSTER_ID"] = "demo"
+    assert subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=60
+    ).stdout.startswith("k8s-aws-v1.")
+    environment |= {"DEFAULT_ROLE": "arn:aws:iam::111122223333:role/a", "AWS_ENDPOINT_URL_STS": "https://127.0.0.1:1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, "could not be reached" in done.stderr) == (1, True)

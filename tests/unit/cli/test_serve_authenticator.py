@@ -92,6 +92,7 @@ def test_the_original_configuration_file_starts_a_server_that_its_kubeconfig_rea
         ("clusterID: demo\nserver:\n  backendMode: [DynamicFile]\n", "backend DynamicFile has no file"),
         ("clusterID: demo\nserver:\n  dynamicBackendModePath: /x\n", "swaps the backends of a running server"),
         ("clusterID: demo\nserver:\n  sourceARN: nonsense\n", "is not an ARN with an account"),
+        ("clusterID: demo\nserver:\n  ec2DescribeInstancesRoleARN: nonsense\n", "is not a role's ARN"),
         (
             "clusterID: demo\nserver:\n  reservedPrefixConfig:\n  - backendMode: Nonsense\n    usernamePrefixReserveList: [a]\n",
             "nothing would be reserved",
@@ -107,6 +108,7 @@ def test_the_original_configuration_file_starts_a_server_that_its_kubeconfig_rea
         "dynamic-file-missing",
         "backend-mode-path",
         "source-arn",
+        "ec2-role",
         "reserved-prefix",
         "unknown-key",
         "yaml",

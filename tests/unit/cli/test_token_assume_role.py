@@ -108,6 +108,58 @@ def test_the_token_is_the_assumed_roles(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+def test_the_shells_own_session_name_is_forwarded(tmp_path: Path) -> None:
+    """--forward-session-name asks STS for it; a user has none, and gets the default one; it excludes --session-name."""
+
+    async def play() -> None:
+        async with running(tmp_path) as environment:
+            await asyncio.to_thread(make_role, environment)
+            words = ("--external-id", "e-1", "--forward-session-name")
+            done = await asyncio.to_thread(token, environment, *words)
+            assert (await asyncio.to_thread(who, environment, done.stdout)).session_name == "iambridge-token", (
+                done.stderr
+            )
+            client = boto3.client(
+                "sts", endpoint_url=environment["AWS_ENDPOINT_URL"], verify=environment["AWS_CA_BUNDLE"],
+                region_name="us-east-1", aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            )  # fmt: skip
+            document = {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Principal": {"AWS": ADMIN}, "Action": "sts:AssumeRole"}],
+            }
+            first = f"arn:aws:iam::{ACCOUNT_ID}:role/first"
+            await asyncio.to_thread(
+                iam(environment).create_role, RoleName="first", AssumeRolePolicyDocument=json.dumps(document)
+            )
+            allowed = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": ROLE}
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+            await asyncio.to_thread(
+                iam(environment).put_role_policy, RoleName="first", PolicyName="p", PolicyDocument=policy
+            )
+            document["Statement"][0]["Principal"] = {"AWS": first}  # type: ignore[index]  # a document
+            await asyncio.to_thread(
+                iam(environment).update_assume_role_policy, RoleName="deploy", PolicyDocument=json.dumps(document)
+            )
+            held = (await asyncio.to_thread(client.assume_role, RoleArn=first, RoleSessionName="me@example.org"))[
+                "Credentials"
+            ]
+            session = {
+                **environment,
+                "AWS_ACCESS_KEY_ID": held["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": held["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": held["SessionToken"],
+            }
+            done = await asyncio.to_thread(token, session, *words)
+            assert (await asyncio.to_thread(who, environment, done.stdout)).session_name == "me@example.org", (
+                done.stderr
+            )
+            both = await asyncio.to_thread(token, session, *words, "--session-name", "x")
+            assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
+
+    asyncio.run(play())
+
+
 def test_a_refused_role_is_said_in_awss_words(tmp_path: Path) -> None:
     """Without the external id or under another session name there is no token: exit 1, AWS's words, and a fix."""
 

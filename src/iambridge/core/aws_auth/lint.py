@@ -158,6 +158,7 @@ def _unbound(entry: Entry, place: str, bound: Bound) -> Iterator[Fault]:
             cause=f"no binding names group `{group}`{role}",
             fix=f"bind it: kubectl create clusterrolebinding NAME --clusterrole=ROLE --group={group}",
         )
+    yield from _written_otherwise(entry, place, bound)
     known = bound.groups | _BUILT_IN
     if "{{" not in entry.username and entry.username not in bound.users and not known & set(entry.groups):
         yield _warning(
@@ -168,3 +169,20 @@ def _unbound(entry: Entry, place: str, bound: Bound) -> Iterator[Fault]:
             cause=f"no binding names `{entry.username}` or one of its groups: it gets in and may do nothing",
             fix="bind the user or a group of it",
         )
+
+
+def _written_otherwise(entry: Entry, place: str, bound: Bound) -> Iterator[Fault]:
+    """Bindings that name a user as his session is called, where the template writes `@` as `-`."""
+    before, template, after = entry.username.partition("{{SessionName}}")
+    if not template or "{{" in before + after:
+        return
+    for user in sorted(bound.users):
+        if "@" in user and user.startswith(before) and user.endswith(after):
+            yield _warning(
+                "session-name-at",
+                entry.section,
+                entry.line,
+                f"{place}.username",
+                cause=f"a binding names `{user}`, and {template} writes an @ as -",
+                fix=f"bind {user.replace('@', '-')}, or write {{{{SessionNameRaw}}}}",
+            )

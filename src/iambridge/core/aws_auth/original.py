@@ -6,7 +6,7 @@ nodes included; groups that are no list are none; an ARN is compared as it is wr
 Source: aws-iam-authenticator pkg/mapper/configmap/configmap.go ParseMap, pkg/config/mapper.go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from iambridge.core.arn import canonical_arn
@@ -25,11 +25,23 @@ _DROPPED = "until then nobody of the section gets in"
 def load_as_original(sections: Mapping[str, Section]) -> Mappings:
     """The faults are those of `load`, for the effect is what differs."""
     faults = [_told(fault) for fault in load(sections, rules=_RULES).faults]
+    faults += _patterns(sections.get("mapRoles"))
     tables = {name: _entries(name, sections.get(name)) for name in _ARN_FIELD}
     accounts = {
         item.text: item.line for item in _items(sections.get("mapAccounts")) if item.is_scalar and not item.is_empty
     }
     return Mappings(tables["mapRoles"], tables["mapUsers"], accounts, faults=faults, rules=_RULES)
+
+
+def _patterns(section: Section | None) -> Iterator[Fault]:
+    for index, item in enumerate(_items(section)):
+        fields = {key.text.lower(): value for key, value in item.fields}
+        if "sso" in fields and not _string(fields.get("rolearn")):
+            yield Fault(
+                "sso-not-read", "mapRoles", item.line, item.column, f"[{index}].sso",
+                "the original reads permission sets with the feature gate SSORoleMatch only, and EKS never",
+                "map the role itself: arn:aws:iam::ACCOUNT:role/AWSReservedSSO_NAME_suffix, without its path",
+            )  # fmt: skip
 
 
 def _told(fault: Fault) -> Fault:

@@ -11,6 +11,7 @@ from iambridge.core.decision import Decision, Outcome, Reason
 
 IsAdmin = Callable[[str, tuple[str, ...]], bool]
 HOP = "aws-auth plan"
+_NODES = "system:nodes"
 _NOT_VISIBLE = "unknown: access entries not visible"
 
 
@@ -51,7 +52,8 @@ class Change:
 
     @property
     def is_node(self) -> bool:
-        return self.before is not None and EC2_PRIVATE_DNS_NAME in self.before.username
+        before = self.before
+        return before is not None and (EC2_PRIVATE_DNS_NAME in before.username or _NODES in before.groups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from iambridge.core.cluster_access.access_policies import (
     policy_arn,
 )
 from iambridge.core.cluster_access.principals import Principal, principals
-from iambridge.core.cluster_access.smells import shadowed
+from iambridge.core.cluster_access.smells import of_entries, shadowed
 from iambridge.core.cluster_access.who_can import (
     BECOMING_ADMIN,
     Can,
@@ -44,6 +44,7 @@ __all__ = [
     "Undetermined",
     "authorize_by_access_policies",
     "is_cluster_admin",
+    "of_entries",
     "other_admins",
     "policy_arn",
     "principals",

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from iambridge.core.aws_auth.lint import MASTERS
 from iambridge.core.cluster_access.access_policies import authorize_by_access_policies
 from iambridge.core.cluster_access.principals import Principal
-from iambridge.core.rbac import Attributes, Policy, User, authorize
+from iambridge.core.rbac import Attributes, Binding, Policy, User, authorize
 
 _AUTHENTICATED = "system:authenticated"
 _RBAC = "rbac.authorization.k8s.io"
@@ -50,18 +51,24 @@ BECOMING_ADMIN = (
     Step(_kube_system("get", "secrets"), "may read tokens kept in Secrets"),
     Step(_kube_system("create", "pods"), "may run a pod as a controller's ServiceAccount"),
     Step(_kube_system("create", "pods", "exec"), "may run commands in a controller's pod"),
+    Step(_kube_system("patch", "pods", "ephemeralcontainers"), "may run commands in a controller's pod"),
     *(
-        Step(_kube_system("create", resource, group=group), "may run pods as a controller's ServiceAccount")
+        Step(_kube_system(verb, resource, group=group), "may run pods as a controller's ServiceAccount")
         for group, resource in (
             ("apps", "deployments"), ("apps", "daemonsets"), ("apps", "statefulsets"), ("apps", "replicasets"),
             ("batch", "jobs"), ("batch", "cronjobs"), ("", "replicationcontrollers"),
         )
+        for verb in ("create", "update", "patch")
     ),
+    Step(Attributes("get", "", "nodes", "proxy"), "may run commands in any pod, by the kubelet"),
     Step(Attributes("create", "", "nodes", "proxy"), "may run commands in any pod, by the kubelet"),
     Step(Attributes("update", "certificates.k8s.io", "certificatesigningrequests", "approval"),
          "may approve a client certificate"),
-    Step(Attributes("create", "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
-         "may change what others create"),
+    *(
+        Step(Attributes(verb, "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+             "may change what others create")
+        for verb in ("create", "update", "patch")
+    ),
     Step(Attributes("update", "", "configmaps", namespace=_SYSTEM, name="aws-auth"), "may map himself", True),
     Step(Attributes("patch", "", "configmaps", namespace=_SYSTEM, name="aws-auth"), "may map himself", True),
     Step(Attributes("create", "iamauthenticator.k8s.aws", "iamidentitymappings"),
@@ -87,17 +94,39 @@ class Undetermined:
     why: str
 
 
-def who_can(found: Iterable[Principal], asked: Sequence[Step], policy: Policy | None) -> Iterator[Can | Undetermined]:
-    """Each principal that may do one of `asked`, once. `policy` is None when RBAC is not visible."""
+_Known = dict[tuple[str, tuple[str, ...]], str]
+
+
+def who_can(
+    found: Iterable[Principal],
+    asked: Sequence[Step],
+    policy: Policy | None,
+    *,
+    missing_roles: AbstractSet[str] = frozenset(),
+) -> Iterator[Can | Undetermined]:
+    """Each principal that may do one of `asked`, once. `policy` is None when RBAC is not visible.
+
+    What a binding to one of `missing_roles` gives is not known, either.
+    """
+    known: _Known = {}
     for principal in found:
-        verdict = _judge(principal, asked, policy)
+        verdict = _judge(principal, asked, policy, known)
+        if verdict is None and policy is not None and missing_roles:
+            roles = {one.role_name for user in _users(principal, policy) for one in _bindings(user, policy)}
+            lacking = sorted(roles & missing_roles)
+            verdict = Undetermined(principal, f"role {', '.join(lacking)} is in no file") if lacking else None
         if verdict is not None:
             yield verdict
 
 
+def _bindings(user: User, policy: Policy) -> Iterator[Binding]:
+    for subject in (("User", user.name), *(("Group", group) for group in user.groups)):
+        yield from policy.bindings.get(subject, ())
+
+
 def is_cluster_admin(principal: Principal, policy: Policy | None) -> bool | None:
     """Every verb on everything, and not by detours; None when it cannot be told."""
-    verdict = _judge(principal, BECOMING_ADMIN[:1], policy)
+    verdict = _judge(principal, BECOMING_ADMIN[:1], policy, {})
     return None if isinstance(verdict, Undetermined) else verdict is not None
 
 
@@ -126,7 +155,10 @@ def _groups_of_account(name: str) -> tuple[str, ...]:
     return ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
 
 
-def _judge(principal: Principal, asked: Sequence[Step], policy: Policy | None) -> Can | Undetermined | None:
+def _judge(
+    principal: Principal, asked: Sequence[Step], policy: Policy | None, known: dict[tuple[str, tuple[str, ...]], str]
+) -> Can | Undetermined | None:
+    """`known` keeps what bindings give to a user, since most principals share their groups."""
     if principal.unknown:
         return Undetermined(principal, principal.unknown)
     if MASTERS in principal.groups:
@@ -141,11 +173,20 @@ def _judge(principal: Principal, asked: Sequence[Step], policy: Policy | None) -
     if policy is None:
         return Undetermined(principal, open_question or "roles and bindings are not visible")
     for user in _users(principal, policy):
-        for step in asked:
-            decision = authorize(user, step.attributes, policy)
-            if decision.allowed:
-                return Can(principal, _said(step, decision.reasons[-1].text))
+        by = known.get((user.name, user.groups))
+        if by is None:
+            by = known[user.name, user.groups] = _by_binding(user, asked, policy)
+        if by:
+            return Can(principal, by)
     return Undetermined(principal, open_question) if open_question else None
+
+
+def _by_binding(user: User, asked: Sequence[Step], policy: Policy) -> str:
+    for step in asked:
+        decision = authorize(user, step.attributes, policy)
+        if decision.allowed:
+            return _said(step, decision.reasons[-1].text)
+    return ""
 
 
 def _said(step: Step, text: str) -> str:
@@ -161,7 +202,8 @@ def _users(principal: Principal, policy: Policy) -> Iterator[User]:
     groups = tuple(group.replace("{{AccountID}}", principal.account) for group in principal.groups)
     groups = (*(group for group in groups if "{{" not in group), _AUTHENTICATED)
     username = principal.username.replace("{{AccountID}}", principal.account)
-    yield User(username, groups)
+    # a name that no binding has is like any other such name
+    yield User(username if ("User", username) in policy.bindings else "", groups)
     if principal.every_arn:
         pattern = rf"arn:[a-z-]+:(?:iam|sts)::{principal.account}:.+"
     elif "{{" in username:

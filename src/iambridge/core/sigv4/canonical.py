@@ -6,13 +6,14 @@ A served path arrives percent-decoded once (`wire.http.Request.path`), a query r
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
+_MOST_SEGMENTS = 8
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
@@ -81,7 +82,7 @@ def canonical_paths(path: str, *, s3: bool) -> tuple[str, ...]:
 
     S3 encodes once. Other services encode the path as sent once more; a client may have sent `:` or `@` with or without
     an escape, which decoding hides, so both spellings of the same path count. A `%` in the decoded path has one
-    spelling only.
+    spelling only. An ARN in a path is one segment to the client, which escapes its slashes.
     """
     if path == "/":
         return ("/",)
@@ -89,7 +90,18 @@ def canonical_paths(path: str, *, s3: bool) -> tuple[str, ...]:
         return (_encoded(path or "/", "/"),)
     once = _encoded(_normalised(path), "/")
     twice = _encoded(once, "/")
-    return (twice,) if once == twice or "%" in path else (twice, once)
+    found = (twice,) if once == twice or "%" in path else (twice, once)
+    return (*found, *_with_arn(_normalised(path))) if "/arn:" in path else found
+
+
+def _with_arn(path: str) -> Iterator[str]:
+    """The path with the first slash of its ARN escaped, with the first two, and so on: where it ends is not said."""
+    head, _, tail = path.partition("/arn:")
+    segments = f"arn:{tail}".split("/")[:_MOST_SEGMENTS]
+    for end in range(2, len(segments) + 1):
+        arn, rest = "/".join(segments[:end]), segments[end:]
+        sent = "/".join([_encoded(head, "/"), _encoded(arn), *map(_encoded, rest)])
+        yield _encoded(sent, "/")
 
 
 def sent_path(path: str, *, s3: bool) -> str:

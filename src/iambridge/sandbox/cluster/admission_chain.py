@@ -134,6 +134,9 @@ class AdmissionChain:
         if target.resource.name == "pods" and not target.subresource and operation.kind == "CREATE":
             obj = pod_admission.admit(obj, target.namespace, self._store)
             operation = operation._replace(obj=obj)
+        elif target.resource.name == "pods" and not target.subresource and operation.kind == "UPDATE":
+            obj = pod_admission.tolerated(obj)
+            operation = operation._replace(obj=obj)
         configured = self._configured(_MUTATING)
         if not configured:
             return obj

@@ -17,15 +17,21 @@ from iambridge.sandbox.cluster.deletion import DeleteOptions
 from iambridge.sandbox.cluster.kinds import presented
 from iambridge.sandbox.cluster.listing import Page, Selection, check_not_future, page
 from iambridge.sandbox.cluster.metadata import Object
+from iambridge.sandbox.cluster.objects.apply import track
 from iambridge.sandbox.cluster.paths import RequestInfo
 from iambridge.sandbox.cluster.registry import Patch, Registry, Target, decoded
 from iambridge.sandbox.cluster.resources import Resource, Resources, Subresource
 from iambridge.sandbox.cluster.store import Stored
 from iambridge.sandbox.cluster.subresources import Subresources, body_of
+from iambridge.sandbox.cluster.timestamps import timestamp
 from iambridge.sandbox.cluster.watching import Watch
 
 _EVERYWHERE = ("list", "watch")
 NO_SUCH_RESOURCE = "the server could not find the requested resource"
+
+
+# the reviews whose answer is the object that was sent
+_TRACKED = {"TokenReview", "SubjectAccessReview", "LocalSubjectAccessReview", "SelfSubjectAccessReview"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ class Reviews:
         self._authorizer = authorizer
         self._now = now
 
-    async def answer(self, kind: str, user: User, namespace: str, review: Object) -> Object:
+    async def answer(self, kind: str, user: User, review: Object) -> Object:
         """The review with its status.
 
         Raises:
@@ -81,7 +87,7 @@ class Reviews:
             case "SubjectAccessReview":
                 return virtual_kinds.subject_access_review(review, decide)
             case "LocalSubjectAccessReview":
-                return virtual_kinds.local_subject_access_review(review, namespace, decide)
+                return virtual_kinds.local_subject_access_review(review, decide)
             case "SelfSubjectAccessReview":
                 return virtual_kinds.self_subject_access_review(review, user, decide)
             case "SelfSubjectRulesReview":
@@ -113,15 +119,19 @@ class Api:
         """
         resource = self.resources.find(info.group, info.version, info.plural)
         if resource is None or info.rest or _misplaced(resource, info):
-            raise NotFound(NO_SUCH_RESOURCE, cause=f"{info.path} is not served")
+            known = info.group in self.resources.group_versions()
+            raise NotFound(NO_SUCH_RESOURCE, cause=f"{info.path} is not served", details={} if known else None)
         subresource = resource.subresource(info.subresource) if info.subresource else None
         if info.subresource and subresource is None:
             raise NotFound(
                 NO_SUCH_RESOURCE,
                 cause=f"{resource.plural} has no subresource {info.subresource} here",
-                details=metadata.details(resource, info.name),
+                details={},
             )
-        if resource.namespaced and not info.namespace and info.verb not in {"list", "watch"}:
+        if resource.namespaced and not info.namespace and info.name:
+            raise NotFound(NO_SUCH_RESOURCE, cause=f"{resource.plural} are in namespaces", details={})
+        nameless = not info.name and info.verb in {"update", "patch"}
+        if nameless or (resource.namespaced and not info.namespace and info.verb not in {"list", "watch"}):
             raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         verbs = subresource.verbs if subresource else resource.verbs
         if info.verb not in verbs:
@@ -193,16 +203,18 @@ class Api:
         resource = asked.resource
         shape = Subresource("", (), resource.kind, resource.group, resource.version)
         obj = body_of(call, shape, body)
+        metadata.place(obj, resource, asked.target.namespace)
         if resource.kind == "Binding":
             pods = self.resources.named("pods")
             target = Target(pods, asked.target.namespace, obj["metadata"].get("name", ""), "binding")
             binding = pods.subresource("binding")
             assert binding is not None
             return await self._subresources.create(call, target, binding, obj)
-        answer = await self._reviews.answer(resource.kind, call.user, asked.target.namespace, obj)
-        metadata_of = {**(answer.get("metadata") or {})}
-        metadata_of.setdefault("creationTimestamp", None)
-        return {"kind": resource.kind, "apiVersion": resource.api_version, **answer, "metadata": metadata_of}
+        if resource.kind in _TRACKED:
+            kind, now = self.registry.kinds.type(resource), timestamp(self.registry.now())
+            obj = track(None, {**obj, "status": {}}, kind, manager=call.manager, now=now)
+        answer = await self._reviews.answer(resource.kind, call.user, obj)
+        return {"kind": resource.kind, "apiVersion": resource.api_version, **answer}
 
     async def _update(self, asked: Asked, call: Call, body: Object) -> Answer:
         if asked.subresource is not None and asked.subresource.name == "finalize":
@@ -223,6 +235,8 @@ class Api:
         deleted = await removal.delete_collection(self.registry, call, asked.target, items, options)
         resource = asked.resource
         value: dict[str, Any] = {"kind": resource.list_kind, "apiVersion": resource.api_version}
+        if not resource.custom:
+            deleted = [{key: each[key] for key in each if key not in {"kind", "apiVersion"}} for each in deleted]
         return Answer({**value, "metadata": found.metadata(), "items": deleted})
 
     def require(self, user: User, info: RequestInfo) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from iambridge.core import rbac
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.rbac import Attributes, Policy, User
-from iambridge.errors import Forbidden
+from iambridge.errors import Forbidden, NotFound
 from iambridge.sandbox.cluster.node_authorization import NodeAuthorizer, node_of
 from iambridge.sandbox.cluster.store import Event, Key, Store
 
@@ -69,6 +69,7 @@ class Authorizer:
 
         Raises:
             Forbidden: naming the rules that are not held.
+            NotFound: a binding's role is not there, so nobody can tell what it grants.
         """
         kind, name = obj["kind"], obj["metadata"].get("name", "")
         plural = f"{kind.lower()}s"
@@ -99,9 +100,8 @@ class Authorizer:
         where = namespace if reference["kind"] == "Role" else ""
         stored = self._store.get(Key(f"{role}.{GROUP}", where, reference["name"]))
         if stored is None:
-            words = f'{role}.{GROUP} "{reference["name"]}" not found'
-            _refuse(plural, binding["metadata"].get("name", ""), words)
-            return
+            details = {"name": reference["name"], "group": GROUP, "kind": plural}
+            raise NotFound(f'{plural}.{GROUP} "{reference["name"]}" not found', details=details)
         rules = msgspec.json.decode(stored.raw).get("rules") or ()
         _refuse(plural, binding["metadata"].get("name", ""), rbac.escalation(user, namespace, rules, self.policy))
 

@@ -85,8 +85,8 @@ def whole_number(query: Mapping[str, str], name: str) -> int | None:
     Raises:
         BadRequest: not a whole number.
     """
-    text = query.get(name, "")
-    if not text:
+    text = query.get(name)
+    if text is None:
         return None
     try:
         return int(text)

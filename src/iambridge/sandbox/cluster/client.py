@@ -15,6 +15,19 @@ from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.paths import RequestInfo
 from iambridge.sandbox.cluster.registry import decoded
 
+# service accounts of programs of their own
+_PROGRAMS = {"pod-identity-webhook", "aws-iam-authenticator"}
+
+
+def _manager(username: str) -> str:
+    """The field manager, which is the program's name: the controllers share one."""
+    parts = username.split(":")
+    if parts[:3] == ["system", "serviceaccount", "kube-system"] and parts[-1] not in _PROGRAMS:
+        return "kube-controller-manager"
+    if parts[:2] == ["system", "node"]:
+        return "kubelet"
+    return parts[-1] if parts[0] == "system" else username
+
 
 class SystemClient:
     """Speaks as `username` in `groups`; RBAC, admission and validation apply to it as to everybody.
@@ -26,10 +39,7 @@ class SystemClient:
     def __init__(self, api: Api, username: str, groups: tuple[str, ...]) -> None:
         self._api = api
         self._user = User(username, groups)
-        parts = username.split(":")
-        self._manager = parts[-1] if parts[0] == "system" else username
-        if parts[:2] == ["system", "node"]:
-            self._manager = "kubelet"
+        self._manager = _manager(username)
 
     def _asked(self, verb: str, resource: str, namespace: str, name: str = "", subresource: str = "") -> Asked:
         try:

@@ -117,7 +117,7 @@ class Cluster:
 
     def served(self) -> list[ServedResource]:
         """Every stored resource, once whatever the number of its versions."""
-        found = {each.name: each for each in self.resources if not each.virtual}
+        found = {each.name: each for each in self.resources if not each.virtual and not each.stored_as}
         return [ServedResource(each.name, each.group, each.kind, each.namespaced) for each in found.values()]
 
     def on_served_change(self, listener: Callable[[], None]) -> None:

@@ -24,6 +24,7 @@ from iambridge.wire.http import Response
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
+_MEDIA = {JSON: JSON, YAML: YAML, "*/*": JSON, "application/*": JSON}
 _ACCEPTED = f"{JSON}, {YAML}, {PROTOBUF}"
 MAX_BODY = 3 * 1024 * 1024
 PATCHES = {
@@ -48,8 +49,8 @@ class Accepted:
 
     @property
     def content_type(self) -> str:
-        if not self.kind:
-            return self.media
+        if not self.kind or self.group == "meta.k8s.io":
+            return self.media  # a table says what it is in its body alone
         return f"{self.media};g={self.group};v={self.version};as={self.kind}"
 
 
@@ -69,18 +70,23 @@ def negotiate(accept: str, *, kinds: Sequence[tuple[str, str, str]] = ()) -> Acc
     Raises:
         NotAcceptable: none; a client that takes nothing but protobuf gets this.
     """
-    for clause in _clauses(accept or "*/*"):
+    clauses, known = _clauses(accept or "*/*"), False
+    for clause in clauses:
+        known = known or clause.media in _MEDIA or clause.media == PROTOBUF
         kind = clause.parameters.get("as", "")
         group, version = clause.parameters.get("g", ""), clause.parameters.get("v", "")
         if kind and (kind, group, version) not in kinds:
             continue
-        media = {JSON: JSON, YAML: YAML, "*/*": JSON, "application/*": JSON}.get(clause.media)
+        media = _MEDIA.get(clause.media)
         if media is not None:
             return Accepted(media, kind, group, version)
+    fix = "accept application/json besides; protobuf answers are not given"
+    if known:
+        raise NotAcceptable(f"only the following media types are accepted: {_ACCEPTED}", fix=fix)
     streams = f"{JSON};stream=watch, {PROTOBUF};stream=watch"
     raise NotAcceptable(
         f"406: Not Acceptable\n\nAvailable representations: {_ACCEPTED}, {streams}",
-        fix="accept application/json besides; protobuf answers are not given",
+        fix=fix,
         details={},
     )
 

@@ -10,6 +10,7 @@ import msgspec
 from iambridge.sandbox.cluster import pod_columns, service_columns, workload_columns
 from iambridge.sandbox.cluster.durations import age, human_duration
 from iambridge.sandbox.cluster.objects.custom.json_path import first
+from iambridge.sandbox.cluster.objects.kinds.events import to_core
 from iambridge.sandbox.cluster.resources import Resource
 
 Item = Mapping[str, Any]
@@ -72,10 +73,6 @@ def _config_map(item: Item, now: float) -> Cells:
 
 def _secret(item: Item, now: float) -> Cells:
     return [item["metadata"]["name"], item.get("type", ""), len(item.get("data") or ()), age(item, now)]
-
-
-def _service_account(item: Item, now: float) -> Cells:
-    return [item["metadata"]["name"], len(item.get("secrets") or ()), age(item, now)]
 
 
 def _namespace(item: Item, now: float) -> Cells:
@@ -227,8 +224,8 @@ _EVENT_COLUMNS = (
     *_wide("Subobject", "Source"),
     Column("Message"),
     *_wide("First Seen"),
-    Column("Count", "integer", 1),
-    *_wide("Name"),
+    *_wide("Count"),
+    Column("Name", priority=1, format="name"),
 )
 _NODE_COLUMNS = (
     NAME,
@@ -247,13 +244,15 @@ _JOB_COLUMNS = (
     *_TEMPLATE,
 )
 _DAEMON_COUNTS = ("Desired", "Current", "Ready", "Up-to-date", "Available")
-_CREATED = Columns((NAME, Column("Created At")), _created_at)
+_CREATED = Columns((NAME, Column("Created At", "date")), _created_at)
 _BINDINGS = Columns((NAME, Column("Role"), AGE, *_wide("Users", "Groups", "ServiceAccounts")), _binding)
 _DEFAULT = Columns((NAME, AGE), _named)
+_WEBHOOKS = Columns((NAME, Column("Webhooks", "integer"), AGE), _webhooks)
 
 _COLUMNS: dict[str, Columns] = {
     "configmaps": Columns((NAME, Column("Data"), AGE), _config_map),
     "events": Columns(_EVENT_COLUMNS, _event),
+    "events.events.k8s.io": Columns(_EVENT_COLUMNS, lambda item, now: _event(to_core(item), now)),
     "namespaces": Columns((NAME, Column("Status"), AGE), _namespace),
     "nodes": Columns(_NODE_COLUMNS, _node),
     "pods": Columns(
@@ -272,7 +271,7 @@ _COLUMNS: dict[str, Columns] = {
         (NAME, Column("Type"), *map(Column, ("Cluster-IP", "External-IP", "Port(s)")), AGE, *_wide("Selector")),
         service_columns.cells,
     ),
-    "serviceaccounts": Columns((NAME, Column("Secrets"), AGE), _service_account),
+    "serviceaccounts": _DEFAULT,
     "jobs.batch": Columns(_JOB_COLUMNS, _job),
     "deployments.apps": Columns(
         (NAME, Column("Ready"), Column("Up-to-date"), Column("Available"), AGE, *_TEMPLATE), workload_columns.deployment
@@ -293,8 +292,8 @@ _COLUMNS: dict[str, Columns] = {
     "clusterroles.rbac.authorization.k8s.io": _CREATED,
     "rolebindings.rbac.authorization.k8s.io": _BINDINGS,
     "clusterrolebindings.rbac.authorization.k8s.io": _BINDINGS,
-    "mutatingwebhookconfigurations.admissionregistration.k8s.io": Columns((NAME, Column("Webhooks"), AGE), _webhooks),
-    "validatingwebhookconfigurations.admissionregistration.k8s.io": Columns((NAME, Column("Webhooks"), AGE), _webhooks),
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": _WEBHOOKS,
 }
 
 

@@ -13,7 +13,9 @@ from iambridge.sandbox.cluster.call import whole_number
 from iambridge.sandbox.cluster.codec import boolean
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import field_error
+from iambridge.sandbox.cluster.objects.conform import conform
 from iambridge.sandbox.cluster.objects.custom.naming import CLEANUP, with_condition
+from iambridge.sandbox.cluster.objects.types import type_of
 from iambridge.sandbox.cluster.resources import DEFINITIONS, Resource
 from iambridge.sandbox.cluster.timestamps import timestamp
 
@@ -45,37 +47,45 @@ class DeleteOptions:
         if body:
             kind = body.get("kind") or "DeleteOptions"
             if kind != "DeleteOptions":
-                raise BadRequest(f"decoded object cannot be converted to DeleteOptions: {kind}")
+                version = body.get("apiVersion") or "v1"
+                raise BadRequest(
+                    f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+                )
             conditions = body.get("preconditions") or {}
             grace, orphan = body.get("gracePeriodSeconds"), body.get("orphanDependents")
-            policy = body.get("propagationPolicy") or ""
+            policy = body.get("propagationPolicy")
             dry_run = body.get("dryRun") or []
-            for value, kinds in ((grace, int), (orphan, bool), (policy, str), (dry_run, list), (conditions, dict)):
-                if value is not None and not isinstance(value, kinds):
-                    raise BadRequest("a field of DeleteOptions has a wrong type")
+            _check_types(body)
             uid, version = conditions.get("uid") or "", conditions.get("resourceVersion") or ""
         else:
-            grace, policy = whole_number(query, "gracePeriodSeconds"), query.get("propagationPolicy", "")
+            grace, policy = whole_number(query, "gracePeriodSeconds"), query.get("propagationPolicy") or None
             orphan = boolean(query, "orphanDependents") if "orphanDependents" in query else None
             dry_run = [query["dryRun"]] if query.get("dryRun") else []
             uid = version = ""
         return cls(grace, _policy(policy, orphan), uid, version, _dry(dry_run))
 
 
-def _policy(policy: str, orphan: bool | None) -> str:  # noqa: FBT001 - a field of DeleteOptions
+def _check_types(body: Mapping[str, Any]) -> None:
+    try:
+        conform({**body, "apiVersion": "v1", "kind": "DeleteOptions"}, type_of("v1", "DeleteOptions"))
+    except BadRequest as error:
+        raise BadRequest(error.facts.get("why", error.message)) from None
+
+
+def _policy(policy: str | None, orphan: bool | None) -> str:  # noqa: FBT001 - a field of DeleteOptions
     if policy and orphan is not None:
         words = "orphanDependents and deletionPropagation cannot be both set"
         raise _invalid([field_error.bad_value("propagationPolicy", policy, words)])
-    if policy and policy not in _POLICIES:
+    if policy is not None and policy not in _POLICIES:
         raise _invalid([field_error.not_supported("propagationPolicy", policy, (*_POLICIES, "nil"))])
     if orphan is not None:
         return "Orphan" if orphan else "Background"
-    return policy
+    return policy or ""
 
 
 def _dry(values: list[str]) -> bool:
     if any(value != "All" for value in values):
-        raise _invalid([field_error.not_supported("dryRun", values[0], ("All",))])
+        raise _invalid([field_error.not_supported("dryRun", values, ("All",))])
     return bool(values)
 
 

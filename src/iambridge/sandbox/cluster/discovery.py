@@ -144,7 +144,7 @@ def named_groups(resources: Resources) -> list[str]:
 def _aggregated(resource: Resource) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "resource": resource.plural,
-        "responseKind": _response_kind(resource.group, resource.version, resource.kind),
+        "responseKind": {"group": "", "version": "", "kind": resource.kind},
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": _verbs(resource),
@@ -157,11 +157,8 @@ def _aggregated(resource: Resource) -> dict[str, Any]:
         entry["subresources"] = []
         for sub in sorted(resource.subresources, key=lambda each: each.name):
             group, version, kind = _body_kind(resource, sub)
-            response = _response_kind(group, version, kind)
+            own = (group, version) == (resource.group, resource.version)
+            # left empty where it is that of the resource, as kube-apiserver has it
+            response = {"group": "" if own else group, "version": "" if own else version, "kind": kind}
             entry["subresources"].append({"subresource": sub.name, "responseKind": response, "verbs": list(sub.verbs)})
     return entry
-
-
-def _response_kind(group: str, version: str, kind: str) -> dict[str, str]:
-    # the core group's version is left empty, as kube-apiserver has it
-    return {"group": group, "version": version if group else "", "kind": kind}

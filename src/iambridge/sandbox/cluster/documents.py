@@ -10,11 +10,13 @@ import yaml
 
 from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster import go_words
+from iambridge.sandbox.cluster.body_checks import check_type_meta
 from iambridge.sandbox.cluster.objects import go_json
 
 _TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 _ANY_MAP = "map[string]interface {}"
 _NO_KIND = "couldn't get version/kind; json parse error: json: "
+_OPERATION = {"op", "path", "from", "value"}
 _MAX_DEPTH = 200
 _MOST_CONTAINERS = 200_000
 
@@ -50,7 +52,7 @@ def json_value(body: bytes) -> Read:
 def json_object(body: bytes) -> Read:
     """A JSON object; `null` is an empty one."""
     value, faults = json_value(body)
-    return _object({} if value is None else value), faults
+    return typed_object({} if value is None else value), faults
 
 
 def json_patch(body: bytes, kind: str) -> Read:
@@ -64,7 +66,14 @@ def json_patch(body: bytes, kind: str) -> Read:
     except BadRequest as error:
         raise BadRequest("invalid JSON patch", cause=error.message) from None
     if kind == "json":
-        return _operations(value), tuple(f"json patch {fault}" for fault in faults)
+        operations = _operations(value)
+        unknown = (
+            f'unknown field "[{index}].{name}"'
+            for index, operation in enumerate(operations)
+            for name in operation
+            if name not in _OPERATION
+        )
+        return operations, tuple(f"json patch {fault}" for fault in (*faults, *unknown))
     if value is None and kind == "merge":
         raise BadRequest("Invalid JSON Patch")
     if not isinstance(value, dict | None):
@@ -116,7 +125,7 @@ def yaml_object(body: bytes) -> Read:
         BadRequest: not YAML, several documents, too large once aliases are followed, or not an object.
     """
     value, faults = _yaml_value(body)
-    return _object({} if value is None else value), faults
+    return typed_object({} if value is None else value), faults
 
 
 def _yaml_value(body: bytes) -> Read:
@@ -136,15 +145,12 @@ def _yaml_value(body: bytes) -> Read:
     return value, (faults,) if faults else ()
 
 
-def _object(value: Any) -> dict[str, Any]:
+def typed_object(value: Any) -> dict[str, Any]:
     """`value`, when it is an object whose apiVersion and kind are texts."""
     found = go_words.json_kind(value)
     if not isinstance(value, dict):
         raise BadRequest(f"{_NO_KIND}cannot unmarshal {found} into Go value of type {_TYPE_META}")
-    for name in ("apiVersion", "kind"):
-        if not isinstance(value.get(name), str | None):
-            found = go_words.json_kind(value[name])
-            raise BadRequest(f"{_NO_KIND}cannot unmarshal {found} into Go struct field .{name} of type string")
+    check_type_meta(value)
     if (value.get("apiVersion") or "").count("/") > 1:
         raise BadRequest(f"unexpected GroupVersion string: {value['apiVersion']}")
     return value

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from iambridge.core.rbac import Attributes, User
-from iambridge.errors import InternalError
+from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster.authenticated import (
     ANONYMOUS,
     AUTHENTICATED,
     UNAUTHENTICATED,
     service_account_groups,
 )
+from iambridge.sandbox.cluster.objects.field_error import quoted
 from iambridge.wire.http import Headers
 
 _AUTHENTICATION = "authentication.k8s.io"
@@ -37,7 +38,7 @@ def impersonation(headers: Headers) -> Impersonation | None:
     """What the headers ask for; None when there is nothing of the kind.
 
     Raises:
-        InternalError: groups, a uid or extras without a user, as Kubernetes answers it.
+        BadRequest: groups, a uid or extras without a user, as Kubernetes answers it.
     """
     name, uid = headers.get("impersonate-user"), headers.get("impersonate-uid")
     groups = tuple(headers.get_all("impersonate-group"))
@@ -46,9 +47,8 @@ def impersonation(headers: Headers) -> Impersonation | None:
     ]
     if not name:
         if groups or extras or uid:
-            asked = _asked(groups, extras, uid)
-            raise InternalError(
-                f"Internal error occurred: requested [{asked}] without impersonating a user",
+            raise BadRequest(
+                f"requested {_asked(groups, extras, uid)} without impersonating a user name",
                 fix="name the user too: kubectl --as USER",
             )
         return None
@@ -85,9 +85,13 @@ def _collected(extras: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
 
 
 def _asked(groups: Iterable[str], extras: Iterable[tuple[str, str]], uid: str) -> str:
-    """The requests as Go prints object references."""
-    asked = [f"{{Group  {group}    }}" for group in groups]
-    asked += [f"{{UserExtra  {value}  {_AUTHENTICATION}/v1  {key}}}" for key, value in extras]
-    if uid:
-        asked.append(f"{{UID  {uid}  {_AUTHENTICATION}/v1  }}")
-    return " ".join(asked)
+    """The wanted user as Go prints it."""
+    shown = _go_list(groups)
+    found = ", ".join(f"{quoted(key)}:{_go_list(values)}" for key, values in sorted(_collected(extras).items()))
+    extra = f"map[string][]string{{{found}}}" if found else "map[string][]string(nil)"
+    return f'&user.DefaultInfo{{Name:"", UID:{quoted(uid)}, Groups:{shown}, Extra:{extra}}}'
+
+
+def _go_list(values: Iterable[str]) -> str:
+    shown = ", ".join(map(quoted, values))
+    return f"[]string{{{shown}}}" if shown else "[]string(nil)"

@@ -6,6 +6,7 @@ from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects.conform import Conformed, conform
 from iambridge.sandbox.cluster.objects.kinds import Strategy, strategy
 from iambridge.sandbox.cluster.objects.kinds.custom_resource import CustomResourceStrategy
+from iambridge.sandbox.cluster.objects.kinds.events import from_core, to_core
 from iambridge.sandbox.cluster.objects.types import Type, type_of
 from iambridge.sandbox.cluster.resources import Resource
 from iambridge.sandbox.cluster.store import Stored
@@ -28,10 +29,17 @@ class Kinds:
 
 def presented(resource: Resource, raw: bytes, version: int) -> bytes:
     """A stored object as `resource`'s version has it: an older one may lack defaults, or hold what is pruned now."""
+    if resource.stored_as:
+        return msgspec.json.encode(from_core(msgspec.json.decode(raw)))
     custom = resource.custom
     if custom is None or (custom.version == custom.stored and version > custom.since):
         return raw
     return msgspec.json.encode(custom.presented(msgspec.json.decode(raw)))
+
+
+def storable(resource: Resource, obj: Object) -> Object:
+    """An object of `resource` as the store holds it, but for its version."""
+    return to_core(obj) if resource.stored_as else obj
 
 
 def read(resource: Resource, stored: Stored) -> Object:

@@ -88,22 +88,26 @@ def page(store: Store, resource: Resource, namespace: str, query: Mapping[str, s
             raise Expired(f"too old resource version: {exact} ({store.compacted})")
     if version in (-1, store.version):
         version = store.version
-        items = store.objects(resource.name, namespace)
+        items = store.objects(resource.stored_name, namespace)
     else:
-        items = store.objects_at(resource.name, namespace, version)
+        items = store.objects_at(resource.stored_name, namespace, version)
     if after is not None:
         items = [item for item in items if (item.key.namespace, item.key.name) > after]
     if not selection.everything:
-        items = [item for item in items if selection.matches(msgspec.json.decode(item.raw))]
-    if not limit or len(items) <= limit:
-        return Page(_presented(resource, items), version)
-    kept = items[:limit]
+        shown = _presented(resource, items)
+        items = [item for item in shown if selection.matches(msgspec.json.decode(item.raw))]
+    more = bool(limit) and len(items) > limit
+    kept = items[:limit] if more else items
+    # what was selected was presented before, as selectors go by what is seen
+    found = _presented(resource, kept) if selection.everything else kept
+    if not more:
+        return Page(found, version)
     remaining = len(items) - limit if selection.everything else None
-    return Page(_presented(resource, kept), version, _token(version, kept[-1].key), remaining)
+    return Page(found, version, _token(version, kept[-1].key), remaining)
 
 
 def _presented(resource: Resource, items: list[Stored]) -> list[Stored]:
-    if resource.custom is None:
+    if resource.custom is None and not resource.stored_as:
         return items
     return [item._replace(raw=presented(resource, item.raw, item.version)) for item in items]
 

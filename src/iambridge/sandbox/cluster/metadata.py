@@ -28,8 +28,11 @@ def not_found(resource: Resource, name: str) -> NotFound:
     return NotFound(f'{resource.name} "{name}" not found', details=details(resource, name))
 
 
-def already_exists(resource: Resource, name: str) -> AlreadyExists:
-    return AlreadyExists(f'{resource.name} "{name}" already exists', details=details(resource, name))
+def already_exists(resource: Resource, name: str, live: Mapping[str, Any] | None = None) -> AlreadyExists:
+    """409; `live` is what is there, where it is known."""
+    ends = live is not None and live["metadata"].get("deletionTimestamp")
+    words = f'{"object is being deleted: " if ends else ""}{resource.name} "{name}" already exists'
+    return AlreadyExists(words, details=details(resource, name))
 
 
 def forbidden(resource: Resource, name: str, why: str) -> Forbidden:
@@ -51,18 +54,6 @@ def check_uid(resource: Resource, name: str, wanted: str, live: Mapping[str, Any
         raise conflict(resource, name, f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {uid}")
 
 
-def check_version(resource: Resource, name: str, wanted: str, live: Mapping[str, Any]) -> None:
-    """Raises Conflict when a precondition names another resourceVersion than the live object's."""
-    version = live["metadata"].get("resourceVersion", "")
-    if wanted and wanted != version:
-        raise conflict(
-            resource,
-            name,
-            "Precondition failed: ResourceVersion in precondition:"
-            f" {wanted}, ResourceVersion in object meta: {version}",
-        )
-
-
 def place(obj: Object, resource: Resource, namespace: str) -> None:
     """Put the object into the namespace of the request.
 
@@ -73,8 +64,6 @@ def place(obj: Object, resource: Resource, namespace: str) -> None:
     own = metadata.get("namespace", "")
     if not resource.namespaced:
         metadata.pop("namespace", None)
-        if own:
-            raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
         return
     if own and own != namespace:
         raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from iambridge.errors import MethodNotAllowed, NotAcceptable
+from iambridge.errors import MethodNotAllowed, NotAcceptable, NotFound
 from iambridge.sandbox.cluster import codec, discovery
 from iambridge.sandbox.cluster.issuer import Issuer
 from iambridge.sandbox.cluster.openapi import V2_ASKED, V2_PROTOBUF, OpenApi, swagger, swagger_protobuf
@@ -27,9 +27,9 @@ class NonResource:
         self._ready = ready
 
     def answer(self, request: Request, query: Mapping[str, str]) -> Response:
-        """Raises MethodNotAllowed for anything but GET and HEAD."""
+        """Raises MethodNotAllowed for anything but GET and HEAD, NotFound for a version that is not served."""
         if request.method not in {"GET", "HEAD"}:
-            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+            raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         parts = tuple(part for part in request.path.split("/") if part)
         if parts and parts[0] in _HEALTH and len(parts) == 1:
             ready = parts[0] != "readyz" or self._ready()
@@ -82,6 +82,8 @@ class NonResource:
                 return self._json(request, discovery.group(resources, parts[1]), query)
             if len(parts) == 3 and parts[2] in served[parts[1]]:
                 return self._json(request, discovery.api_resources(resources, parts[1], parts[2]), query)
+        if parts[0] == "api" or parts[1] in served:
+            raise NotFound("the server could not find the requested resource", details={})
         return _NOT_FOUND
 
     def _openapi_document(self, request: Request, name: str) -> Response:

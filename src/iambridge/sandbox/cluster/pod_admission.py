@@ -46,6 +46,13 @@ def admit(pod: Object, namespace: str, store: Store) -> Object:
     return pod
 
 
+def tolerated(pod: Object) -> Object:
+    """A changed pod with the two tolerations again, where the change dropped them."""
+    spec = {**(pod.get("spec") or {})}
+    _tolerate(spec)
+    return {**pod, "spec": spec}
+
+
 def _forbidden(pod: Object, why: str) -> Forbidden:
     name = pod["metadata"].get("name", "")
     return Forbidden(f'pods "{name}" is forbidden: {why}', details={"name": name, "kind": "pods"})

@@ -28,11 +28,10 @@ class PodLogs:
             BadRequest: which container is not clear, it has no log yet, or the pod runs nowhere.
             Invalid: an option has a value that it does not take.
         """
-        options = _options(query)
+        options = _options(query, pod["metadata"]["name"])
         container = _container(pod, query.get("container", ""))
-        name = pod["metadata"]["name"]
         if not pod["spec"].get("nodeName") or self._source is None:
-            raise BadRequest(f"pod {name} does not have a host assigned")
+            return Response(204)  # a pod that no node has yet has no log yet
         chunks = await self._source(pod, container, options)
         return Response(200, (("content-type", "text/plain"),), _started(chunks))
 
@@ -59,14 +58,14 @@ def _container(pod: Object, wanted: str) -> str:
     raise BadRequest(f"a container name must be specified for pod {name}, {choices}")
 
 
-def _options(query: Mapping[str, str]) -> LogOptions:
+def _options(query: Mapping[str, str], name: str) -> LogOptions:
     numbers = {name: whole_number(query, name) for name in ("tailLines", "limitBytes", "sinceSeconds")}
     faults = [
         field_error.bad_value(
-            name, value, "must be greater than or equal to 0" if name == "tailLines" else "must be greater than 0"
+            field, value, "must be greater than or equal to 0" if field == "tailLines" else "must be greater than 0"
         )
-        for name, value in numbers.items()
-        if value is not None and (value < 0 or (value == 0 and name != "tailLines"))
+        for field, value in numbers.items()
+        if value is not None and (value < 0 or (value == 0 and field != "tailLines"))
     ]
     since: dt.datetime | None = None
     if query.get("sinceTime"):
@@ -81,7 +80,7 @@ def _options(query: Mapping[str, str]) -> LogOptions:
     if query.get("stream") not in {None, "", "All"}:
         raise BadRequest("the embedded kubelet keeps standard output and error in one log: stream must be All")
     if faults:
-        raise field_error.invalid("", "PodLogOptions", "", faults)
+        raise field_error.invalid("", "PodLogOptions", name, faults)
     return LogOptions(
         boolean(query, "follow"),
         boolean(query, "previous"),

@@ -11,13 +11,13 @@ import msgspec
 
 from iambridge.core.rbac import Attributes
 from iambridge.errors import BadRequest, Conflict, KubernetesError
-from iambridge.sandbox.cluster import body_checks, metadata
+from iambridge.sandbox.cluster import body_checks, documents, metadata
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
 from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
 from iambridge.sandbox.cluster.authorization import Authorizer
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import finished
-from iambridge.sandbox.cluster.kinds import Kinds, read
+from iambridge.sandbox.cluster.kinds import Kinds, read, storable
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects import apply as server_side
 from iambridge.sandbox.cluster.objects import field_error, json_patch, merge_patch, strategic_merge
@@ -40,7 +40,7 @@ class Target(NamedTuple):
 
     @property
     def key(self) -> Key:
-        return Key(self.resource.name, self.namespace if self.resource.namespaced else "", self.name)
+        return Key(self.resource.stored_name, self.namespace if self.resource.namespaced else "", self.name)
 
 
 class Patch(NamedTuple):
@@ -141,8 +141,9 @@ class Registry:
         call.warnings += strategy.warnings(obj)
         self._refuse_escalation(call, target, obj, None)
         await self.admission.validate(operation._replace(obj=obj))
-        if self.store.get(target.key) is not None:
-            raise metadata.already_exists(resource, target.name)
+        there = self.store.get(target.key)
+        if there is not None:
+            raise metadata.already_exists(resource, target.name, decoded(there))
         if call.dry_run:
             return metadata.ordered(obj, resource, 0) | {
                 "apiVersion": resource.api_version,
@@ -168,6 +169,7 @@ class Registry:
                 raise metadata.not_found(resource, target.name)
             self._require_create(call, target)
             return Written(await self.create(call, target, body), created=True)
+        self.stored(target)
         if not version and not resource.update_blind:
             cause = field_error.bad_value("metadata.resourceVersion", 0, "must be specified for an update")
             raise field_error.invalid(resource.group, resource.plural, target.name, [cause])
@@ -192,12 +194,17 @@ class Registry:
                 case "merge":
                     found = merge_patch.apply(live, patch.body)
                 case _:
+                    # the patch is of the object's own type, whatever kind it names
                     found = strategic_merge.apply(live, patch.body, kind)
+                    found |= {name: live[name] for name in ("apiVersion", "kind")}
+            if not found.get("apiVersion"):
+                raise body_checks.nameless(target.name)  # what kube-apiserver says of it
             try:
                 new = self.conformed(call, target.resource, found)
             except BadRequest as error:
                 raise unfit(patch, found, error) from None
             body_checks.check_name(new, target.name)
+            metadata.place(new, target.resource, target.namespace)
             metadata.keep_uid(target.resource, target.name, new, live)
             return new
 
@@ -299,13 +306,13 @@ class Registry:
         faults = strategy.validate_update(new, live, subresource) + self.admission.faults(operation)
         self._refuse_invalid(target, faults)
         if not subresource:
-            call.warnings += strategy.warnings(new)
+            call.warnings += strategy.warnings(new, live)
         self._refuse_escalation(call, target, new, live)
         await self.admission.validate(operation)
         if metadata.same(new, live):
             return live
         if call.dry_run:
-            return new
+            return {**new, "metadata": {**new["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}}
         try:
             kind = "DELETED" if finished(resource, new) else "MODIFIED"
             written = await self.store.write(target.key, stored.version, kind, _encoder(new, resource))
@@ -355,7 +362,8 @@ class Registry:
             call.warnings += faults
 
     def _check_kind(self, resource: Resource, body: Object) -> None:
-        version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
+        typed = documents.typed_object(body)
+        version, kind = typed.get("apiVersion") or resource.api_version, typed.get("kind") or resource.kind
         if (version, kind) != (resource.api_version, resource.kind):
             raise body_checks.other_kind(version, kind, resource.group, resource.kind)
 
@@ -389,4 +397,4 @@ def decoded(stored: Stored) -> Object:
 
 
 def _encoder(obj: Object, resource: Resource) -> Callable[[int], bytes]:
-    return lambda version: msgspec.json.encode(metadata.ordered(obj, resource, version))
+    return lambda version: msgspec.json.encode(metadata.ordered(storable(resource, obj), resource, version))

@@ -9,10 +9,11 @@ from iambridge.sandbox.cluster import codec, metadata
 from iambridge.sandbox.cluster.admission_chain import Operation
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import DeleteOptions, marked
-from iambridge.sandbox.cluster.kinds import read
+from iambridge.sandbox.cluster.kinds import read, storable
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.registry import Registry, Target
 from iambridge.sandbox.cluster.store import Stored
+from iambridge.sandbox.cluster.timestamps import timestamp
 
 _ATTEMPTS = 6
 
@@ -27,8 +28,7 @@ async def delete(registry: Registry, call: Call, target: Target, options: Delete
     for attempt in range(_ATTEMPTS):
         stored = registry.stored(target)
         live = read(target.resource, stored)
-        metadata.check_uid(target.resource, target.name, options.uid, live)
-        metadata.check_version(target.resource, target.name, options.resource_version, live)
+        _check_preconditions(target, options, live)
         await registry.admission.validate(Operation("DELETE", call, target, None, live))
         try:
             return await _delete(registry, call, target, (stored, live), options)
@@ -38,16 +38,35 @@ async def delete(registry: Registry, call: Call, target: Target, options: Delete
     raise AssertionError("unreachable")
 
 
+def _check_preconditions(target: Target, options: DeleteOptions, live: Object) -> None:
+    kind, found = target.resource.kind, live["metadata"]
+    for field, wanted, why in (
+        ("uid", options.uid, "The object might have been deleted and then recreated"),
+        ("resourceVersion", options.resource_version, "The object might have been modified"),
+    ):
+        if wanted and wanted != found.get(field):
+            what = "UID" if field == "uid" else "ResourceVersion"
+            words = (
+                f"the {what} in the precondition ({wanted}) does not match the {what} in record ({found.get(field)})"
+            )
+            details = {"name": target.name, "group": target.resource.group, "kind": kind}
+            raise Conflict(
+                f'Operation cannot be fulfilled on {kind} "{target.name}": {words}. {why}',
+                details={key: value for key, value in details.items() if value},
+            )
+
+
 async def _delete(
     registry: Registry, call: Call, target: Target, found: tuple[Stored, Object], options: DeleteOptions
 ) -> tuple[Object, bool]:
     resource, (stored, live) = target.resource, found
     kept = marked(resource, live, options, registry.now(), call.warnings)
-    if options.dry_run or call.dry_run:
+    if options.dry_run:  # of the body where there is one, whatever the query says: as kube-apiserver reads it
         return (kept or live), kept is None
     if kept is None:
         encode = _encoder(live, target)
-        return read(resource, await registry.store.write(target.key, stored.version, "DELETED", encode)), True
+        gone = read(resource, await registry.store.write(target.key, stored.version, "DELETED", encode))
+        return _ended(gone, registry.now()) if resource.name == "pods" else gone, True
     if metadata.same(kept, live):
         return live, False
     written = await registry.store.write(target.key, stored.version, "MODIFIED", _encoder(kept, target))
@@ -55,7 +74,15 @@ async def _delete(
 
 
 def _encoder(obj: Object, target: Target) -> Callable[[int], bytes]:
-    return lambda version: msgspec.json.encode(metadata.ordered(obj, target.resource, version))
+    stored = storable(target.resource, obj)
+    return lambda version: msgspec.json.encode(metadata.ordered(stored, target.resource, version))
+
+
+def _ended(pod: Object, now: float) -> Object:
+    """A pod that was removed at once, as its DELETE shows it."""
+    found = {"deletionTimestamp": timestamp(now), **pod["metadata"], "deletionGracePeriodSeconds": 0}
+    found["generation"] = found.get("generation", 0) + ("deletionTimestamp" not in pod["metadata"])
+    return {**pod, "metadata": found}
 
 
 def answer(target: Target, obj: Object, *, gone: bool) -> Object:

@@ -36,7 +36,8 @@ class Resource:
 
     `update_creates`: a PUT of what is not there creates it. `update_blind`: a PUT may leave the resourceVersion out.
     `returns_deleted`: DELETE answers with the object instead of a Status. `custom` is what a CustomResourceDefinition
-    says of the kind, None for a built-in one; it is `terminating` once the definition is being deleted.
+    says of the kind, None for a built-in one; it is `terminating` once the definition is being deleted. `stored_as` is
+    the name of the resource whose stored objects these are in another spelling.
     """
 
     group: str
@@ -56,6 +57,7 @@ class Resource:
     list_name: str = ""
     custom: CustomVersion | None = None
     terminating: bool = False
+    stored_as: str = ""
 
     @property
     def singular(self) -> str:
@@ -75,8 +77,15 @@ class Resource:
         return self.list_name or f"{self.kind}List"
 
     @property
+    def stored_name(self) -> str:
+        """The name under which the store holds the objects."""
+        return self.stored_as or self.name
+
+    @property
     def stored_api_version(self) -> str:
         """What objects are stored at, whatever version they are asked for in."""
+        if self.stored_as:
+            return "v1"
         return f"{self.group}/{self.custom.stored}" if self.custom is not None else self.api_version
 
     def subresource(self, name: str) -> Subresource | None:
@@ -182,6 +191,7 @@ BUILT_IN: tuple[Resource, ...] = (
     *_APPS,
     *_REVIEWS,
     Resource("batch", "v1", "Job", "jobs", categories=("all",), subresources=(STATUS,)),
+    Resource("events.k8s.io", "v1", "Event", "events", short_names=("ev",), update_creates=True, stored_as="events"),
     Resource("coordination.k8s.io", "v1", "Lease", "leases", update_creates=True, update_blind=False),
     *_RBAC_KINDS,
     Resource(

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from iambridge.errors import BadRequest
+from iambridge.sandbox.cluster.label_query import Requirement, parse
 
-_NAME = re.compile(r"^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$")
-_VALUE = re.compile(r"^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")
-_SET = re.compile(r"^(\S+?)\s+(in|notin)\s*\(([^()]*)\)$")
-_SPLIT = re.compile(r",(?![^(]*\))")
-_FIELD = re.compile(r"^([^=!]+)(!=|==|=)(.*)$")
-_NUMBER = re.compile(r"^-?\d{1,18}$")
+_PARTS = re.compile(r"(?:[^\\,]|\\.?)+", re.DOTALL)
+_FIELD = re.compile(r"^([^=!]*)(!=|==|=)(.*)$", re.DOTALL)
 
 # What may be selected by, besides metadata.name and metadata.namespace. Source: pkg/apis/*/v1/conversion.go.
+_REFERENCE = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _FIELDS: dict[str, tuple[str, ...]] = {
     "pods": (
         "spec.nodeName",
@@ -31,6 +29,13 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "secrets": ("type",),
     "services": ("spec.clusterIP", "spec.type"),
     "jobs.batch": ("status.successful",),
+    "replicasets.apps": ("status.replicas",),
+    "events.events.k8s.io": (
+        *(f"regarding.{name}" for name in _REFERENCE),
+        "reason",
+        "reportingController",
+        "type",
+    ),
     "events": (
         "involvedObject.kind",
         "involvedObject.namespace",
@@ -48,79 +53,19 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Term:
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
-
-    def holds(self, labels: Mapping[str, str]) -> bool:
-        value = labels.get(self.key)
-        match self.operator:
-            case "exists":
-                return value is not None
-            case "absent":
-                return value is None
-            case "in":
-                return value in self.values
-            case "notin":
-                return value not in self.values
-        if value is None or not _NUMBER.match(value):
-            return False
-        return int(value) > int(self.values[0]) if self.operator == "gt" else int(value) < int(self.values[0])
-
-
-@dataclass(frozen=True, slots=True)
 class LabelSelector:
-    terms: tuple[_Term, ...] = ()
+    terms: tuple[Requirement, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "LabelSelector":
-        """`a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<2`.
-
-        Raises:
-            BadRequest: not a selector.
-        """
-        if not text.strip():
-            return cls()
-        return cls(tuple(_label_term(part.strip(), text) for part in _SPLIT.split(text)))
+        """Raises BadRequest for what is no selector."""
+        return cls(parse(text))
 
     def matches(self, item: Mapping[str, Any]) -> bool:
         if not self.terms:
             return True
         labels = item["metadata"].get("labels") or {}
         return all(term.holds(labels) for term in self.terms)
-
-
-def _label_term(part: str, text: str) -> _Term:
-    found = _SET.match(part)
-    if found:
-        values = tuple(value.strip() for value in found[3].split(","))
-        return _checked(_Term(found[1], found[2], values), text)
-    if part.startswith("!") and "=" not in part:
-        return _checked(_Term(part[1:].strip(), "absent"), text)
-    for sign, operator in (("!=", "notin"), ("==", "in"), ("=", "in"), (">", "gt"), ("<", "lt")):
-        key, found_sign, value = part.partition(sign)
-        if found_sign:
-            return _checked(_Term(key.strip(), operator, (value.strip(),)), text)
-    return _checked(_Term(part, "exists"), text)
-
-
-def _checked(term: _Term, text: str) -> _Term:
-    numeric = term.operator in {"gt", "lt"}
-    if not _NAME.match(term.key) or len(term.key.rpartition("/")[2]) > 63:
-        raise BadRequest(f'unable to parse requirement: found "{term.key}" in selector "{text}", expected: identifier')
-    for value in term.values:
-        if numeric and not _NUMBER.match(value):
-            raise BadRequest(f"values[0][{term.key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, an integer")
-        if not numeric and (not _VALUE.match(value) or len(value) > 63):
-            raise BadRequest(
-                f'unable to parse requirement: values[0][{term.key}]: Invalid value: "{value}": a valid label must be'
-                " an"
-                " empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an"
-                " alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is"
-                " '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-            )
-    return term
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +87,15 @@ class FieldSelector:
             return cls()
         known = ("metadata.name", "metadata.namespace", *_FIELDS.get(resource, ()), *(selectable or ()))
         terms = []
-        for part in text.split(","):
-            if not part:
-                continue
+        for part in _PARTS.findall(text):
             match = _FIELD.match(part)
             if match is None:
                 raise BadRequest(f"invalid selector: '{text}'; can't understand '{part}'")
             path, sign, value = match.groups()
+            value = _unescaped(value)
             if path not in known:
                 raise BadRequest(_unselectable(path, resource, custom=selectable is not None))
-            terms.append((path, value.replace("\\,", ",").replace("\\=", "="), sign != "!="))
+            terms.append((path, value, sign != "!="))
         return cls(tuple(terms))
 
     def matches(self, item: Mapping[str, Any]) -> bool:
@@ -161,6 +105,20 @@ class FieldSelector:
     def name(self) -> str:
         """The object's name, when the selector asks for exactly one."""
         return next((value for path, value, equal in self.terms if path == "metadata.name" and equal), "")
+
+
+def _unescaped(value: str) -> str:
+    found = []
+    chars = iter(value)
+    for char in chars:
+        if char in ",=":
+            raise BadRequest(f"invalid field selector: unescaped character in value: {ord(char)}")
+        if char == "\\":
+            char = next(chars, "")  # noqa: PLW2901 - the character that is meant
+            if char not in {"\\", ",", "="}:
+                raise BadRequest(f"invalid field selector: invalid escape sequence: \\{char}")
+        found.append(char)
+    return "".join(found)
 
 
 def _unselectable(path: str, resource: str, *, custom: bool) -> str:

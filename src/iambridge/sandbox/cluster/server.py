@@ -91,7 +91,7 @@ class ApiServer:
         try:
             asked = self._api.find(info)
         except NotFound as error:
-            return _NOT_FOUND if not error.details else codec.refusal(error, request.headers.get("accept"))
+            return codec.refusal(error, request.headers.get("accept")) if error.has_details else _NOT_FOUND
         if request.method == "HEAD":
             raise MethodNotAllowed("the server does not allow this method on the requested resource", details={})
         check_parameters(query)

@@ -5,13 +5,14 @@ Source: pkg/registry/core/{pod,namespace,serviceaccount}/storage of Kubernetes.
 
 from typing import Any
 
-from iambridge.errors import BadRequest
-from iambridge.sandbox.cluster import codec, metadata
+from iambridge.errors import BadRequest, Conflict
+from iambridge.sandbox.cluster import codec, documents, metadata
 from iambridge.sandbox.cluster.admission_chain import Operation
 from iambridge.sandbox.cluster.body_checks import other_kind
 from iambridge.sandbox.cluster.call import Call
 from iambridge.sandbox.cluster.deletion import DeleteOptions
 from iambridge.sandbox.cluster.metadata import Object
+from iambridge.sandbox.cluster.objects.apply import track
 from iambridge.sandbox.cluster.objects.conform import conform, strict_error
 from iambridge.sandbox.cluster.objects.types import type_of
 from iambridge.sandbox.cluster.registry import Registry, Target
@@ -28,6 +29,7 @@ def body_of(call: Call, subresource: Subresource, body: Object) -> Object:
         BadRequest: another kind, or a wrong type in it.
     """
     api_version = f"{subresource.group}/{subresource.version}" if subresource.group else subresource.version
+    documents.typed_object(body)
     given = body.get("apiVersion") or api_version, body.get("kind") or subresource.kind
     if given != (api_version, subresource.kind):
         raise other_kind(*given, subresource.group, subresource.kind)
@@ -57,12 +59,21 @@ class Subresources:
         await self._registry.admission.validate(Operation("CREATE", call, target, obj, None))
         match subresource.name:
             case "token":
+                obj = self._tracked(call, obj)
                 return self._tokens.create(target.namespace, target.name, obj)
             case "binding":
                 return await self._bind(call, target, obj)
             case "eviction":
                 return await self._evict(call, target, obj)
         raise BadRequest(f"{target.resource.plural}/{subresource.name} cannot be created")
+
+    def _tracked(self, call: Call, request: Object) -> Object:
+        """A TokenRequest with its default and its managedFields."""
+        kind, now = type_of("authentication.k8s.io/v1", "TokenRequest"), timestamp(self._registry.now())
+        spec = {**(request.get("spec") or {})}
+        spec["expirationSeconds"] = 3600 if spec.get("expirationSeconds") is None else spec["expirationSeconds"]
+        obj = {**request, "spec": spec, "status": {}}
+        return track(None, obj, kind, manager=call.manager, now=now, subresource="token")
 
     async def _bind(self, call: Call, target: Target, binding: Object) -> Object:
         if (binding.get("metadata") or {}).get("name") != target.name:
@@ -75,19 +86,18 @@ class Subresources:
         async def assigned(pod: Object) -> Object:
             metadata.check_uid(target.resource, target.name, uid, pod)
             if pod["metadata"].get("deletionTimestamp"):
-                raise metadata.conflict(
-                    target.resource, target.name, f"pod {target.name} is being deleted, cannot be assigned to a host"
-                )
+                raise _unbound(target.name, f"pod {target.name} is being deleted, cannot be assigned to a host")
             if pod["spec"].get("nodeName"):
                 place = pod["spec"]["nodeName"]
-                words = f'pod {target.name} is already assigned to node "{place}"'
-                raise metadata.conflict(target.resource, target.name, words)
+                raise _unbound(target.name, f'pod {target.name} is already assigned to node "{place}"')
             return _assigned(pod, node, timestamp(self._registry.now()))
 
         await self._registry.change_internally(call, target._replace(subresource=""), assigned)
         return codec.success(code=201)
 
     async def _evict(self, call: Call, target: Target, eviction: Object) -> Object:
+        if (eviction.get("metadata") or {}).get("name") != target.name:
+            raise BadRequest("name in URL does not match name in Eviction object")
         options: dict[str, Any] = eviction.get("deleteOptions") or {}
         await delete(self._registry, call, target._replace(subresource=""), DeleteOptions.of(options, {}))
         return codec.success(code=201)
@@ -104,6 +114,11 @@ class Subresources:
             return {**namespace, "spec": {"finalizers": finalizers} if finalizers else {}}
 
         return await self._registry.change_internally(call, target, changed)
+
+
+def _unbound(name: str, why: str) -> Conflict:
+    message = f'Operation cannot be fulfilled on pods/binding "{name}": {why}'
+    return Conflict(message, details={"name": name, "kind": "pods/binding"})
 
 
 def _assigned(pod: Object, node: str, now: str) -> Object:

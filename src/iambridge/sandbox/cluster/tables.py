@@ -33,7 +33,8 @@ def table(
         BadRequest: includeObject has another value.
     """
     if include not in {"", "None", "Metadata", "Object"}:
-        raise BadRequest(f"unrecognized includeObject value: {include!r}")
+        words = f"Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise BadRequest(f"Unable to convert to Table as requested: includeObject: {words}")
     return {
         "kind": "Table",
         "apiVersion": f"{GROUP}/{version}",

@@ -70,13 +70,14 @@ class TokenRequests:
         audiences = list(spec.get("audiences") or self._api_audiences)
         seconds = _seconds(spec)
         reference = spec.get("boundObjectRef")
-        bound = self._bound(namespace, name, reference) if reference else _Bound()
+        bound = _Bound() if reference is None else self._bound(namespace, name, reference)
         now = int(self._now())
+        found = {"name": name, "namespace": namespace, "uid": uid}
         token = self._token(namespace, BoundObject(name, uid), bound, audiences, seconds=seconds, now=now)
         return {
             "kind": _KIND,
             "apiVersion": f"{_GROUP}/v1",
-            "metadata": {**metadata, "name": name, "namespace": namespace, "creationTimestamp": timestamp(now)},
+            "metadata": {**metadata, **found, "creationTimestamp": timestamp(now)},
             "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": reference},
             "status": {"token": token, "expirationTimestamp": timestamp(now + seconds)},
         }
@@ -114,6 +115,8 @@ class TokenRequests:
         if group or kind not in {"Pod", "Secret", "Node"}:
             shown = version if "/" in version else f"/{version}"
             raise BadRequest(f"cannot bind token to object of type {shown}, Kind={kind}")
+        if not name:
+            raise BadRequest("Name parameter required.")
         live = self._live(f"{kind.lower()}s", "" if kind == "Node" else namespace, name)
         if kind == "Pod" and (live.get("spec") or {}).get("serviceAccountName") != account:
             raise BadRequest(

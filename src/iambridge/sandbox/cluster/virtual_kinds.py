@@ -17,6 +17,7 @@ from iambridge.sandbox.cluster.timestamps import timestamp
 Authorize = Callable[[User, Attributes], Decision]
 """The cluster's own authoriser, so that a review and a request cannot disagree."""
 
+_ONE_OF = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
 _AUTHORIZATION = "authorization.k8s.io"
 
 
@@ -49,17 +50,12 @@ def self_subject_review(review: Mapping[str, Any], user: User, now: float) -> di
 def subject_access_review(review: Mapping[str, Any], authorize: Authorize) -> dict[str, Any]:
     """Raises Invalid in Kubernetes' words."""
     spec = review.get("spec") or {}
-    _refuse("SubjectAccessReview", [*_subject_faults(spec), *_metadata_faults(review)])
+    _refuse([*_subject_faults(spec), *_metadata_faults(review)])
     return _answered(review, _access(authorize(_subject(spec), _attributes(spec))))
 
 
-def local_subject_access_review(review: Mapping[str, Any], namespace: str, authorize: Authorize) -> dict[str, Any]:
-    """`namespace` is the request's.
-
-    Raises:
-        BadRequest: the object is of another namespace.
-        Invalid: in Kubernetes' words.
-    """
+def local_subject_access_review(review: Mapping[str, Any], authorize: Authorize) -> dict[str, Any]:
+    """Raises Invalid in Kubernetes' words."""
     spec = review.get("spec") or {}
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     own = (review.get("metadata") or {}).get("namespace", "")
@@ -68,17 +64,15 @@ def local_subject_access_review(review: Mapping[str, Any], namespace: str, autho
         where = "spec.resourceAttributes.namespace"
         faults.append(bad_value(where, resource.get("namespace", ""), "must match metadata.namespace"))
     if path is not None:
-        faults.append(bad_value("spec.nonResourceAttributes", path, "disallowed on this kind of request"))
-    _refuse("LocalSubjectAccessReview", faults)
-    if own != namespace:
-        raise BadRequest(f"spec.resourceAttributes.namespace must match namespace: {namespace}")
+        faults.append(bad_value("spec.nonResourceAttributes", _shown(path), "disallowed on this kind of request"))
+    _refuse(faults)
     return _answered(review, _access(authorize(_subject(spec), _attributes(spec))))
 
 
 def self_subject_access_review(review: Mapping[str, Any], user: User, authorize: Authorize) -> dict[str, Any]:
     """Raises Invalid in Kubernetes' words."""
     spec = review.get("spec") or {}
-    _refuse("SelfSubjectAccessReview", [*_attribute_faults(spec), *_metadata_faults(review)])
+    _refuse([*_attribute_faults(spec), *_metadata_faults(review)])
     return _answered(review, _access(authorize(user, _attributes(spec))))
 
 
@@ -87,7 +81,7 @@ def self_subject_rules_review(review: Mapping[str, Any], user: User, policy: Pol
     namespace = (review.get("spec") or {}).get("namespace", "")
     if not namespace:
         raise BadRequest("no namespace on request")
-    return _answered(review, rules_for(user, namespace, policy).status())
+    return _answered({**review, "spec": {}}, rules_for(user, namespace, policy).status())
 
 
 def user_info(user: User) -> dict[str, Any]:
@@ -138,12 +132,8 @@ def _attributes(spec: Mapping[str, Any]) -> Attributes:
 def _attribute_faults(spec: Mapping[str, Any]) -> list[FieldError]:
     resource, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if resource is not None and path is not None:
-        words = "cannot be specified in combination with resourceAttributes"
-        return [bad_value("spec.nonResourceAttributes", path, words)]
-    if resource is None and path is None:
-        words = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        return [bad_value("spec.resourceAttributes", "null", words)]
-    return []
+        return [bad_value("spec", _shown(path), _ONE_OF)]
+    return [bad_value("spec", None, _ONE_OF)] if resource is None and path is None else []
 
 
 def _subject_faults(spec: Mapping[str, Any]) -> list[FieldError]:
@@ -153,13 +143,17 @@ def _subject_faults(spec: Mapping[str, Any]) -> list[FieldError]:
     return faults
 
 
+def _shown(path: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: path.get(name.lower(), "") for name in ("Path", "Verb")}
+
+
 def _metadata_faults(review: Mapping[str, Any], *allowed: str) -> list[FieldError]:
     metadata = review.get("metadata") or {}
-    left = {key: value for key, value in metadata.items() if value and key not in {"managedFields", *allowed}}
     words = "must be empty except for namespace" if allowed else "must be empty"
-    return [bad_value("metadata", left, words)] if left else []
+    left = any(value for key, value in metadata.items() if key not in {"managedFields", *allowed})
+    return [bad_value("metadata", metadata, words)] if left else []
 
 
-def _refuse(kind: str, faults: list[FieldError]) -> None:
+def _refuse(faults: list[FieldError]) -> None:
     if faults:
-        raise invalid(_AUTHORIZATION, kind, "", faults)
+        raise invalid(_AUTHORIZATION, "", "", faults)  # kube-apiserver names no kind here

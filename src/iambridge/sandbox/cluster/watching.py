@@ -14,7 +14,7 @@ from iambridge.errors import Expired
 from iambridge.sandbox.cluster.call import whole_number
 from iambridge.sandbox.cluster.codec import boolean
 from iambridge.sandbox.cluster.kinds import presented
-from iambridge.sandbox.cluster.listing import Selection, check_not_future, version_number
+from iambridge.sandbox.cluster.listing import Selection, version_number
 from iambridge.sandbox.cluster.objects import field_error
 from iambridge.sandbox.cluster.resources import Resource
 from iambridge.sandbox.cluster.store import Event, Store, Subscription
@@ -95,7 +95,6 @@ class Watch:
         self._resource = resource
         self._namespace = namespace
         self._selection = selection
-        check_not_future(store, query)
         self.options = WatchOptions.of(query)
 
     async def events(self, clock: Any) -> AsyncIterator[WatchEvent]:
@@ -106,12 +105,13 @@ class Watch:
         """
         options, store = self.options, self._store
         end = clock() + options.seconds
-        with store.subscribe(self._resource.name) as subscription:
-            seen = store.version
+        with store.subscribe(self._resource.stored_name) as subscription:
+            # a version that has not come yet is waited for
+            seen = max(store.version, options.since or 0)
             if options.since is None:
-                for stored in store.objects(self._resource.name, self._namespace):
-                    if self._selection.everything or self._selection.matches(msgspec.json.decode(stored.raw)):
-                        raw = presented(self._resource, stored.raw, stored.version)
+                for stored in store.objects(self._resource.stored_name, self._namespace):
+                    raw = presented(self._resource, stored.raw, stored.version)
+                    if self._selection.everything or self._selection.matches(msgspec.json.decode(raw)):
                         yield WatchEvent("ADDED", raw, stored.version)
                 if options.initial_end:
                     yield WatchEvent("BOOKMARK", b"", seen, initial=True)
@@ -119,7 +119,7 @@ class Watch:
                 since = options.since or seen
                 if since < store.compacted:
                     raise Expired(f"too old resource version: {since} ({store.compacted})")
-                for event in store.events(self._resource.name, since):
+                for event in store.events(self._resource.stored_name, since):
                     for one in self._shown(event):
                         yield one
             async for one in self._follow(subscription, seen, end, clock):
@@ -149,14 +149,16 @@ class Watch:
         shown = presented(self._resource, event.raw, event.version)
         if self._selection.everything:
             return [WatchEvent(event.type, shown, event.version)]
-        now = event.type != "DELETED" and self._selection.matches(msgspec.json.decode(event.raw))
-        before = event.previous is not None and self._selection.matches(msgspec.json.decode(event.previous))
+        # of the object before it is not known which schema it was stored under, so it is read anew
+        previous = None if event.previous is None else presented(self._resource, event.previous, 0)
+        now = event.type != "DELETED" and self._selection.matches(msgspec.json.decode(shown))
+        before = previous is not None and self._selection.matches(msgspec.json.decode(previous))
         if now:
             return [WatchEvent("MODIFIED" if before else "ADDED", shown, event.version)]
         if before:
-            assert event.previous is not None
-            raw = event.raw if event.type == "DELETED" else _versioned(event.previous, event.version)
-            return [WatchEvent("DELETED", presented(self._resource, raw, event.version), event.version)]
+            assert previous is not None
+            raw = shown if event.type == "DELETED" else _versioned(previous, event.version)
+            return [WatchEvent("DELETED", raw, event.version)]
         return []
 
 

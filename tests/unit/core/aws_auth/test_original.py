@@ -47,3 +47,11 @@ def test_an_arn_is_compared_as_it_is_written(arn: str) -> None:
 def test_faults_say_that_nobody_gets_in() -> None:
     loaded = load_as_original(read_sections({"mapRoles": "- ["}))
     assert "nobody of the section gets in" in loaded.faults[0].fix
+
+
+def test_a_permission_set_is_not_read() -> None:
+    """The gate is off by default, and EKS has none: the entry lets nobody in, and the fault says so."""
+    text = "- {sso: {permissionSetName: Admin, accountID: '111122223333'}, username: u}"
+    loaded = load_as_original(read_sections({"mapRoles": text}))
+    assert loaded.entries == ()
+    assert "sso-not-read" in [fault.code for fault in loaded.faults]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from iambridge.core.aws_auth import break_glass, load
+from iambridge.core.aws_auth import Bound, break_glass, load, smells
 from iambridge.core.cluster_access import (
     BECOMING_ADMIN,
     NOT_EKS,
@@ -16,6 +16,7 @@ from iambridge.core.cluster_access import (
     Step,
     Undetermined,
     is_cluster_admin,
+    of_entries,
     other_admins,
     principals,
     shadowed,
@@ -160,6 +161,10 @@ def test_a_mapped_account_is_each_of_its_arns() -> None:
         ("kube-system", rule("create", "pods"), True),
         ("kube-system", rule("create", "pods/exec"), True),
         ("kube-system", rule("create", "daemonsets", "apps"), True),
+        ("kube-system", rule("patch", "deployments", "apps"), True),
+        ("kube-system", rule("patch", "pods/ephemeralcontainers"), True),
+        ("", rule("get", "nodes/proxy"), True),
+        ("", rule("patch", "mutatingwebhookconfigurations", "admissionregistration.k8s.io"), True),
         ("kube-system", rule("patch", "configmaps"), True),
         ("", rule("create", "nodes/proxy"), True),
         ("shop", rule("create", "pods"), False),
@@ -201,3 +206,26 @@ def test_lint_says_which_entries_are_not_asked() -> None:
     assert [fault.code for fault in shadowed(aws_auth(), EksAccess(API, entries))] == ["config-map-not-read"]
     assert [fault.code for fault in shadowed(aws_auth(), EksAccess(unknown="why"))] == ["access-entries-unknown"]
     assert list(shadowed(aws_auth(), NOT_EKS)) == []
+
+
+def test_lint_looks_at_access_entries_too() -> None:
+    """Groups that nobody has bound, entries that give nothing; a node's entry and one with a policy are fine."""
+    entries = [
+        AccessEntry(f"arn:aws:iam::{A}:role/a", username="a", groups=("nobody-bound-it",)),
+        AccessEntry(f"arn:aws:iam::{A}:role/b", username="b", policies=(AccessPolicy("AmazonEKSViewPolicy"),)),
+        AccessEntry(f"arn:aws:iam::{A}:role/n", "EC2_LINUX", "system:node:{{EC2PrivateDNSName}}", ("system:nodes",)),
+        AccessEntry(f"arn:aws:iam::{A}:role/c", username="c", groups=("bound",)),
+        AccessEntry(f"arn:aws:iam::{A}:role/d", username="d"),
+    ]
+    found = of_entries(EksAccess(BOTH, entries), Bound(groups={"bound"}, users=set()))
+    assert [(fault.code, fault.cause.rpartition("/")[2][0]) for fault in found] == [
+        ("group-unbound", "a"), ("entry-without-rights", "a"), ("entry-without-rights", "d"),
+    ]  # fmt: skip
+
+
+def test_a_binding_that_spells_the_session_otherwise_is_told() -> None:
+    """{{SessionName}} writes an @ as -, so that a binding to the address itself names nobody."""
+    text = f"- {{rolearn: 'arn:aws:iam::{A}:role/a', username: 'dev:{{{{SessionName}}}}', groups: [bound]}}"
+    bound = Bound(groups={"bound"}, users={"dev:me@example.org", "ops:me@example.org", "dev:me-example.org"})
+    found = [fault for fault in smells(aws_auth(text), bound=bound) if fault.code == "session-name-at"]
+    assert [fault.fix for fault in found] == ["bind dev:me-example.org, or write {{SessionNameRaw}}"]

@@ -181,3 +181,83 @@ def test_a_state_says_what_is_wrong_and_never_a_key(settled: World) -> None:
     assert state.faults == ("tls.crt does not belong to tls.key",)
     assert "PRIVATE" not in repr(read_state(settled.data))
     settled.data["ca.crt"], settled.data["ca.key"] = settled.data["tls.crt"], settled.data["ca.key"]
+
+
+def test_a_leaf_is_no_authority(settled: World) -> None:
+    """A certificate that may sign none is not taken for one, and one without any extension neither."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    settled.data["ca.crt"], settled.data["ca.key"] = settled.data["tls.crt"], settled.data["tls.key"]
+    assert read_state(settled.data).faults == ("ca.crt is not the certificate of an authority",)
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([])
+    bare = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(NOW).not_valid_after(NOW + DAY).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    settled.data |= {"ca.crt": bundle_pem([bare]), "ca.key": key_pem(key)}
+    assert read_state(settled.data).authority is None
+    settled.data |= {"tls.crt": bundle_pem([bare]), "tls.key": key_pem(key)}
+    settled.data.pop("ca-bundle.crt")
+    settled.bundle = bundle_pem([bare])  # without a name it is not remembered as one of ours
+    step = settled.step(NOW)
+    assert isinstance(step, NewAuthority)
+    assert step.predecessors == ()
+
+
+def test_a_leaf_without_names_is_replaced(settled: World) -> None:
+    """As any leaf with other names is."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    authority = read_state(settled.data).authority
+    assert authority is not None
+    key = ec.generate_private_key(ec.SECP256R1())
+    signing = load_pem_private_key(authority.key, None)
+    assert isinstance(signing, ec.EllipticCurvePrivateKey)
+    bare = (
+        x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(authority.certificate.subject)
+        .public_key(key.public_key()).serial_number(2).not_valid_before(NOW).not_valid_after(NOW + 20 * DAY)
+        .sign(signing, hashes.SHA256())
+    )  # fmt: skip
+    settled.data |= {"tls.crt": bundle_pem([bare, authority.certificate]), "tls.key": key_pem(key)}
+    assert settled.settle(NOW) == ["NewLeaf"]
+
+
+def test_what_is_not_valid_yet_is_replaced() -> None:
+    """A clock that was set back makes the authority one of the future, and then a leaf."""
+    world = World()
+    world.settle(NOW)
+    step = world.step(NOW - DAY)
+    assert isinstance(step, NewAuthority)
+    assert "not valid yet" in step.why
+    world.settle(NOW)
+    world.sign(NAMES, NOW + DAY)
+    step = world.step(NOW)
+    assert isinstance(step, NewLeaf)
+    assert "not valid yet" in step.why
+
+
+def test_a_leaf_whose_authority_left_the_secret_is_still_verified(settled: World) -> None:
+    """Its chain remembers the authority: ca-bundle.crt and ca.crt may both be another's."""
+    other = World()
+    other.settle(NOW)
+    old = read_state(settled.data).authority
+    assert old is not None
+    settled.data |= {key: other.data[key] for key in ("ca.crt", "ca.key", "ca-bundle.crt")}
+    step = settled.step(NOW)
+    assert isinstance(step, Trust)
+    assert old.certificate in step.trusted
+
+
+@pytest.mark.parametrize(("days", "good"), [(-1, False), (0, True), (29, True), (30, False)])
+def test_a_leaf_is_verified_only_while_it_is_valid(settled: World, days: int, *, good: bool) -> None:
+    """By an API server with that caBundle, at that time."""
+    assert settled.verified(NOW + days * DAY) is good
+    assert not trust.verifies([settled.bundle], None, NOW)
+    assert not trust.verifies([], read_state(settled.data).leaf, NOW)
+    assert not trust.verifies([settled.bundle, b""], read_state(settled.data).leaf, NOW)

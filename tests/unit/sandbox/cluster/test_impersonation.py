@@ -3,7 +3,7 @@
 import pytest
 
 from iambridge.core.rbac import Attributes
-from iambridge.errors import InternalError
+from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster.impersonation import impersonation
 from iambridge.wire.http import Headers
 
@@ -84,13 +84,17 @@ def test_the_system_group_follows_from_user_and_groups(user: str, groups: list[s
 @pytest.mark.parametrize(
     ("header", "value", "shown"),
     [
-        ("impersonate-group", "system:masters", "{Group  system:masters    }"),
-        ("impersonate-uid", "1", "{UID  1  authentication.k8s.io/v1  }"),
-        ("impersonate-extra-a", "b", "{UserExtra  b  authentication.k8s.io/v1  a}"),
+        (
+            "impersonate-group",
+            "system:masters",
+            'UID:"", Groups:[]string{"system:masters"}, Extra:map[string][]string(nil)',
+        ),
+        ("impersonate-uid", "1", 'UID:"1", Groups:[]string(nil), Extra:map[string][]string(nil)'),
+        ("impersonate-extra-a", "b", 'UID:"", Groups:[]string(nil), Extra:map[string][]string{"a":[]string{"b"}}'),
     ],
 )
 def test_a_group_without_a_user_is_refused(header: str, value: str, shown: str) -> None:
     """Groups, uid or extras alone are an error, and never the caller's own request."""
-    with pytest.raises(InternalError) as caught:
+    with pytest.raises(BadRequest) as caught:
         impersonation(Headers([(header, value)]))
-    assert caught.value.message == f"Internal error occurred: requested [{shown}] without impersonating a user"
+    assert caught.value.message == f'requested &user.DefaultInfo{{Name:"", {shown}}} without impersonating a user name'

@@ -52,7 +52,12 @@ def _ref(kind: str, name: str, uid: str = "", api_version: str = "v1") -> dict[s
 def test_an_empty_spec_has_kubernetes_defaults() -> None:
     """An hour, for the API server's audience, bound to nothing but the service account."""
     answer, claims = _created()
-    assert answer["metadata"] == {"name": "web", "namespace": "default", "creationTimestamp": "2027-01-15T08:00:00Z"}
+    assert answer["metadata"] == {
+        "name": "web",
+        "namespace": "default",
+        "uid": "sa-1",
+        "creationTimestamp": "2027-01-15T08:00:00Z",
+    }
     assert answer["spec"] == {"audiences": [ISSUER], "expirationSeconds": 3600, "boundObjectRef": None}
     assert answer["status"]["expirationTimestamp"] == "2027-01-15T09:00:00Z"
     assert claims == {

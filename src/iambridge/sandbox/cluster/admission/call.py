@@ -92,7 +92,9 @@ class WebhookCaller:
         except aiohttp.ClientConnectorCertificateError as error:
             raise CallFailed(f'Post "{url}": tls: failed to verify certificate: {error.certificate_error}') from None
         except aiohttp.ClientConnectorError as error:
-            raise CallFailed(f'Post "{url}": {error.os_error}') from None
+            refused = f"dial tcp {error.host}:{error.port}: connect: connection refused"
+            why = refused if isinstance(error.os_error, ConnectionRefusedError) else error.os_error
+            raise CallFailed(f'Post "{url}": {why}') from None
         except (aiohttp.ClientError, ssl.SSLError, OSError, ValueError) as error:
             raise CallFailed(f'Post "{url}": {error}') from None
 

@@ -17,6 +17,7 @@ from iambridge.sandbox.cluster.controllers.namespace import (
     ServiceAccountController,
     SystemNamespaces,
 )
+from iambridge.sandbox.cluster.controllers.pod_garbage_collector import PodGarbageCollector
 from iambridge.sandbox.cluster.controllers.replica_set import ReplicaSetController
 from iambridge.sandbox.cluster.controllers.scheduler import Scheduler
 
@@ -59,7 +60,7 @@ class ControlPlane:
         jobs = JobController(client("job-controller"), client("ttl-after-finished-controller"), now=now)
         scheduler = connect("system:kube-scheduler", ("system:authenticated",))
         self._loops: dict[str, Callable[[], Awaitable[None]]] = {
-            "namespace-controller": NamespaceController(client("namespace-controller"), namespaced).run,
+            "namespace-controller": NamespaceController(client("namespace-controller"), namespaced, now=now).run,
             "service-account-controller": ServiceAccountController(client("service-account-controller"), informers).run,
             "root-ca-cert-publisher": RootCertificatePublisher(
                 client("root-ca-cert-publisher"), informers, certificate
@@ -68,6 +69,7 @@ class ControlPlane:
             "job-controller": jobs.run,
             "daemon-set-controller": DaemonSetController(client("daemon-set-controller"), now=now).run,
             "deployment-controller": DeploymentController(client("deployment-controller"), now=now).run,
+            "pod-garbage-collector": PodGarbageCollector(client("pod-garbage-collector"), now=now).run,
             "replicaset-controller": ReplicaSetController(client("replicaset-controller"), now=now).run,
             "kube-scheduler": Scheduler(scheduler, now=now).run,
         }

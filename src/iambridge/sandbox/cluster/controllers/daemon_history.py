@@ -53,7 +53,8 @@ class DaemonHistory:
         if (present.get("revision") or 0) < number:
             changed = {**present, "revision": number}
             self._revisions.remember(await self._client.update(_REVISIONS, namespace, changed))
-        return present["metadata"]["labels"][HASH], old
+        # one that a person brought along has no label of ours
+        return (present["metadata"].get("labels") or {}).get(HASH) or present["metadata"]["name"], old
 
     async def _record(self, daemon_set: Object, number: int) -> str:
         meta, template = daemon_set["metadata"], daemon_set["spec"]["template"]
@@ -86,7 +87,7 @@ class DaemonHistory:
         live = {(pod["metadata"].get("labels") or {}).get(HASH) for pod in pods}
         limit = daemon_set["spec"].get("revisionHistoryLimit")
         surplus = len(old) - (10 if limit is None else limit)
-        idle = [each for each in old if each["metadata"]["labels"].get(HASH) not in live]
+        idle = [each for each in old if (each["metadata"].get("labels") or {}).get(HASH) not in live]
         for each in idle[: max(0, surplus)]:
             meta = each["metadata"]
             try:

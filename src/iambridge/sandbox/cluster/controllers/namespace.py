@@ -10,8 +10,10 @@ from typing import Any
 
 from iambridge.errors import AlreadyExists, Conflict, NotFound
 from iambridge.sandbox.cluster.client import SystemClient
+from iambridge.sandbox.cluster.controllers.namespace_conditions import conditions
 from iambridge.sandbox.cluster.controllers.work_queue import Key, WorkQueue
 from iambridge.sandbox.cluster.reflector import Reflector
+from iambridge.sandbox.cluster.timestamps import timestamp
 
 SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 ROOT_CA = "kube-root-ca.crt"
@@ -37,12 +39,15 @@ class SystemNamespaces:
 class NamespaceController:
     """Empties a namespace that is being deleted, then takes its finalizer away.
 
-    `namespaced_resources` gives the resources to empty, as `SystemClient` names them.
+    `namespaced_resources` gives the resources to empty, as `SystemClient` names them; `now` seconds since the epoch.
     """
 
-    def __init__(self, client: SystemClient, namespaced_resources: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, client: SystemClient, namespaced_resources: Callable[[], Sequence[str]], *, now: Callable[[], float]
+    ) -> None:
         self._client = client
         self._resources = namespaced_resources
+        self._now = now
         self._queue = WorkQueue("namespace-controller", self._reconcile)
         self._namespaces = Reflector(client, "namespaces", self._on_namespace)
 
@@ -57,7 +62,9 @@ class NamespaceController:
         namespace = self._namespaces.objects.get(key)
         if namespace is None or not namespace["metadata"].get("deletionTimestamp"):
             return None
-        if await self._empty(key[1]):
+        remaining = await self._empty(key[1])
+        if any(remaining.values()):
+            await self._tell(namespace, remaining)
             return _LOOK_AGAIN_SECONDS
         left = [name for name in (namespace.get("spec") or {}).get("finalizers") or () if name != _FINALIZER]
         try:
@@ -70,12 +77,30 @@ class NamespaceController:
             return _LOOK_AGAIN_SECONDS
         return None
 
-    async def _empty(self, namespace: str) -> int:
-        """Delete what is in the namespace; returns how much was there. Pods go first, as they take their grace."""
-        count = 0
+    async def _tell(self, namespace: dict[str, Any], remaining: dict[str, list[dict[str, Any]]]) -> None:
+        """Say in the namespace's status what it waits for: what has been deleted and is still there."""
+        held = {
+            name: [one for one in items if "deletionTimestamp" in one["metadata"]] for name, items in remaining.items()
+        }
+        if not any(held.values()):
+            return
+        status = namespace.get("status") or {}
+        before = status.get("conditions") or []
+        told = conditions(held, before, timestamp(self._now()))
+        if told == before:
+            return
+        try:
+            changed = {**namespace, "status": {**status, "conditions": told}}
+            await self._client.update("namespaces", "", changed, subresource="status")
+        except (NotFound, Conflict):
+            return
+
+    async def _empty(self, namespace: str) -> dict[str, list[dict[str, Any]]]:
+        """Delete what is in the namespace; returns what was there. Pods go first, as they take their grace."""
+        found = {}
         for resource in sorted(self._resources(), key=lambda name: (name != "pods", name == "events", name)):
             items, _ = await self._client.list(resource, namespace)
-            count += len(items)
+            found[resource] = items
             for item in items:
                 if item["metadata"].get("deletionTimestamp"):
                     continue
@@ -85,7 +110,7 @@ class NamespaceController:
                     )
                 except (NotFound, Conflict):
                     continue
-        return count
+        return found
 
 
 class ServiceAccountController:

@@ -23,7 +23,10 @@ _LEASE_NAMESPACE = "kube-node-lease"
 _MOST_PODS = 110
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-_WARNING = "not a sandbox: pods are processes of this machine with the rights of the user who started iambridge"
+_WARNING = (
+    "not a sandbox: pods are processes of this machine with the rights of the user who started iambridge,"
+    " or of the user that they name where that was root"
+)
 
 
 def node_object(name: str, mount_mode: str, pod_network: IPv4Network | None = None) -> dict[str, Any]:

@@ -36,6 +36,16 @@ class ContainerRecord:
         """An init container that runs beside the others. Source: KEP-753."""
         return self.initial and self.spec.get("restartPolicy") == "Always"
 
+    def policy(self, of_the_pod: str) -> str:
+        """The container's own restartPolicy, else its pod's; what an init container has done is done."""
+        policy = str(self.spec.get("restartPolicy") or of_the_pod)
+        return "OnFailure" if self.initial and not self.sidecar and policy == "Always" else policy
+
+    def restarts(self, of_the_pod: str) -> bool:
+        """Whether, after its last end, it is to be started again."""
+        policy = self.policy(of_the_pod)
+        return policy == "Always" or (policy == "OnFailure" and self.exit_code != 0)
+
     @property
     def running(self) -> bool:
         return "running" in self.state
@@ -108,7 +118,7 @@ class ContainerRecord:
 def phase(restart_policy: str, init: Sequence[ContainerRecord], containers: Sequence[ContainerRecord]) -> str:
     """Pending, Running, Succeeded or Failed. A sidecar that runs keeps the pod Running; how it ends is no matter."""
     ordinary = [record for record in init if not record.sidecar]
-    if restart_policy == "Never" and any(record.exit_code not in (None, 0) for record in ordinary):
+    if any(record.exit_code not in (None, 0) and not record.restarts(restart_policy) for record in ordinary):
         return "Failed"
     started = any(record.starts for record in containers)
     if not started and not all(record.initialized for record in init):
@@ -116,11 +126,9 @@ def phase(restart_policy: str, init: Sequence[ContainerRecord], containers: Sequ
     if any("waiting" in record.state and "terminated" not in record.last_state for record in containers):
         return "Pending"
     alive = any(record.running for record in (*init, *containers))
-    if alive or restart_policy == "Always":
+    if alive or any(record.restarts(restart_policy) for record in containers):
         return "Running"
-    if all(record.exit_code == 0 for record in containers):
-        return "Succeeded"
-    return "Failed" if restart_policy == "Never" else "Running"
+    return "Succeeded" if all(record.exit_code == 0 for record in containers) else "Failed"
 
 
 def pod_status(

@@ -146,8 +146,7 @@ class PodWorker:
                 return
             keeper = asyncio.create_task(self._volumes.keep_current())
             if await self._initialized():
-                policy = self.pod["spec"].get("restartPolicy") or "Always"
-                tasks = [self._start(container, policy) for container in self.main if self._wanted(container, policy)]
+                tasks = [self._start(container) for container in self.main if self._wanted(container)]
                 await asyncio.gather(*tasks)
             if not self._stopping.is_set():  # else `stop` ends them, with the grace that it was given
                 for container in self._sidecars_last_first():
@@ -181,31 +180,42 @@ class PodWorker:
         return False
 
     async def _initialized(self) -> bool:
-        """Run the init containers, one after the other; a sidecar is only waited for until it has started."""
-        policy = self.pod["spec"].get("restartPolicy") or "Always"
+        """Run the init containers, one after the other; a sidecar is only waited for until it has started.
+
+        After an end of the node all of them run again, as after a reboot; but not for a pod that an earlier kubelet
+        left with nothing to start, or whose init container ended with it under restartPolicy Never.
+        """
+        ordinary = [container.record for container in self.init if not container.record.sidecar]
+        if any(record.exit_code not in (None, 0) and not record.restarts(self._policy) for record in ordinary):
+            return False
+        if not any(self._wanted(container) for container in self.main):
+            return False
         for container in self.init:
             if self._stopping.is_set():
                 return False
             if container.record.sidecar:
-                task = self._start(container, "Always")
+                task = self._start(container)
                 started = asyncio.create_task(container.started.wait())
                 await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
                 started.cancel()
-            elif not container.record.initialized:
-                code = await self._start(container, "Never" if policy == "Never" else "OnFailure")
-                if code != 0:
-                    return False
+            elif await self._start(container) != 0:
+                return False
         return not self._stopping.is_set()
 
-    def _start(self, container: Container, policy: str) -> asyncio.Task[int]:
+    def _start(self, container: Container) -> asyncio.Task[int]:
+        policy = container.record.policy(self._policy)
         task = asyncio.create_task(container.run(policy), name=f"container:{container.record.name}")
         self._running.append(task)
         return task
 
-    def _wanted(self, container: Container, policy: str) -> bool:
+    @property
+    def _policy(self) -> str:
+        return str(self.pod["spec"].get("restartPolicy") or "Always")
+
+    def _wanted(self, container: Container) -> bool:
         """Whether a container that an earlier kubelet may have run is to be started."""
-        code = container.record.exit_code
-        return code is None or policy == "Always" or (policy == "OnFailure" and code != 0)
+        record = container.record
+        return record.exit_code is None or record.restarts(self._policy)
 
     def _sidecars_last_first(self) -> list[Container]:
         return [container for container in reversed(self.init) if container.record.sidecar]

@@ -4,6 +4,7 @@ Source: sigs.k8s.io/structured-merge-diff merge/update.go and apimachinery pkg/u
 for each of its managers. Versions of a custom kind differ in nothing but their name, so nothing is converted.
 """
 
+import contextlib
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from iambridge.errors import BadRequest, Conflict
+from iambridge.errors import BadRequest, Conflict, InternalError
 from iambridge.sandbox.cluster.objects import field_set, typed_value
 from iambridge.sandbox.cluster.objects.conform import conform, zero
 from iambridge.sandbox.cluster.objects.field_set import FieldSet, Path
@@ -148,9 +149,10 @@ def track(
         return plain
     before = old if live is not None else _zero(type)
     api_version = str(new.get("apiVersion", ""))
-    managed = _update(
-        before, plain, type, managed, _owner(manager, operation, api_version, subresource), now, reset, api_version
-    )
+    owner = _owner(manager, operation, api_version, subresource)
+    # what cannot be walked by its type goes untracked: validation says what is wrong with it
+    with contextlib.suppress(typed_value.UntypedValue):
+        managed = _update(before, plain, type, managed, owner, now, reset, api_version)
     return _join(plain, _capped(managed))
 
 
@@ -228,29 +230,45 @@ def apply(
     Raises:
         BadRequest: `applied` holds managedFields, or a field that the type does not declare.
         Conflict: another manager owns a field that would change, and `force` is not set.
+        InternalError: `live` does not fit the type, as when a definition has changed since.
     """
+    owner = _owner(manager, "Apply", str(applied.get("apiVersion", "")), subresource)
+    try:
+        return _apply(live, applied, type, owner, force=force, now=now, reset=reset)
+    except typed_value.UntypedValue as error:
+        raise InternalError(f"failed to create typed live object {_subject(live or applied)}: {error}") from None
+
+
+def _apply(
+    live: dict[str, Any] | None,
+    applied: dict[str, Any],
+    kind: Type,
+    owner: Owner,
+    *,
+    force: bool,
+    now: str,
+    reset: Sequence[tuple[str, ...]],
+) -> dict[str, Any]:
     if (applied.get("metadata") or {}).get("managedFields"):
         raise BadRequest("metadata.managedFields must be nil")
-    refuse_untyped(applied, type)
+    refuse_untyped(applied, kind)
     old, entries = _split(live)
-    before = old if live is not None else _zero(type)
+    before = old if live is not None else _zero(kind)
     api_version = str(applied.get("apiVersion", ""))
     managed = _live_managed(entries)
     if live is not None and not managed:
         first = _owner(_BEFORE_FIRST_APPLY, "Update", api_version, "")
-        managed = _update(_zero(type), before, type, managed, first, now, (), api_version)
-    applying = _Applying(
-        before, applied, type, _owner(manager, "Apply", api_version, subresource), now, _reset_paths(reset)
-    )
+        managed = _update(_zero(kind), before, kind, managed, first, now, (), api_version)
+    applying = _Applying(before, applied, kind, owner, now, _reset_paths(reset))
     try:
         merged, managed = applying.run(managed, force=force)
     except _Conflicting as error:
-        allowed = _client_side_applied(before, type) if manager == "kubectl" else field_set.EMPTY
+        allowed = _client_side_applied(before, kind) if owner.manager == "kubectl" else field_set.EMPTY
         left = [(owner, path) for owner, path in error.conflicts if path not in allowed]
         if left:
             raise _conflict(left) from None
         merged, managed = applying.run(managed, force=True)
-    if manager == "kubectl" and LAST_APPLIED in (before["metadata"].get("annotations") or {}):
+    if owner.manager == "kubectl" and LAST_APPLIED in (before["metadata"].get("annotations") or {}):
         _sync_last_applied(merged, applied)
     return _join(merged, _capped(managed))
 
@@ -259,12 +277,15 @@ def refuse_untyped(applied: Mapping[str, Any], kind: Type) -> None:
     """Raises BadRequest for an object with a field or a value that the type does not declare."""
     faults = typed_value.check(applied, kind)
     if faults:
-        meta = applied.get("metadata")
-        meta = meta if isinstance(meta, Mapping) else {}
-        name, version = f"{meta.get('namespace', '')}/{meta.get('name', '')}", str(applied.get("apiVersion"))
-        subject = f"({name}; {version if '/' in version else f'/{version}'}, Kind={applied.get('kind')})"
         why = faults[0] if len(faults) == 1 else "errors:\n" + "\n".join(f"  {fault}" for fault in faults)
-        raise BadRequest(f"failed to create typed patch object {subject}: {why}")
+        raise BadRequest(f"failed to create typed patch object {_subject(applied)}: {why}")
+
+
+def _subject(obj: Mapping[str, Any]) -> str:
+    meta = obj.get("metadata")
+    meta = meta if isinstance(meta, Mapping) else {}
+    name, version = f"{meta.get('namespace', '')}/{meta.get('name', '')}", str(obj.get("apiVersion"))
+    return f"({name}; {version if '/' in version else f'/{version}'}, Kind={obj.get('kind')})"
 
 
 class _Conflicting(Exception):  # caught in this module, never an answer

@@ -183,6 +183,8 @@ class _Walk:
         return int(value)
 
     def _bytes(self, value: Any, kind: Type) -> str:
+        if isinstance(value, list) and all(type(one) is int and 0 <= one < 256 for one in value):
+            return base64.b64encode(bytes(value)).decode()  # Go reads a list of numbers as bytes too
         if not isinstance(value, str):
             raise self._wrong(value, kind)
         try:

@@ -4,9 +4,10 @@ import re
 
 _DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_SUBDOMAIN = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
-_DNS_1035_LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = rf"({_QUALIFIED})?"
+_DNS_1035_LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+_HTTP_HEADER = r"[-A-Za-z0-9]+"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 
 _SUBDOMAIN_WORDS = (
@@ -34,6 +35,12 @@ _VALUE_WORDS = (
 _KEY_WORDS = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
     f"'key-name', regex used for validation is '{_CONFIG_KEY}')"
+)
+
+_PORT_WORDS = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+_HTTP_HEADER_WORDS = (
+    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
+    f"validation is '{_HTTP_HEADER}')"
 )
 
 
@@ -102,16 +109,18 @@ def config_key(key: str) -> list[str]:
 
 def port_name(name: str) -> list[str]:
     """A container port's name."""
-    if len(name) > 15:
-        return ["must be no more than 15 characters"]
-    if not re.fullmatch(r"[-a-z0-9]*", name):
-        return ["must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"]
-    faults = [] if re.search(r"[a-z]", name) else ["must contain at least one letter (a-z)"]
+    faults = ["must be no more than 15 characters"] if len(name) > 15 else []
+    faults += [] if re.fullmatch(r"[-a-z0-9]+", name) else [_PORT_WORDS]
+    faults += [] if re.search(r"[a-z]", name) else ["must contain at least one letter (a-z)"]
     faults += ["must not contain consecutive hyphens"] if "--" in name else []
-    return faults + (["must not begin or end with a hyphen"] if name[0] == "-" or name[-1] == "-" else [])
+    return faults + (["must not begin or end with a hyphen"] if name.startswith("-") or name.endswith("-") else [])
 
 
 def environment_name(name: str) -> list[str]:
     if not name or any(one == "=" or not 0x20 <= ord(one) <= 0x7E for one in name):
         return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
     return []
+
+
+def http_header(name: str) -> list[str]:
+    return [] if re.fullmatch(_HTTP_HEADER, name) else [_HTTP_HEADER_WORDS]

@@ -12,7 +12,10 @@ _STANDARD_FINALIZERS = {"kubernetes", "orphan", "foregroundDeletion"}
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
-def validate(obj: Mapping[str, Any], *, namespaced: bool, name: Callable[[str], list[str]]) -> list[FieldError]:
+def validate(
+    obj: Mapping[str, Any], *, namespaced: bool, name: Callable[[str], list[str]], plain_finalizers: bool = False
+) -> list[FieldError]:
+    """`plain_finalizers`: a finalizer's name need not have a domain in front, as with kinds outside of Kubernetes'."""
     meta = obj.get("metadata") or {}
     errors = []
     if meta.get("generateName"):
@@ -39,7 +42,7 @@ def validate(obj: Mapping[str, Any], *, namespaced: bool, name: Callable[[str], 
         + labels(meta.get("labels"), "metadata.labels")
         + annotations(meta.get("annotations"))
         + _owners(meta)
-        + _finalizers(meta)
+        + _finalizers(meta, plain=plain_finalizers)
     )
 
 
@@ -80,26 +83,23 @@ def _owners(meta: Mapping[str, Any]) -> list[FieldError]:
     return errors
 
 
-def _finalizers(meta: Mapping[str, Any]) -> list[FieldError]:
+def _finalizers(meta: Mapping[str, Any], *, plain: bool) -> list[FieldError]:
     field, given = "metadata.finalizers", meta.get("finalizers") or ()
     errors = [field_error.bad_value(field, one, fault) for one in given for fault in names.qualified(one)]
     if {"orphan", "foregroundDeletion"} <= set(given):
         words = "finalizer orphan and foregroundDeletion cannot be both set"
         errors.append(field_error.bad_value(field, list(given), words))
-    return errors
-
-
-def standard_finalizers(obj: Mapping[str, Any]) -> list[FieldError]:
-    """Unqualified finalizers that Kubernetes' own kinds refuse; those of apiextensions and custom kinds do not."""
     words = "name is neither a standard finalizer name nor is it fully qualified"
-    return [
-        field_error.bad_value(f"metadata.finalizers[{index}]", one, words)
-        for index, one in enumerate((obj.get("metadata") or {}).get("finalizers") or ())
-        if "/" not in one and one not in _STANDARD_FINALIZERS
+    return errors + [
+        field_error.bad_value(f"{field}[{index}]", one, words)
+        for index, one in enumerate(given)
+        if not plain and "/" not in one and one not in _STANDARD_FINALIZERS
     ]
 
 
-def validate_update(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[FieldError]:
+def validate_update(
+    new: Mapping[str, Any], old: Mapping[str, Any], *, plain_finalizers: bool = False
+) -> list[FieldError]:
     after, before = new.get("metadata") or {}, old.get("metadata") or {}
     errors = [
         field_error.bad_value(f"metadata.{name}", after.get(name), "field is immutable")
@@ -118,5 +118,5 @@ def validate_update(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[Fiel
         + labels(after.get("labels"), "metadata.labels")
         + annotations(after.get("annotations"))
         + _owners(after)
-        + _finalizers(after)
+        + _finalizers(after, plain=plain_finalizers)
     )

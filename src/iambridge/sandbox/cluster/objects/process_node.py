@@ -55,7 +55,7 @@ def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldE
         if user is not None and kubelet_uid not in (0, user):
             words = f"this node runs every process as its own user, {kubelet_uid}"
             errors.append(field_error.forbidden(f"{place}.runAsUser", words))
-    errors += _unknown_readiness(field, spec)
+    errors += _unknown_behaviour(field, spec)
     for index, volume in enumerate(spec.get("volumes") or ()):
         errors += [
             field_error.forbidden(f"{field}.volumes[{index}].{name}", "this node has no such volumes")
@@ -68,10 +68,13 @@ def refusals(kind: str, obj: Mapping[str, Any], kubelet_uid: int) -> list[FieldE
     return errors
 
 
-def _unknown_readiness(field: str, spec: Mapping[str, Any]) -> Iterator[FieldError]:
-    """A readiness probe that is not run would leave the container ready for ever, or never."""
+def _unknown_behaviour(field: str, spec: Mapping[str, Any]) -> Iterator[FieldError]:
+    """A readiness probe that is not run would leave the container ready for ever, or never; rules decide restarts."""
     for key in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(key) or ()):
+            if container.get("restartPolicyRules"):
+                place = f"{field}.{key}[{index}].restartPolicyRules"
+                yield field_error.forbidden(place, "this node restarts containers by their restartPolicy only")
             for name in ("exec", "grpc"):
                 if (container.get("readinessProbe") or {}).get(name) is not None:
                     place = f"{field}.{key}[{index}].readinessProbe.{name}"

@@ -18,8 +18,9 @@ def refusals(obj: Mapping[str, Any]) -> list[FieldError]:
         errors.append(field_error.forbidden("spec.type", f"{spec['type']}: {_NO_NETWORK}"))
     if spec.get("clusterIP", "None") not in {"", "None"}:
         errors.append(field_error.forbidden("spec.clusterIP", f"{_NO_NETWORK}; leave it out, or set it to None"))
-    if spec.get("ipFamilies") not in (None, ["IPv4"]):
-        errors.append(field_error.forbidden("spec.ipFamilies", "pods of this node have IPv4 addresses only"))
+    if (spec.get("ipFamilies") or ["IPv4"])[0] != "IPv4":
+        words = "not configured on this cluster"
+        errors.append(field_error.bad_value("spec.ipFamilies[0]", spec["ipFamilies"][0], words))
     return errors + [field_error.forbidden(f"spec.{name}", _NO_NETWORK) for name in _UNSERVED if spec.get(name)]
 
 

@@ -58,9 +58,9 @@ def _merge_map(original: dict[str, Any], patch: dict[str, Any], kind: Type) -> d
 
 
 def _directed(patch: dict[str, Any]) -> dict[str, Any]:
-    directive = patch.pop(_PATCH)
+    directive = patch[_PATCH]
     if directive == "replace":
-        return patch
+        return {name: value for name, value in patch.items() if name != _PATCH}
     if directive == "delete":
         return {}
     raise BadRequest(f"unknown patch type: {directive} in map: {go_text(patch)}")

@@ -49,6 +49,8 @@ def _resource(value: Mapping[str, Any], path: str) -> list[FieldError]:
         namespaced = bool(metadata.get("namespace"))
         errors += [
             FieldError(error.reason, error.message, f"{path}.{error.field}")
-            for error in object_meta.validate(whole, namespaced=namespaced, name=names.path_segment)
+            for error in object_meta.validate(
+                whole, namespaced=namespaced, name=names.path_segment, plain_finalizers=True
+            )
         ]
     return errors

@@ -71,10 +71,9 @@ class _TemplateStrategy(Strategy):
         after, before = ((one.get("spec") or {}).get("selector") for one in (new, old))
         return [] if after == before else [field_error.bad_value("spec.selector", after, "field is immutable")]
 
-    def warnings(self, obj: Object) -> list[str]:
-        faults = names.dns_label(obj["metadata"].get("name", ""))
-        new = "resourceVersion" not in obj["metadata"]
-        return [f"{_LABEL_RECOMMENDED}[{' '.join(faults)}]"] if faults and new else []
+    def warnings(self, new: Object, old: Object | None = None) -> list[str]:
+        faults = names.dns_label(new["metadata"].get("name", ""))
+        return [f"{_LABEL_RECOMMENDED}[{' '.join(faults)}]"] if faults and old is None else []
 
 
 class ReplicaSetStrategy(_TemplateStrategy):
@@ -165,7 +164,7 @@ class DaemonSetStrategy(_TemplateStrategy):
         errors += _daemon_strategy(spec.get("updateStrategy") or {}, "spec.updateStrategy")
         return errors + non_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")
 
-    def warnings(self, obj: Object) -> list[str]:  # noqa: ARG002  # its name is not recommended to be a label
+    def warnings(self, new: Object, old: Object | None = None) -> list[str]:  # noqa: ARG002  # its name is not recommended to be a label
         return []
 
 

@@ -34,6 +34,7 @@ class Strategy:
     generation: bool = False
     status_keeps: tuple[str, ...] = ()
     name: Callable[[str], list[str]] = names.dns_subdomain
+    plain_finalizers: bool = False
 
     @property
     def subresources(self) -> tuple[str, ...]:
@@ -95,14 +96,13 @@ class Strategy:
         return obj
 
     def validate_create(self, obj: Object) -> list[FieldError]:
-        errors = object_meta.validate(obj, namespaced=self.namespaced, name=self.name) + self._finalizers(obj)
+        errors = object_meta.validate(
+            obj, namespaced=self.namespaced, name=self.name, plain_finalizers=self.plain_finalizers
+        )
         return errors + self.validate(obj)
 
-    def _finalizers(self, obj: Object) -> list[FieldError]:
-        return [] if self.group == "apiextensions.k8s.io" else object_meta.standard_finalizers(obj)
-
     def validate_update(self, new: Object, old: Object, subresource: str = "") -> list[FieldError]:
-        errors = object_meta.validate_update(new, old) + self._finalizers(new)
+        errors = object_meta.validate_update(new, old, plain_finalizers=self.plain_finalizers)
         if subresource == "status":
             return errors
         return errors + self.validate(new) + self.immutable(new, old)
@@ -113,7 +113,7 @@ class Strategy:
     def immutable(self, new: Object, old: Object) -> list[FieldError]:  # noqa: ARG002  # as validate
         return []
 
-    def warnings(self, obj: Object) -> list[str]:  # noqa: ARG002  # as validate
+    def warnings(self, new: Object, old: Object | None = None) -> list[str]:  # noqa: ARG002  # as validate
         return []
 
 

@@ -5,10 +5,13 @@ from typing import Any
 
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
+from iambridge.sandbox.cluster.objects.kinds.downward_validation import validate_resource_field
 from iambridge.sandbox.cluster.objects.kinds.probe_validation import validate_probes
 from iambridge.sandbox.cluster.objects.kinds.resource_validation import validate_resources
+from iambridge.sandbox.cluster.objects.kinds.security_validation import validate_container_security
 
 _PULL = ("Always", "IfNotPresent", "Never")
+_RESTART = ("Always", "Never", "OnFailure")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _FIELD_PATHS = (
     "metadata.name",
@@ -64,21 +67,19 @@ def _container(container: Mapping[str, Any], field: str, volumes: set[str]) -> l
         errors
         + validate_resources(container.get("resources") or {}, f"{field}.resources")
         + validate_probes(container, field)
+        + validate_container_security(container.get("securityContext") or {}, f"{field}.securityContext")
     )
 
 
 def _restart_policy(container: Mapping[str, Any], field: str, *, initial: bool) -> list[FieldError]:
-    """What only a sidecar may have. Source: validateInitContainers."""
+    """Any container may have a policy of its own, since 1.34; an init container with Always is a sidecar."""
     policy = container.get("restartPolicy")
-    if not initial:
-        words = "may not be set for non-init containers"
-        return [field_error.forbidden(f"{field}.restartPolicy", words)] if policy is not None else []
-    if policy == "Always":
-        return []
-    words = "may not be set for init containers without restartPolicy=Always"
-    errors = [field_error.forbidden(f"{field}.{name}", words) for name in _SIDECAR_ONLY if container.get(name)]
-    if policy is not None:
-        errors.append(field_error.not_supported(f"{field}.restartPolicy", policy, ("Always",)))
+    errors = []
+    if initial and policy != "Always":
+        words = "may not be set for init containers without restartPolicy=Always"
+        errors = [field_error.forbidden(f"{field}.{name}", words) for name in _SIDECAR_ONLY if container.get(name)]
+    if policy is not None and policy not in _RESTART:
+        errors.append(field_error.not_supported(f"{field}.restartPolicy", policy, _RESTART))
     return errors
 
 
@@ -105,6 +106,8 @@ def _environment(container: Mapping[str, Any], field: str) -> list[FieldError]:
             )
             words = words if not given else "may not have more than one field specified at a time"
             errors.append(field_error.bad_value(f"{here}.valueFrom", "", words))
+        if source.get("resourceFieldRef") is not None:
+            errors += validate_resource_field(source["resourceFieldRef"], f"{here}.valueFrom.resourceFieldRef")
         path = (source.get("fieldRef") or {}).get("fieldPath")
         if (
             path is not None

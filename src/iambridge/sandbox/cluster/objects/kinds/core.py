@@ -1,4 +1,4 @@
-"""Namespace, Node, ServiceAccount, ConfigMap, Secret, Event and Lease.
+"""Namespace, Node, ServiceAccount, ConfigMap, Secret and Lease.
 
 Source: kubernetes pkg/apis/core/v1/defaults.go and pkg/apis/core/validation/validation.go.
 """
@@ -37,6 +37,15 @@ class NamespaceStrategy(Strategy):
         if subresource != "finalize":
             out["spec"] = {**out.get("spec", {}), "finalizers": (old.get("spec") or {}).get("finalizers", [])}
         return out
+
+    def validate_update(self, new: Object, old: Object, subresource: str = "") -> list[FieldError]:
+        errors = super().validate_update(new, old, subresource)
+        ends, phase = bool(new["metadata"].get("deletionTimestamp")), (new.get("status") or {}).get("phase", "")
+        if subresource == "status" and phase != ("Terminating" if ends else "Active"):
+            words = "may only be 'Active' if `deletionTimestamp` is empty"
+            words = "may only be 'Terminating' if `deletionTimestamp` is not empty" if ends else words
+            errors.append(field_error.bad_value("status.Phase", phase, words))
+        return errors
 
     def default(self, obj: Object) -> Object:
         name = obj["metadata"].get("name")
@@ -129,22 +138,6 @@ class SecretStrategy(Strategy):
         if new.get("type") != old.get("type"):
             errors.append(field_error.bad_value("type", new.get("type"), "field is immutable"))
         return errors
-
-
-class EventStrategy(Strategy):
-    def validate(self, obj: Object) -> list[FieldError]:
-        namespace, about = (
-            obj["metadata"].get("namespace", ""),
-            (obj.get("involvedObject") or obj.get("regarding") or {}),
-        )
-        wanted = about.get("namespace") or "default"
-        if namespace != wanted:
-            return [
-                field_error.bad_value(
-                    "involvedObject.namespace", about.get("namespace", ""), "does not match event.namespace"
-                )
-            ]
-        return []
 
 
 class LeaseStrategy(Strategy):

@@ -11,6 +11,7 @@ from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
 
 _LARGEST_INT32 = 2**31 - 1
+_PLAIN_FINALIZER = "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
 ABSENT: Any = object()
 
 
@@ -37,12 +38,12 @@ class CustomResourceStrategy(Strategy):
         return self.version.default(obj)
 
     def validate_create(self, obj: Object) -> list[FieldError]:
-        errors = object_meta.validate(obj, namespaced=self.namespaced, name=self.name)
+        errors = object_meta.validate(obj, namespaced=self.namespaced, name=self.name, plain_finalizers=True)
         errors += values.validate(obj, self._schema) + self._scaled(obj, ("specReplicasPath", "statusReplicasPath"))
         return errors + embedded.faults(obj, self._schema) + list_types.faults(obj, self._schema)
 
     def validate_update(self, new: Object, old: Object, subresource: str = "") -> list[FieldError]:
-        errors = object_meta.validate_update(new, old)
+        errors = object_meta.validate_update(new, old, plain_finalizers=True)
         if subresource == "status":
             below = (self._schema.get("properties") or {}).get("status")
             if below is not None and "status" in new:
@@ -56,6 +57,11 @@ class CustomResourceStrategy(Strategy):
         # a list that was wrong before may stay so
         repeated = list_types.faults(new, self._schema)
         return errors + ([] if repeated and list_types.faults(old, self._schema) else repeated)
+
+    def warnings(self, new: Object, old: Object | None = None) -> list[str]:
+        before = (old or {}).get("metadata", {}).get("finalizers", [])
+        added = [name for name in new["metadata"].get("finalizers") or [] if name not in before]
+        return [f'metadata.finalizers: "{name}": {_PLAIN_FINALIZER}' for name in added if "/" not in name]
 
     @property
     def _schema(self) -> Mapping[str, Any]:

@@ -118,6 +118,10 @@ def _pod_affinity(affinity: Object, field: str) -> list[FieldError]:
 
 def _pod_term(term: Object, field: str) -> list[FieldError]:
     errors = validate_selector(term.get("labelSelector"), f"{field}.labelSelector")
+    if term.get("labelSelector") is None:
+        words = "must not be specified when labelSelector is not set"
+        keys = (name for name in ("matchLabelKeys", "mismatchLabelKeys") if term.get(name))
+        errors += [field_error.forbidden(f"{field}.{name}", words) for name in keys]
     errors += validate_selector(term.get("namespaceSelector"), f"{field}.namespaceSelector")
     for name in term.get("namespaces") or ():
         errors += [field_error.bad_value(f"{field}.namespace", name, fault) for fault in names.dns_label(name)]

@@ -6,7 +6,10 @@ from typing import Any
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.container_validation import validate_containers
+from iambridge.sandbox.cluster.objects.kinds.downward_validation import validate_items
 from iambridge.sandbox.cluster.objects.kinds.placement_validation import validate_placement
+from iambridge.sandbox.cluster.objects.kinds.security_validation import validate_pod_security
+from iambridge.sandbox.cluster.objects.quantity import amount
 
 _RESTART = ("Always", "OnFailure", "Never")
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -29,8 +32,9 @@ def validate_spec(spec: Mapping[str, Any], field: str) -> list[FieldError]:
     if not containers:
         errors.append(field_error.required(f"{field}.containers"))
     seen: set[str] = set()
-    for key in ("initContainers", "containers"):
+    for key in ("containers", "initContainers"):
         errors += validate_containers(spec.get(key) or (), f"{field}.{key}", volumes, seen)
+    errors += _host_ports(spec, field)
     if spec.get("restartPolicy") not in _RESTART:
         errors.append(field_error.not_supported(f"{field}.restartPolicy", spec.get("restartPolicy", ""), _RESTART))
     if spec.get("dnsPolicy") not in _DNS:
@@ -41,7 +45,30 @@ def validate_spec(spec: Mapping[str, Any], field: str) -> list[FieldError]:
     for name, rule in (("serviceAccountName", names.dns_subdomain), ("nodeName", names.dns_subdomain)):
         if spec.get(name):
             errors += [field_error.bad_value(f"{field}.{name}", spec[name], fault) for fault in rule(spec[name])]
+    for index, gate in enumerate(spec.get("readinessGates") or ()):
+        here, kind = f"{field}.readinessGates[{index}].conditionType", gate.get("conditionType", "")
+        errors += [field_error.bad_value(here, kind, fault) for fault in names.qualified(kind)]
+    errors += validate_pod_security(spec.get("securityContext") or {}, f"{field}.securityContext")
     return errors + validate_placement(spec, field)
+
+
+def _host_ports(spec: Mapping[str, Any], field: str) -> list[FieldError]:
+    """No two of the containers' host ports are the same, and those of the host network are the containers' own."""
+    errors = []
+    taken: set[str] = set()
+    for number, container in enumerate(spec.get("containers") or ()):
+        for index, port in enumerate(container.get("ports") or ()):
+            here, host = f"{field}.containers[{number}].ports[{index}].hostPort", port.get("hostPort")
+            if not host:
+                continue
+            if spec.get("hostNetwork") and host != port.get("containerPort"):
+                words = "must match `containerPort` when `hostNetwork` is true"
+                errors.append(field_error.bad_value(here, host, words))
+            place = f"{port.get('protocol')}/{port.get('hostIP', '')}/{host}"
+            if place in taken:
+                errors.append(field_error.duplicate(here, place))
+            taken.add(place)
+    return errors
 
 
 def _volumes(volumes: Any, field: str) -> tuple[set[str], list[FieldError]]:
@@ -72,7 +99,14 @@ def _volume_source(volume: Mapping[str, Any], field: str) -> list[FieldError]:
         errors.append(field_error.required(f"{field}.configMap.name"))
     if volume.get("hostPath") is not None:
         errors += _host_path(volume["hostPath"], f"{field}.hostPath")
+    limit = (volume.get("emptyDir") or {}).get("sizeLimit")
+    if limit is not None and amount(str(limit)) < 0:
+        words = "SizeLimit field must be a valid resource quantity"
+        errors.append(field_error.forbidden(f"{field}.emptyDir.sizeLimit", words))
+    errors += validate_items((volume.get("downwardAPI") or {}).get("items") or (), f"{field}.downwardAPI")
     for index, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+        here = f"{field}.projected.sources[{index}].downwardAPI"
+        errors += validate_items((source.get("downwardAPI") or {}).get("items") or (), here)
         if source.get("serviceAccountToken") is not None:
             errors += _token(source["serviceAccountToken"], f"{field}.projected", index)
         errors += [

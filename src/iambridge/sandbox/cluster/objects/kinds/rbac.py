@@ -6,6 +6,7 @@ from typing import Any
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
+from iambridge.sandbox.cluster.objects.kinds.selectors import validate_selector
 
 _GROUP = "rbac.authorization.k8s.io"
 
@@ -13,15 +14,21 @@ _GROUP = "rbac.authorization.k8s.io"
 class RoleStrategy(Strategy):
     def validate(self, obj: Object) -> list[FieldError]:
         errors = []
-        for index, rule in enumerate(obj.get("rules") or ()):
+        rules = obj.get("rules") or ()
+        for index, rule in enumerate(rules):
             errors += _rule(rule, f"rules[{index}]", namespaced=self.namespaced)
-        return errors
+        aggregation = obj.get("aggregationRule")
+        if aggregation is not None and not aggregation.get("clusterRoleSelectors"):
+            words = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+            errors.append(field_error.required("aggregationRule.clusterRoleSelectors", words))
+        for index, selector in enumerate((aggregation or {}).get("clusterRoleSelectors") or ()):
+            errors += validate_selector(selector, f"aggregationRule.clusterRoleSelectors[{index}]")
+        idle = (f"rules[{index}].verbs" for index, rule in enumerate(rules) if not rule.get("verbs"))
+        return errors + [field_error.required(field) for field in idle]
 
 
 def _rule(rule: Mapping[str, Any], field: str, *, namespaced: bool) -> list[FieldError]:
     errors = []
-    if not rule.get("verbs"):
-        errors.append(field_error.required(f"{field}.verbs", "verbs must contain at least one value"))
     if rule.get("nonResourceURLs"):
         if namespaced:
             words = "namespaced rules cannot apply to non-resource URLs"
@@ -39,7 +46,8 @@ def _rule(rule: Mapping[str, Any], field: str, *, namespaced: bool) -> list[Fiel
 
 class BindingStrategy(Strategy):
     def default(self, obj: Object) -> Object:
-        reference = {"apiGroup": _GROUP, **(obj.get("roleRef") or {})}
+        reference = {**(obj.get("roleRef") or {})}
+        reference["apiGroup"] = reference.get("apiGroup") or _GROUP
         subjects = [
             subject if subject.get("kind") == "ServiceAccount" else {"apiGroup": _GROUP, **subject}
             for subject in obj.get("subjects") or ()
@@ -55,22 +63,20 @@ class BindingStrategy(Strategy):
         allowed = ("Role", "ClusterRole") if self.namespaced else ("ClusterRole",)
         if reference.get("kind") not in allowed:
             errors.append(field_error.not_supported("roleRef.kind", reference.get("kind", ""), allowed))
-        if not reference.get("name"):
-            errors.append(field_error.required("roleRef.name"))
-        else:
-            errors += [
-                field_error.bad_value("roleRef.name", reference["name"], fault)
-                for fault in names.path_segment(reference["name"])
-            ]
-        for index, subject in enumerate(obj.get("subjects") or ()):
+        errors += [
+            field_error.bad_value("roleRef.name", reference.get("name", ""), fault)
+            for fault in names.path_segment(reference.get("name", ""))
+        ]
+        subjects = obj.get("subjects") or ()
+        for index, subject in enumerate(subjects):
             errors += self._subject(subject, f"subjects[{index}]")
-        return errors
+        nameless = [f"subjects[{index}].name" for index, subject in enumerate(subjects) if not subject.get("name")]
+        nameless += [] if reference.get("name") else ["roleRef.name"]
+        return errors + [field_error.required(field) for field in nameless]
 
     def _subject(self, subject: Mapping[str, Any], field: str) -> list[FieldError]:
         errors = []
         kind, group = subject.get("kind", ""), subject.get("apiGroup", "")
-        if not subject.get("name"):
-            errors.append(field_error.required(f"{field}.name"))
         if kind == "ServiceAccount":
             if subject.get("name"):
                 faults = names.dns_subdomain(subject["name"])
@@ -88,5 +94,8 @@ class BindingStrategy(Strategy):
 
     def immutable(self, new: Object, old: Object) -> list[FieldError]:
         if new.get("roleRef") != old.get("roleRef"):
-            return [field_error.bad_value("roleRef", new.get("roleRef"), "cannot change roleRef")]
+            reference = new.get("roleRef") or {}
+            shown = {name: reference.get(name[0].lower() + name[1:], "") for name in ("Kind", "Name")}
+            shown = {"APIGroup": reference.get("apiGroup", ""), **shown}
+            return [field_error.bad_value("roleRef", shown, "field is immutable")]
         return []

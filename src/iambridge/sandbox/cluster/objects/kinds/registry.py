@@ -10,7 +10,6 @@ from iambridge.sandbox.cluster.objects.kinds.apps import (
 from iambridge.sandbox.cluster.objects.kinds.base import Strategy
 from iambridge.sandbox.cluster.objects.kinds.core import (
     ConfigMapStrategy,
-    EventStrategy,
     LeaseStrategy,
     NamespaceStrategy,
     NodeStrategy,
@@ -18,6 +17,7 @@ from iambridge.sandbox.cluster.objects.kinds.core import (
     ServiceAccountStrategy,
 )
 from iambridge.sandbox.cluster.objects.kinds.custom_resource_definition import CustomResourceDefinitionStrategy
+from iambridge.sandbox.cluster.objects.kinds.events import EventStrategy, NewEventStrategy
 from iambridge.sandbox.cluster.objects.kinds.rbac import BindingStrategy, RoleStrategy
 from iambridge.sandbox.cluster.objects.kinds.service import ServiceStrategy
 from iambridge.sandbox.cluster.objects.kinds.webhooks import WebhookConfigurationStrategy
@@ -37,10 +37,15 @@ _STRATEGIES = {
         ConfigMapStrategy("", "ConfigMap", namespaced=True),
         SecretStrategy("", "Secret", namespaced=True),
         EventStrategy("", "Event", namespaced=True),
-        EventStrategy("events.k8s.io", "Event", namespaced=True),
-        ServiceStrategy("", "Service", namespaced=True, has_status=True, name=names.dns_1035_label),
+        NewEventStrategy("events.k8s.io", "Event", namespaced=True),
+        ServiceStrategy("", "Service", namespaced=True, has_status=True, name=names.dns_label),
         CustomResourceDefinitionStrategy(
-            "apiextensions.k8s.io", "CustomResourceDefinition", namespaced=False, has_status=True, generation=True
+            "apiextensions.k8s.io",
+            "CustomResourceDefinition",
+            namespaced=False,
+            has_status=True,
+            generation=True,
+            plain_finalizers=True,
         ),
         LeaseStrategy("coordination.k8s.io", "Lease", namespaced=True),
         JobStrategy("batch", "Job", namespaced=True, has_status=True, generation=True, name=names.dns_subdomain),

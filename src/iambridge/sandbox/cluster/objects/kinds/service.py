@@ -1,15 +1,23 @@
 """Service. Sources: kubernetes pkg/apis/core/v1/defaults.go; pkg/apis/core/validation ValidateService."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
+from iambridge.sandbox.cluster.objects.kinds.probe_validation import validate_port
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
-_AFFINITIES = ("ClientIP", "None")
+_KNOWN = {
+    "type": _TYPES,
+    "sessionAffinity": ("ClientIP", "None"),
+    "internalTrafficPolicy": ("Cluster", "Local"),
+    "ipFamilyPolicy": ("PreferDualStack", "RequireDualStack", "SingleStack"),
+}
+_AFFINITY_SECONDS = 10800
 
 
 class ServiceStrategy(Strategy):
@@ -22,8 +30,13 @@ class ServiceStrategy(Strategy):
         spec.setdefault("type", "ClusterIP")
         spec.setdefault("sessionAffinity", "None")
         spec.setdefault("internalTrafficPolicy", "Cluster")
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        if spec["sessionAffinity"] == "ClientIP":
+            config = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
+            config.setdefault("timeoutSeconds", _AFFINITY_SECONDS)
+        # whoever keeps the endpoints of a headless Service without selector may have both families
+        both = spec.get("clusterIP") == "None" and not spec.get("selector")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
         if spec.get("clusterIP"):
             spec.setdefault("clusterIPs", [spec["clusterIP"]])
         for port in spec.get("ports") or ():
@@ -40,9 +53,12 @@ class ServiceStrategy(Strategy):
         for key, value in (spec.get("selector") or {}).items():
             errors += [field_error.bad_value("spec.selector", key, fault) for fault in names.qualified(key)]
             errors += [field_error.bad_value("spec.selector", value, fault) for fault in names.label_value(value)]
-        for name, known in (("type", _TYPES), ("sessionAffinity", _AFFINITIES)):
+        for name, known in _KNOWN.items():
             if spec.get(name) not in known:
                 errors.append(field_error.not_supported(f"spec.{name}", spec.get(name, ""), known))
+        if spec.get("type") == "ClusterIP" and spec.get("externalTrafficPolicy"):
+            words = "may only be set for externally-accessible services"
+            errors.append(field_error.bad_value("spec.externalTrafficPolicy", spec["externalTrafficPolicy"], words))
         return errors
 
     def immutable(self, new: Object, old: Object) -> list[FieldError]:
@@ -66,14 +82,26 @@ def _ports(ports: Any) -> list[FieldError]:
             if name in called:
                 errors.append(field_error.duplicate(f"{here}.name", name))
             called.add(name)
-        if not 1 <= number <= 65535:
-            errors.append(field_error.bad_value(f"{here}.port", number, "must be between 1 and 65535, inclusive"))
-        if protocol not in _PROTOCOLS:
-            errors.append(field_error.not_supported(f"{here}.protocol", protocol, _PROTOCOLS))
-        target = port.get("targetPort")
-        if isinstance(target, int) and not 1 <= target <= 65535:
-            errors.append(field_error.bad_value(f"{here}.targetPort", target, "must be between 1 and 65535, inclusive"))
+        errors += _port(port, here)
         if (number, protocol) in seen:
-            errors.append(field_error.duplicate(here, {"port": number, "protocol": protocol}))
+            # Kubernetes shows the Go value that it compared
+            shown = {"Name": "", "Protocol": protocol, "AppProtocol": None, "Port": number, "TargetPort": 0}
+            errors.append(field_error.duplicate(here, {**shown, "NodePort": 0}))
         seen.add((number, protocol))
+    return errors
+
+
+def _port(port: Mapping[str, Any], field: str) -> list[FieldError]:
+    number, protocol = port.get("port", 0), port.get("protocol", "")
+    errors = []
+    if not 1 <= number <= 65535:
+        errors.append(field_error.bad_value(f"{field}.port", number, "must be between 1 and 65535, inclusive"))
+    if protocol not in _PROTOCOLS:
+        errors.append(field_error.not_supported(f"{field}.protocol", protocol, _PROTOCOLS))
+    errors += validate_port(port.get("targetPort"), f"{field}.targetPort")
+    if port.get("appProtocol") is not None:
+        faults = names.qualified(port["appProtocol"])
+        errors += [field_error.bad_value(f"{field}.appProtocol", port["appProtocol"], fault) for fault in faults]
+    if port.get("nodePort"):
+        errors.append(field_error.forbidden(f"{field}.nodePort", "may not be used when `type` is 'ClusterIP'"))
     return errors

@@ -1,8 +1,6 @@
 """Mutating- and ValidatingWebhookConfiguration. Source: kubernetes pkg/apis/admissionregistration."""
 
-import base64
 import copy
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,11 +8,11 @@ from urllib.parse import urlsplit
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
+from iambridge.sandbox.cluster.objects.kinds.selectors import validate_selector
 
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 _SIDE_EFFECTS = ("None", "NoneOnDryRun")
 _VERSIONS = ("v1", "v1beta1")
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----")
 
 
 class WebhookConfigurationStrategy(Strategy):
@@ -60,92 +58,100 @@ class WebhookConfigurationStrategy(Strategy):
 
 def _webhook(webhook: Mapping[str, Any], field: str) -> list[FieldError]:
     errors = []
-    for name, allowed in (
-        ("failurePolicy", ("Fail", "Ignore")),
-        ("matchPolicy", ("Equivalent", "Exact")),
-        ("reinvocationPolicy", ("IfNeeded", "Never")),
-    ):
-        if name in webhook and webhook[name] not in allowed:
-            errors.append(field_error.not_supported(f"{field}.{name}", webhook[name], allowed))
-    effects = webhook.get("sideEffects")
-    if effects is None:
+    for index, rule in enumerate(webhook.get("rules") or ()):
+        errors += _rule(rule, f"{field}.rules[{index}]")
+    errors += _one_of(webhook, field, "failurePolicy", ("Fail", "Ignore"))
+    errors += _one_of(webhook, field, "matchPolicy", ("Equivalent", "Exact"))
+    if webhook.get("sideEffects") is None:
         errors.append(field_error.required(f"{field}.sideEffects", f"must specify one of {', '.join(_SIDE_EFFECTS)}"))
-    elif effects not in _SIDE_EFFECTS:
-        errors.append(field_error.not_supported(f"{field}.sideEffects", effects, _SIDE_EFFECTS))
+    errors += _one_of(webhook, field, "sideEffects", _SIDE_EFFECTS)
     if not 1 <= webhook.get("timeoutSeconds", 10) <= 30:
         words = "the timeout value must be between 1 and 30 seconds"
         errors.append(field_error.bad_value(f"{field}.timeoutSeconds", webhook["timeoutSeconds"], words))
-    versions = webhook.get("admissionReviewVersions") or []
-    if not versions:
-        errors.append(field_error.required(f"{field}.admissionReviewVersions", "must specify one of v1, v1beta1"))
-    elif not set(versions) & set(_VERSIONS):
-        words = "must include at least one of v1, v1beta1"
-        errors.append(field_error.bad_value(f"{field}.admissionReviewVersions", versions, words))
+    for name in ("namespaceSelector", "objectSelector"):
+        errors += validate_selector(webhook.get(name), f"{field}.{name}")
+    errors += _one_of(webhook, field, "reinvocationPolicy", ("IfNeeded", "Never"))
+    errors += _client(webhook.get("clientConfig") or {}, f"{field}.clientConfig")
+    errors += _versions(webhook.get("admissionReviewVersions") or [], f"{field}.admissionReviewVersions")
     if webhook.get("matchConditions"):
         words = "matchConditions (CEL expressions) are not modelled by this cluster"
         errors.append(field_error.forbidden(f"{field}.matchConditions", words))
-    for index, rule in enumerate(webhook.get("rules") or ()):
-        errors += _rule(rule, f"{field}.rules[{index}]")
-    return errors + _client(webhook.get("clientConfig") or {}, f"{field}.clientConfig")
+    return errors
+
+
+def _one_of(webhook: Mapping[str, Any], field: str, name: str, allowed: tuple[str, ...]) -> list[FieldError]:
+    value = webhook.get(name)
+    return [] if value is None or value in allowed else [field_error.not_supported(f"{field}.{name}", value, allowed)]
+
+
+def _versions(versions: list[str], field: str) -> list[FieldError]:
+    if not versions:
+        return [field_error.required(field, "must specify one of v1, v1beta1")]
+    if not set(versions) & set(_VERSIONS):
+        return [field_error.bad_value(field, versions, "must include at least one of v1, v1beta1")]
+    return []
 
 
 def _rule(rule: Mapping[str, Any], field: str) -> list[FieldError]:
-    errors = [
-        field_error.required(f"{field}.{name}")
-        for name in ("operations", "apiGroups", "apiVersions", "resources")
-        if not rule.get(name)
-    ]
-    errors += [
-        field_error.not_supported(f"{field}.operations[{index}]", one, _OPERATIONS)
-        for index, one in enumerate(rule.get("operations") or ())
-        if one not in _OPERATIONS
-    ]
-    for name in ("operations", "apiGroups", "apiVersions"):
-        if "*" in (rule.get(name) or ()) and len(rule[name]) > 1:
-            words = (
-                f"if '*' is present, must not specify other {name}"
-                if name != "apiGroups"
-                else "if '*' is present, must not specify other API groups"
-            )
-            errors.append(field_error.bad_value(f"{field}.{name}", rule[name], words))
-    if rule.get("scope", "*") not in {"*", "Cluster", "Namespaced"}:
-        errors.append(field_error.not_supported(f"{field}.scope", rule["scope"], ("*", "Cluster", "Namespaced")))
-    return errors
+    errors = []
+    for name in ("operations", "apiGroups", "apiVersions", "resources"):
+        given = rule.get(name) or []
+        if not given:
+            errors.append(field_error.required(f"{field}.{name}"))
+        elif name == "operations":
+            errors += [
+                field_error.not_supported(f"{field}.{name}[{index}]", one, _OPERATIONS)
+                for index, one in enumerate(given)
+                if one not in _OPERATIONS
+            ]
+        elif name != "apiGroups":
+            errors += [field_error.required(f"{field}.{name}[{n}]") for n, one in enumerate(given) if not one]
+        if name == "resources":
+            errors += _resources(given, f"{field}.{name}")
+        elif "*" in given and len(given) > 1:
+            what = {"apiGroups": "API groups", "apiVersions": "API versions"}.get(name, name)
+            words = f"if '*' is present, must not specify other {what}"
+            errors.append(field_error.bad_value(f"{field}.{name}", given, words))
+    return errors + _one_of(rule, field, "scope", ("*", "Cluster", "Namespaced"))
+
+
+def _resources(given: list[str], field: str) -> list[FieldError]:
+    if "*/*" in given and len(given) > 1:
+        return [field_error.bad_value(field, given, "if '*/*' is present, must not specify other resources")]
+    if "*" in given and any("/" not in one for one in given if one != "*"):
+        words = "if '*' is present, must not specify other resources without subresources"
+        return [field_error.bad_value(field, given, words)]
+    return []
 
 
 def _client(config: Mapping[str, Any], field: str) -> list[FieldError]:
     url, service = config.get("url"), config.get("service")
     if (url is None) == (service is None):
         return [field_error.required(field, "exactly one of url or service is required")]
-    errors = []
     if url is not None:
-        errors += [field_error.bad_value(f"{field}.url", url, fault) for fault in _url(url)]
-    else:
-        assert service is not None
-        errors += [
-            field_error.required(f"{field}.service.{name}") for name in ("name", "namespace") if not service.get(name)
-        ]
-        if not 1 <= service.get("port", 443) <= 65535:
-            words = "port is not valid: must be between 1 and 65535, inclusive"
-            errors.append(field_error.bad_value(f"{field}.service.port", service["port"], words))
-    bundle = config.get("caBundle")
-    if bundle and not _CERTIFICATE.search(base64.b64decode(bundle)):
-        words = "unable to load root certificates: unable to parse bytes as PEM block"
-        errors.append(field_error.bad_value(f"{field}.caBundle", "<CA bundle>", words))
+        return [field_error.bad_value(f"{field}.url", part, fault) for part, fault in _url(url)]
+    assert service is not None
+    errors = [
+        field_error.required(f"{field}.service.{name}") for name in ("name", "namespace") if not service.get(name)
+    ]
+    if not 1 <= service.get("port", 443) <= 65535:
+        words = "port is not valid: must be between 1 and 65535, inclusive"
+        errors.append(field_error.bad_value(f"{field}.service.port", service["port"], words))
     return errors
 
 
-def _url(url: str) -> list[str]:
-    parts = urlsplit(url)
+def _url(url: str) -> list[tuple[str, str]]:
+    """The part at fault, and its fault."""
+    parts, form = urlsplit(url), "; desired format: https://host[/path]"
     faults = []
     if parts.scheme != "https":
-        faults.append("'https' is the only allowed URL scheme; desired format: https://host[/path]")
+        faults.append((parts.scheme, f"'https' is the only allowed URL scheme{form}"))
     if not parts.hostname:
-        faults.append("host must be specified; desired format: https://host[/path]")
+        faults.append((parts.netloc, f"host must be specified{form}"))
     if parts.username is not None:
-        faults.append("user information is not permitted in the URL; desired format: https://host[/path]")
+        faults.append((parts.netloc.rpartition("@")[0], "user information is not permitted in the URL"))
     if parts.fragment:
-        faults.append("fragments are not permitted in the URL; desired format: https://host[/path]")
+        faults.append((parts.fragment, "fragments are not permitted in the URL"))
     if parts.query:
-        faults.append("query parameters are not permitted in the URL; desired format: https://host[/path]")
+        faults.append((parts.query, "query parameters are not permitted in the URL"))
     return faults

@@ -176,7 +176,7 @@ def test_role_references_are_immutable() -> None:
     )
     assert strategy.validate_create(made) == []
     other = {**made, "roleRef": {**made["roleRef"], "name": "q"}}
-    assert str(strategy.validate_update(other, made)[0]).endswith("cannot change roleRef")
+    assert str(strategy.validate_update(other, made)[0]).endswith("field is immutable")
 
 
 def test_webhook_defaults_and_faults() -> None:
