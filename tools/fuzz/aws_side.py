@@ -12,6 +12,7 @@ import base64
 import datetime as dt
 import json
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -215,6 +216,7 @@ class Gateway:
         class DataDir:
             aws = directory / "aws"
 
+        self._directory = directory
         self._side: Any = AwsSide(DataDir(), NoDecisionLog())  # type: ignore[arg-type]
         self._loop = asyncio.new_event_loop()
         key = self._side.account.admin
@@ -227,6 +229,11 @@ class Gateway:
             raise ServerError(response.body[:300])
         return int(response.status)
 
+    def close(self) -> None:
+        self._loop.run_until_complete(self._side.close())
+        self._loop.close()
+        shutil.rmtree(self._directory)
+
     def signed(self, service: str, body: bytes, query: str = "") -> int:
         url = f"https://aws.local/{'?' if query else ''}{query}"
         headers = sigv4.sign(self.keys, method="POST", url=url, region="us-east-1", service=service, headers=FORM,
@@ -235,6 +242,12 @@ class Gateway:
 
 
 _GATEWAYS: list[Gateway] = []
+
+
+def close() -> None:
+    """End the gateway that targets share."""
+    while _GATEWAYS:
+        _GATEWAYS.pop().close()
 
 
 def _gateway() -> Gateway:
@@ -363,8 +376,9 @@ def main() -> int:
             print(f"  {place}", flush=True)
             arguments.findings.mkdir(parents=True, exist_ok=True)
             (arguments.findings / f"{name}-{number}.bin").write_bytes(data)
-            (arguments.findings / f"{name}-{number}.txt").write_text(trace)
+            (arguments.findings / f"{name}-{number}.txt").write_text(trace, errors="backslashreplace")
         found += len(findings)
+    close()
     return 1 if found else 0
 
 

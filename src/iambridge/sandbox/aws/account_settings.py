@@ -57,21 +57,7 @@ def get_account_summary(account: IamAccount, parameters: Parameters) -> Output:
     return {"SummaryMap": {name: account.store.count(kind) for name, kind in _COUNTED.items()}}
 
 
-def list_server_certificates(account: IamAccount, parameters: Parameters) -> Output:
-    """None: they can be uploaded to AWS's IAM only, and ACM has taken their place."""
-    del account, parameters
-    return {"ServerCertificateMetadataList": [], "IsTruncated": False}
-
-
-def get_server_certificate(account: IamAccount, parameters: Parameters) -> Output:
-    del account
-    name = parameters["ServerCertificateName"]
-    raise NoSuchEntity(f"The Server Certificate with name {name} cannot be found.")
-
-
 OPERATIONS = {
-    "GetServerCertificate": get_server_certificate,
-    "ListServerCertificates": list_server_certificates,
     "CreateAccountAlias": create_account_alias,
     "ListAccountAliases": list_account_aliases,
     "DeleteAccountAlias": delete_account_alias,

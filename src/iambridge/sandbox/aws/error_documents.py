@@ -6,9 +6,9 @@ reference, "Error responses".
 
 import json
 from http import HTTPStatus
-from xml.sax.saxutils import escape
 
 from iambridge.errors import AccessDenied, AwsError
+from iambridge.wire.aws_query import xml_text
 from iambridge.wire.http import Response
 
 _XML = "text/xml;charset=UTF-8"
@@ -62,7 +62,7 @@ def document(
     """A response of any code, for errors that another module has spelled already."""
     if protocol in {"json", "rest-json"}:
         return _json(code, status, message, protocol=protocol, request_id=request_id, version=json_version)
-    code, message = escape(code), escape(message)
+    code, message = xml_text(code), xml_text(message)
     if protocol == "ec2":
         body = (
             '<?xml version="1.0" encoding="UTF-8"?>\n'

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from iambridge.errors import InvalidAction, MissingAction, NotImplementedBySandbox, ValidationError
 from iambridge.sandbox.aws import (
+    absent,
     account_settings,
     authorization_details,
     groups,
@@ -39,6 +40,7 @@ OPERATIONS: dict[str, Callable[[IamAccount, Parameters], Output]] = {
     **policy_simulation.OPERATIONS,
     **authorization_details.OPERATIONS,
     **service_linked_roles.OPERATIONS,
+    **absent.OPERATIONS,
 }
 # operations whose optional UserName means the calling user (IAM API reference, each operation)
 _OWN_USER = frozenset(
@@ -48,6 +50,12 @@ _OWN_USER = frozenset(
         "DeleteAccessKey",
         "UpdateAccessKey",
         "ListAccessKeys",
+        "ListMFADevices",
+        "ListSSHPublicKeys",
+        "ListServiceSpecificCredentials",
+        "ListSigningCertificates",
+        "GetLoginProfile",
+        "DeleteLoginProfile",
     }
 )
 

@@ -5,6 +5,7 @@ Source: IAM API Reference, SimulatePrincipalPolicy and SimulateCustomPolicy.
 
 import itertools
 import re
+from collections.abc import Sequence
 
 from iambridge.core.iam_policy import (
     AuthorizationRequest,
@@ -145,7 +146,37 @@ def _missing(request: AuthorizationRequest, policies: Policies) -> list[str]:
     return list({key.lower(): key for key in keys if question.lookup(key.lower()) is None}.values())
 
 
+def get_context_keys_for_custom_policy(account: IamAccount, parameters: Parameters) -> Output:
+    """The condition keys and variables that documents ask for, each once."""
+    del account
+    documents = [
+        PolicyDocument.parse(text, kind=PolicyKind.IDENTITY, limit=_LONGEST) for text in parameters["PolicyInputList"]
+    ]
+    return {"ContextKeyNames": _key_names(documents)}
+
+
+def get_context_keys_for_principal_policy(account: IamAccount, parameters: Parameters) -> Output:
+    """Those of a user's (with its groups'), a group's or a role's own policies, and of the documents given beside."""
+    entity, facts = _source(account, parameters["PolicySourceArn"]), StsFacts(account)
+    own = (
+        facts.documents(entity)
+        if isinstance(entity, Group)
+        else facts.policies(_caller(account, account.arn(entity)), None).identity
+    )
+    given = [
+        PolicyDocument.parse(text, kind=PolicyKind.IDENTITY, limit=_LONGEST)
+        for text in parameters.get("PolicyInputList", [])
+    ]
+    return {"ContextKeyNames": _key_names([*(named.document for named in own), *given])}
+
+
+def _key_names(documents: Sequence[PolicyDocument]) -> list[str]:
+    return list({key.lower(): key for document in documents for key in document.context_keys()}.values())
+
+
 OPERATIONS = {
+    "GetContextKeysForCustomPolicy": get_context_keys_for_custom_policy,
+    "GetContextKeysForPrincipalPolicy": get_context_keys_for_principal_policy,
     "SimulateCustomPolicy": simulate_custom_policy,
     "SimulatePrincipalPolicy": simulate_principal_policy,
 }

@@ -2,8 +2,8 @@
 
 import json
 
-from iambridge.errors import InvalidInput, NotImplementedBySandbox
-from iambridge.sandbox.aws import roles, unique_ids
+from iambridge.errors import InvalidInput, NoSuchEntity, NotImplementedBySandbox
+from iambridge.sandbox.aws import randomness, roles, unique_ids
 from iambridge.sandbox.aws.aws_managed_policies import aws_managed_policy
 from iambridge.sandbox.aws.entities import Role
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters
@@ -21,6 +21,7 @@ _KNOWN = {
     "spot.amazonaws.com": ("EC2Spot", "AWSEC2SpotServiceRolePolicy"),
     "spotfleet.amazonaws.com": ("EC2SpotFleet", "AWSEC2SpotFleetServiceRolePolicy"),
 }
+_PATH = "/aws-service-role/"
 _SUFFIXED = frozenset({"autoscaling.amazonaws.com"})
 
 
@@ -63,4 +64,25 @@ def create_service_linked_role(account: IamAccount, parameters: Parameters) -> O
     return {"Role": roles.describe(account, role)}
 
 
-OPERATIONS = {"CreateServiceLinkedRole": create_service_linked_role}
+def delete_service_linked_role(account: IamAccount, parameters: Parameters) -> Output:
+    """Done at once: no service here keeps a role in use. The task id is told done as long as it is asked for."""
+    role = account.find(Role, parameters["RoleName"])
+    if not role.path.startswith(_PATH):
+        raise InvalidInput(f"The role {role.name} is not a service-linked role.")
+    account.store.write(delete=(role,))
+    task = f"task{_PATH}{role.path.removeprefix(_PATH)}{role.name}/{randomness.uuid4()}"
+    return {"DeletionTaskId": task}
+
+
+def get_service_linked_role_deletion_status(account: IamAccount, parameters: Parameters) -> Output:
+    del account
+    if not parameters["DeletionTaskId"].startswith(f"task{_PATH}"):
+        raise NoSuchEntity(f"The deletion task {parameters['DeletionTaskId'][:128]} cannot be found.")
+    return {"Status": "SUCCEEDED"}
+
+
+OPERATIONS = {
+    "CreateServiceLinkedRole": create_service_linked_role,
+    "DeleteServiceLinkedRole": delete_service_linked_role,
+    "GetServiceLinkedRoleDeletionStatus": get_service_linked_role_deletion_status,
+}

@@ -154,9 +154,9 @@ def test_a_malformed_document_is_refused(iam: Any) -> None:
 
 def test_an_operation_that_is_not_modelled_is_refused_by_name(iam: Any) -> None:
     """What IAM has and the sandbox has not is NotImplemented, with its name."""
-    code, status, message = refusal(iam.list_saml_providers)
+    code, status, message = refusal(iam.create_saml_provider, Name="x", SAMLMetadataDocument="x" * 1000)
     assert (code, status) == ("NotImplemented", 501)
-    assert "iam:ListSAMLProviders" in message
+    assert "iam:CreateSAMLProvider" in message
 
 
 def test_lists_come_in_pages(iam: Any) -> None:

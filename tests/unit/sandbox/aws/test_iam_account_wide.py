@@ -1,8 +1,10 @@
 """IAM's simulator, account details and service-linked roles, with boto3."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.unit.sandbox.aws.test_gateway import policy, refusal
 
 if TYPE_CHECKING:
@@ -90,3 +92,71 @@ def test_a_quota_counts_before_the_document_is_read(iam: Any) -> None:
     assert refusal(iam.put_user_policy, PolicyDocument="x" * 2049, **arguments)[0] == "LimitExceeded"
     iam.put_user_policy(PolicyDocument=policy(READ) + " " * 4096, **arguments)
     assert refusal(iam.create_policy, PolicyName="large", PolicyDocument="x" * 6145)[0] == "LimitExceeded"
+
+
+def test_what_cannot_be_made_here_is_not_there(iam: Any) -> None:
+    """What clients ask before they delete a user: empty lists, or NoSuchEntity; and of no user that is not there."""
+    iam.create_user(UserName="leaving")
+    for method, member in (
+        ("list_mfa_devices", "MFADevices"), ("list_ssh_public_keys", "SSHPublicKeys"), ("list_signing_certificates", "Certificates"),
+        ("list_service_specific_credentials", "ServiceSpecificCredentials"),
+    ):  # fmt: skip
+        assert getattr(iam, method)(UserName="leaving")[member] == []
+        with pytest.raises(ClientError, match="NoSuchEntity"):
+            getattr(iam, method)(UserName="nobody")
+    assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == iam.list_saml_providers()["SAMLProviderList"] == []
+    assert iam.list_server_certificates()["ServerCertificateMetadataList"] == []
+    for call in (
+        lambda: iam.get_login_profile(UserName="leaving"), lambda: iam.delete_login_profile(UserName="leaving"),
+        iam.get_account_password_policy, lambda: iam.get_server_certificate(ServerCertificateName="x"),
+    ):  # fmt: skip
+        with pytest.raises(ClientError, match="NoSuchEntity"):
+            call()
+    iam.delete_user(UserName="leaving")
+
+
+def test_context_keys_are_told_of_documents_and_of_principals(iam: Any) -> None:
+    """The keys of conditions and the variables, each once whatever its case."""
+    statement = {
+        "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/${aws:username}/*",
+        "Condition": {"StringEquals": {"aws:PrincipalTag/team": "x", "AWS:principaltag/Team": "y"}, "Bool": {"aws:SecureTransport": "true"}},
+    }  # fmt: skip
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    names = iam.get_context_keys_for_custom_policy(PolicyInputList=[document])["ContextKeyNames"]
+    assert sorted(name.lower() for name in names) == ["aws:principaltag/team", "aws:securetransport", "aws:username"]
+    iam.create_user(UserName="keyed")
+    iam.put_user_policy(UserName="keyed", PolicyName="p", PolicyDocument=document)
+    other = document.replace("aws:SecureTransport", "aws:ViaAWSService")
+    found = iam.get_context_keys_for_principal_policy(
+        PolicySourceArn="arn:aws:iam::111122223333:user/keyed", PolicyInputList=[other]
+    )
+    assert {"aws:ViaAWSService", "aws:SecureTransport"} <= set(found["ContextKeyNames"])
+
+
+def test_a_service_linked_role_is_deleted_by_a_task(iam: Any) -> None:
+    """DeleteServiceLinkedRole gives a task that is done; an ordinary role is none of its."""
+    iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")
+    task = iam.delete_service_linked_role(RoleName="AWSServiceRoleForEC2Spot")["DeletionTaskId"]
+    assert iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"] == "SUCCEEDED"
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        iam.get_role(RoleName="AWSServiceRoleForEC2Spot")
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    }
+    iam.create_role(RoleName="plain", AssumeRolePolicyDocument=json.dumps(trust))
+    with pytest.raises(ClientError, match="not a service-linked role"):
+        iam.delete_service_linked_role(RoleName="plain")
+
+
+def test_a_malformed_document_is_told_with_every_fault_and_its_path(iam: Any) -> None:
+    """AWS's words first, then each path."""
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "allow", "Action": "s3get", "Resource": "*"}, {"Effect": "Allow"}],
+    }
+    with pytest.raises(ClientError) as caught:
+        iam.create_policy(PolicyName="bad", PolicyDocument=json.dumps(document))
+    error = caught.value.response["Error"]
+    assert error["Code"] == "MalformedPolicyDocument"
+    assert all(path in error["Message"] for path in ("Statement[0].Effect:", "Statement[0].Action:", "Statement[1]:"))
