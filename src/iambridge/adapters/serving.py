@@ -40,9 +40,9 @@ _STREAMS_CLOSE_SECONDS = 2
 class Listener:
     """Where and how to listen. Without `certificate` and `key` (PEM files, PKCS#8) it is plain HTTP.
 
-    `max_body` is in bytes: a longer body is answered 413 and never read whole. `header_timeout` and `body_timeout` are in
-    seconds: a body that takes longer is answered 408. Past `connections` open ones the next waits unanswered until one
-    is closed.
+    `max_body` is in bytes: a longer body is answered 413 and never read whole. `header_timeout` and `body_timeout` are
+    in seconds: a body that takes longer is answered 408. Past `connections` open ones the next waits unanswered until
+    one is closed.
     """
 
     host: str
