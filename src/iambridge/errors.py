@@ -247,21 +247,9 @@ class NotImplementedBySandbox(AwsError):
 
 
 class InternalFailure(AwsError):
-    """What answers behind the gateway failed on a request that it should have answered."""
-
     code = "InternalFailure"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     fault = "Receiver"
-
-
-class InvalidParameterValue(AwsError):
-    """EC2: a parameter or filter that the operation does not take."""
-
-    code = "InvalidParameterValue"
-
-
-class WAFNonexistentItemException(AwsError):
-    code = "WAFNonexistentItemException"
 
 
 class ServiceUnavailable(AwsError):

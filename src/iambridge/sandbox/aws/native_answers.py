@@ -10,13 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from xml.sax.saxutils import escape
 
-from iambridge.errors import (
-    AwsError,
-    InternalFailure,
-    InvalidParameterValue,
-    NotImplementedBySandbox,
-    WAFNonexistentItemException,
-)
+from iambridge.errors import AwsError, InternalFailure, NotImplementedBySandbox
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.moto_calls import query
 from iambridge.sandbox.aws.operations import Call
@@ -35,8 +29,8 @@ _DOCUMENTS: dict[str, dict[str, object]] = {
     "shield:GetSubscriptionState": {"SubscriptionState": "INACTIVE"},
     "waf-regional:GetWebACLForResource": {},
 }
-# there is no way to make one here
-_OF_A_WEB_ACL = frozenset({"AssociateWebACL", "DisassociateWebACL", "GetWebACL"})
+# services of which moto has nothing at all
+_WHOLLY_LACKING = frozenset({"waf-regional"})
 _FILTERS = {"primary-vpc-id": "vpc-id", "group-id": "group-id", "group-name": "group-name", "owner-id": "owner-id",
             "description": "description", "tag-key": "tag-key"}  # fmt: skip
 
@@ -45,8 +39,7 @@ async def answer(call: Call, moto: MotoBackend, request_id: str) -> Response | N
     """The answer; None where moto has one of its own.
 
     Raises:
-        InvalidParameterValue: a filter that the operation does not have.
-        WAFNonexistentItemException: something of a web ACL of AWS WAF Classic.
+        NotImplementedBySandbox: a filter that is not known, or a service that moto lacks.
     """
     if call.protocol == "ec2" and call.operation in _EMPTY_SETS:
         return _ec2(call.operation, f"<{_EMPTY_SETS[call.operation]}/>", request_id)
@@ -54,9 +47,9 @@ async def answer(call: Call, moto: MotoBackend, request_id: str) -> Response | N
         return await _security_groups_for_vpc(call, moto, request_id)
     if call.action == "elasticloadbalancing:DescribeTrustStores" and call.protocol == "query":
         return _trust_stores(request_id)
-    if call.service.prefix == "waf-regional" and call.operation in _OF_A_WEB_ACL:
-        raise WAFNonexistentItemException("The referenced item does not exist.")
     document = _DOCUMENTS.get(call.action)
+    if document is None and call.service.prefix in _WHOLLY_LACKING:
+        raise failed_behind(call, HTTPStatus.NOT_IMPLEMENTED)
     if document is None:
         return None
     return Response(200, (("content-type", "application/x-amz-json-1.1"),), json.dumps(document).encode())
@@ -111,7 +104,10 @@ def _filters(flat: Mapping[str, str]) -> dict[str, str]:
     while name := flat.get(f"Filter.{number}.Name"):
         known = name if name.startswith("tag:") else _FILTERS.get(name)
         if known is None:
-            raise InvalidParameterValue(f"The filter '{name[:64]}' is invalid")
+            raise NotImplementedBySandbox(
+                f"ec2:GetSecurityGroupsForVpc by the filter {name[:64]} is not available in this sandbox.",
+                fix=f"filter by a tag or one of {', '.join(_FILTERS)}",
+            )
         found[f"Filter.{number + 1}.Name"] = known
         prefix = f"Filter.{number}.Value."
         for key, value in flat.items():

@@ -71,12 +71,7 @@ async def assume_role_with_web_identity(
     faults = Faults(parameters)
     encoded = faults.text("WebIdentityToken", low=4, high=20_000, secret=True)
     asked = role_request(parameters, faults)
-    if parameters.get("ProviderId"):
-        raise InvalidIdentityToken(
-            "Provided Token is not a Login With Amazon token",
-            cause="ProviderId names an OAuth provider, and only OpenID Connect tokens are verified",
-            fix="leave ProviderId out for an OpenID Connect token",
-        )
+    _refuse_oauth(parameters)
     proved = await _prove(encoded, asked.account, iam, oidc_keys, now)
     tags = session_tags(proved.claims)
     role = iam.role(asked.role_arn)
@@ -113,6 +108,15 @@ async def assume_role_with_web_identity(
         return _held(proved) + decision.reasons, decision.fix
 
     return result, Decision.deferred(decision.hop, decision.outcome, tell)
+
+
+def _refuse_oauth(parameters: Mapping[str, str]) -> None:
+    if parameters.get("ProviderId"):
+        raise InvalidIdentityToken(
+            "Provided Token is not a Login With Amazon token",
+            cause="ProviderId names an OAuth provider, and only OpenID Connect tokens are verified",
+            fix="leave ProviderId out for an OpenID Connect token",
+        )
 
 
 async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys, now: dt.datetime) -> _Proved:

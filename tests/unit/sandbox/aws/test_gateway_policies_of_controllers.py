@@ -50,6 +50,7 @@ LACKING = {
     "karpenter": set(),
     "load-balancer-controller": {
         "ec2:GetCoipPoolUsage", "elasticloadbalancing:ModifyCapacityReservation", "elasticloadbalancing:ModifyIpPools",
+        "waf-regional:AssociateWebACL", "waf-regional:DisassociateWebACL", "waf-regional:GetWebACL",
     },
 }  # fmt: skip
 
@@ -203,5 +204,5 @@ def test_the_security_groups_of_a_vpc_are_listed_as_the_controller_asks(running:
     ):  # fmt: skip
         asked = ec2.get_security_groups_for_vpc(VpcId=vpc, Filters=[{"Name": name, "Values": [value]}])
         assert [group["GroupId"] for group in asked["SecurityGroupForVpcs"]] == expected
-    with pytest.raises(ClientError, match="InvalidParameterValue"):
+    with pytest.raises(ClientError, match="by the filter colour is not available"):
         ec2.get_security_groups_for_vpc(VpcId=vpc, Filters=[{"Name": "colour", "Values": ["red"]}])
