@@ -199,11 +199,12 @@ def told(leg: str, rounds: dict[str, list[dict[str, Any]]]) -> None:
         medians[who] = statistics.median(result["cpu_us"] for result in results)
         p99 = statistics.median(result["p99"] for result in results)
         failures = sum(sum(result["failures"].values()) for result in results)
-        calls = sum(result.get("calls", 0) for result in results)
         reviews = sum(result["requests"] for result in results)
+        counted = [result["calls"] for result in results if "calls" in result]
+        asked = f"  STS calls {sum(counted)} of {reviews} reviews" if counted else f"  reviews {reviews}"
         print(
             f"{leg:24} {who:10} cpu {medians[who]:6.0f} us  {1e6 / medians[who]:7.0f} reviews/core-s  p99 {p99:7.1f} ms"
-            f"  STS calls {calls} of {reviews} reviews  failures {failures}"
+            f"{asked}  failures {failures}"
         )
     if "original" in medians:
         print(f"{leg:24} {'ratio':10} cpu {medians['iambridge'] / medians['original']:.2f}"
