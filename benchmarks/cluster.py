@@ -143,7 +143,7 @@ async def watching(load: Load, watchers: int, row: Row) -> None:
 
     async def watch() -> None:
         seen = 0
-        async with load.request("GET", f"{MAPS}?watch=1&resourceVersion={since}") as response:
+        async with load.request("GET", f"{MAPS}?watch=1&resourceVersion={since}&labelSelector=of%3Dbench") as response:
             ready.release()
             async for line in response.content:
                 event = json.loads(line)
