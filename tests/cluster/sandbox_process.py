@@ -14,7 +14,7 @@ _READY = "iambridge is ready"
 class SandboxProcess:
     """Starts `iambridge up` on `data_dir` with `environment` added to its own; ready when the constructor returns.
 
-    `words` are further arguments. `program` is run in place of `iambridge up`.
+    `words` are further arguments. `program` is run in place of `iambridge up`, and `python` in place of this one.
     """
 
     def __init__(
@@ -23,11 +23,12 @@ class SandboxProcess:
         environment: Mapping[str, str] | None = None,
         *words: str,
         program: Sequence[str] = ("-m", "iambridge", "up"),
+        python: Sequence[str] = (sys.executable,),
     ) -> None:
         self.data_dir = data_dir
         self.kubeconfig = data_dir / "kubeconfig"
         self.process = subprocess.Popen(
-            [sys.executable, *program, "--data-dir", str(data_dir), *words],
+            [*python, *program, "--data-dir", str(data_dir), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

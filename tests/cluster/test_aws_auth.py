@@ -149,3 +149,25 @@ def test_an_edit_between_reading_and_writing_is_not_lost(kubectl: Kubectl) -> No
     assert found["metadata"]["annotations"] == {"somebody": "else"}
     assert "editor" not in found["data"]["mapRoles"]
     assert kubectl.json("get", "configmap", "aws-auth-backup", "-n", "kube-system")["data"] == backup
+
+
+def test_admins_by_binding_are_not_counted_where_bindings_cannot_be_seen(kubectl: Kubectl, tmp_path: Path) -> None:
+    """Whoever may read the ConfigMap only is told what his plan leaves out, and who-can leaves it open."""
+    fresh(kubectl)
+    system = kubectl.within("kube-system")
+    name = f"reader-{kubectl.namespace}"
+    kubectl.ok("create", "serviceaccount", name)
+    system.ok("create", "role", name, "--verb=get", "--resource=configmaps")
+    system.ok("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={kubectl.namespace}:{name}")
+    config = json.loads(kubectl.ok("config", "view", "--raw", "-o", "json"))
+    config["users"][0]["user"] = {"token": kubectl.ok("create", "token", name).strip()}
+    (tmp_path / "reader.yaml").write_text(json.dumps(config))
+    (tmp_path / "new.yaml").write_text(AWS_AUTH.replace("editors", "writers"))
+    reader = Kubectl(kubectl.program, tmp_path / "reader.yaml", kubectl.home)
+    code, _, error = iambridge(reader, "aws-auth", "plan", "-f", str(tmp_path / "new.yaml"))
+    assert code == 0
+    assert "unknown: roles and bindings may not be listed" in error
+    code, out, error = iambridge(reader, "who-can", "delete", "pods.", "--json")
+    assert (code, [one["username"] for one in json.loads(out)]) == (0, ["admin"])
+    assert "unknown: arn:aws:iam::111122223333:role/editor" in error
+    assert iambridge(reader, "who-can", "--admin")[0] == 3

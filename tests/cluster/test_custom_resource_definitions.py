@@ -206,6 +206,25 @@ def test_several_versions(widgets: Widgets) -> None:
     assert "v1 was previously a storage version" in said
 
 
+def test_a_group_prefers_its_best_version_whichever_definition_has_it(widgets: Widgets) -> None:
+    kubectl, group = widgets.kubectl, widgets.group
+    gadgets = json.loads(json.dumps(widgets.definition).replace("widget", "gadget").replace("Widget", "Gadget"))
+    gadgets["spec"]["names"] = {"plural": "gadgets", "kind": "Gadget"}
+    gadgets["spec"]["versions"][0]["name"] = "v1beta1"
+    try:
+        kubectl.ok("create", "-f", "-", stdin=json.dumps(gadgets))
+        kubectl.ok("wait", "--for=condition=Established", "--timeout=30s", f"crd/gadgets.{group}")
+        widgets.define()
+
+        def versions() -> list[str]:
+            found = json.loads(kubectl.run("get", "--raw", f"/apis/{group}").out)
+            return [found["preferredVersion"]["version"], *(each["version"] for each in found["versions"])]
+
+        until(lambda: versions() == ["v1", "v1", "v1beta1"])
+    finally:
+        kubectl.run("delete", "crd", f"gadgets.{group}", "--wait=false")
+
+
 def test_the_end_of_a_definition_takes_its_objects_along(widgets: Widgets) -> None:
     """Deletion waits for objects with finalizers, lets nothing new in, ends watches and frees the path."""
     widgets.define()

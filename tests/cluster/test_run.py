@@ -186,6 +186,15 @@ def test_signals_reach_the_command(world: World) -> None:
     assert world.left == []
 
 
+def test_what_the_caller_ignores_stays_ignored(world: World) -> None:
+    """`nohup iambridge run` outlives its terminal, and so does the command."""
+    words = world.words("--", "sh", "-c", "kill -HUP $PPID; kill -HUP $$; exit 7")
+    script = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *words]
+    done = subprocess.run(script, env=world.environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 7, done.stderr
+    assert world.run("--", "sh", "-c", "kill -HUP $$; exit 7").returncode == 128 + signal.SIGHUP
+
+
 def test_ctrl_c_reaches_the_command_once(world: World) -> None:
     """The terminal tells its whole foreground group: the runner does not tell the command a second time."""
     script = (

@@ -64,7 +64,10 @@ def test_lightkube(kubeconfig: Path, kubectl: Kubectl) -> None:
     client.apply(from_dict(workload("Deployment", "web", replicas=1)))
     scale = client.get(Deployment.Scale, "web")
     assert scale.spec is not None
+    assert scale.metadata is not None
     scale.spec.replicas = 2
+    # whatever the controller writes meanwhile
+    scale.metadata.resourceVersion = None
     client.replace(scale, "web")
     eventually(lambda: len(pods(kubectl, "web")) == 2)
     serve(kubectl, *pods(kubectl, "web"))

@@ -295,3 +295,31 @@ def test_what_is_no_review_has_the_originals_status(ours: Server, theirs: Server
     mine, other = ours.status(body), theirs.status(body)
     assert mine == other
     assert mine[0] == (405 if body is None else 400)
+
+
+def test_the_originals_own_pair_is_served_as_it_is(tmp_path: Path, aws: Aws) -> None:
+    """What its `init` made is served by ours, and its webhook kubeconfig reaches us: the daemon can be swapped in place."""
+    if not BINARY.exists():
+        pytest.skip("the original is not built: `make bench-authenticator` builds it")
+    port = free_port()
+    init = [str(BINARY), "init", "-i", "demo", "--hostname", "127.0.0.1"]
+    (tmp_path / "config.yaml").write_text(f"clusterID: demo\nserver:\n  port: {port}\n  stateDir: {tmp_path}\n")
+    subprocess.run([*init, "-c", str(tmp_path / "config.yaml")], cwd=tmp_path, check=True, capture_output=True)
+    program = str(Path(sys.executable).with_name("iambridge"))
+    command = [program, "serve", "authenticator", "-c", str(tmp_path / "config.yaml"), "--kubeconfig-pregenerated"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        cluster = yaml.safe_load((tmp_path / "aws-iam-authenticator.kubeconfig").read_text())["clusters"][0]["cluster"]
+        pinned = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        url = cluster["server"].replace("/authenticate", "/readyz")
+        for _ in range(400):
+            with contextlib.suppress(ConnectionError, urllib.error.URLError):
+                tls = ssl.create_default_context(cadata=pinned)
+                with urllib.request.urlopen(url, context=tls, timeout=5) as answer:
+                    assert answer.read() == b"ok"
+                    return
+            threading.Event().wait(0.05)
+        raise AssertionError(url)
+    finally:
+        process.kill()
+        process.wait(20)

@@ -40,8 +40,9 @@ _STREAMS_CLOSE_SECONDS = 2
 class Listener:
     """Where and how to listen. Without `certificate` and `key` (PEM files, PKCS#8) it is plain HTTP.
 
-    `max_body` is in bytes: a longer body is answered 413 and never read whole. `header_timeout` is in seconds. Past
-    `connections` open ones the next waits unanswered until one is closed.
+    `max_body` is in bytes: a longer body is answered 413 and never read whole. `header_timeout` and `body_timeout` are
+    in seconds: a body that takes longer is answered 408. Past `connections` open ones the next waits unanswered until
+    one is closed.
     """
 
     host: str
@@ -51,7 +52,7 @@ class Listener:
     max_body: int = 4 * 1024 * 1024
     header_timeout: float = 10.0
     connections: int = 4096
-    body_timeout: float = 0.0
+    body_timeout: float = 30.0
     minimum_tls: str = "1.2"
 
 
@@ -172,8 +173,7 @@ class RunningServer:
             except BaseException:
                 self._listening.close()
                 raise
-        if self._listener.body_timeout:
-            self._sweeping = asyncio.create_task(self._sweep(), name=f"sweep:{self._listener.port}")
+        self._sweeping = asyncio.create_task(self._sweep(), name=f"sweep:{self._listener.port}")
 
     async def _sweep(self) -> None:
         """End what has been reading its body for too long: one look a second costs less than a timer a request."""
@@ -267,8 +267,6 @@ class RunningServer:
             await self._stream(protocol, response.status, headers, response.body)
 
     async def _body(self, scope: Any, protocol: Any) -> bytes | None:
-        if not self._listener.body_timeout:
-            return await _read_body(scope, protocol, self._listener.max_body)
         task = asyncio.current_task()
         assert task is not None
         self._reading[task] = asyncio.get_running_loop().time()

@@ -11,8 +11,8 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from iambridge.adapters.private_file import private_directory, refuse_open, write_private
 
@@ -24,12 +24,14 @@ _LEAST_SECONDS = 60.0  # kubectl is given no token that ends while it works
 _NOT_IDENTITY = frozenset({"AWS_PAGER", "AWS_DEFAULT_OUTPUT", "AWS_EXECUTION_ENV"})
 
 
-@dataclass(frozen=True, slots=True)
-class KeptToken:
+class KeptToken(NamedTuple):
     """`expires` is when kubectl should ask again, in seconds since the epoch."""
 
-    token: str = field(repr=False)
+    token: str
     expires: float
+
+    def __repr__(self) -> str:
+        return f"KeptToken(expires={self.expires})"
 
 
 def default_directory(environment: Mapping[str, str]) -> Path | None:

@@ -143,9 +143,8 @@ async def _serve(arguments: argparse.Namespace, configuration: Configuration) ->
         server = _authenticator(
             arguments, configuration, backends=found, sts=sts, instances=instances, metrics=metrics, log=log
         )
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iambridge-authenticator-")))
         state = StateDirectory(arguments.state_dir, hosts=(arguments.hostname, arguments.address), now=_utc)
-        certificate = ServedCertificate(state, directory)
+        certificate = ServedCertificate(state, _scratch(arguments.state_dir, stack))
         if not arguments.kubeconfig_pregenerated:
             url = f"https://{arguments.hostname}:{arguments.port}/authenticate"
             write_webhook_kubeconfig(arguments.generate_kubeconfig, url=url, authority=state.pinned)
@@ -163,6 +162,17 @@ async def _serve(arguments: argparse.Namespace, configuration: Configuration) ->
         if watching.done():
             watching.result()
     return 0
+
+
+def _scratch(state_dir: Path, stack: AsyncExitStack) -> Path:
+    """Beside the key that is copied there, so that a killed server leaves no copy elsewhere; if it may be written."""
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = state_dir / ".serving"
+        directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="iambridge-authenticator-")))
+    return directory if os.access(directory, os.W_OK) else Path(stack.enter_context(tempfile.TemporaryDirectory()))
 
 
 async def _follow(found: Backends, certificate: ServedCertificate, listening: RunningServer) -> None:

@@ -26,6 +26,7 @@ from iambridge.cli.aws_auth_plan import (
     plan_document,
     planned_change,
     print_plan,
+    say_what_is_not_counted,
     say_what_the_original_does,
 )
 from iambridge.core.aws_auth import Fault, Mappings, Severity, Unparsable, smells
@@ -192,6 +193,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     else:
         print_plan(planned, faults, str(arguments.file))
     eks_access.say_unknown(access)
+    say_what_is_not_counted(cluster)
     if not planned.decision.allowed and not arguments.force:
         return 3
     return int(any(fault.severity is Severity.ERROR for fault in faults))

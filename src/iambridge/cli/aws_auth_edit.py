@@ -18,7 +18,12 @@ import yaml
 
 from iambridge.cli import eks_access
 from iambridge.cli.aws_auth_cluster import CALLER_HELP, ClusterView, caller_named, client_of, read_cluster
-from iambridge.cli.aws_auth_plan import plan_document, planned_change, say_what_the_original_does
+from iambridge.cli.aws_auth_plan import (
+    plan_document,
+    planned_change,
+    say_what_is_not_counted,
+    say_what_the_original_does,
+)
 from iambridge.cli.aws_auth_text import added, removed
 from iambridge.core.aws_auth import Entry, Fault, Mappings, Plan
 from iambridge.errors import AlreadyExists, Conflict, InputError, KubernetesError, NotFound
@@ -85,6 +90,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         if arguments.action == "get":
             return _get(cluster.mappings, as_json=arguments.json)
         wanted = await _wanted(client, arguments, data)
+        say_what_is_not_counted(cluster)
         agreement = None if wanted == data else _agreement(arguments, cluster, data, wanted)
         writing = agreement is not None and agreement.agreed and not arguments.dry_run
         if agreement is not None and not arguments.json:

@@ -76,6 +76,13 @@ def planned_change(
     return planned, after
 
 
+def say_what_is_not_counted(cluster: ClusterView | None) -> None:
+    """Admins by a binding are no admins here when bindings cannot be seen."""
+    if cluster is not None and cluster.rbac is None:
+        text = "roles and bindings may not be listed: only system:masters and access policies count as admins"
+        print(f"unknown: {text}", file=sys.stderr)
+
+
 def say_what_the_original_does(
     old: Mapping[str, Section], new: Mapping[str, Section], planned: Plan, caller: str, cluster: ClusterView | None
 ) -> None:

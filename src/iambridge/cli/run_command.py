@@ -20,11 +20,13 @@ class Command:
         self._loop = asyncio.get_running_loop()
         self._process: asyncio.subprocess.Process | None = None
         self._early: list[signal.Signals] = []
-        for number in _FORWARDED:
+        # what the caller ignores, as nohup does with SIGHUP, the command ignores, too
+        self._taken = [number for number in _FORWARDED if signal.getsignal(number) is not signal.SIG_IGN]
+        for number in self._taken:
             self._loop.add_signal_handler(number, self._forward, number)
 
     def close(self) -> None:
-        for number in _FORWARDED:
+        for number in self._taken:
             self._loop.remove_signal_handler(number)
 
     async def run(self, words: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -5,14 +5,15 @@ import datetime as dt
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from iambridge.adapters.aws_credentials import Sts, assume_role, find, session_name_of
 from iambridge.adapters.token_cache import KeptToken, TokenCache, default_directory, identity_facts, key_of
-from iambridge.core import sigv4
-from iambridge.core.authenticator_token import CLUSTER_ID_HEADER, encode, regional_host
 from iambridge.errors import InputError
 from iambridge.wire.exec_credential import api_version, exec_credential
+
+if TYPE_CHECKING:
+    from iambridge.core import sigv4
 
 _EXAMPLE = """example:
   iambridge token --cluster-name demo --region eu-west-1
@@ -62,7 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
     environment = os.environ
     region = arguments.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     region = region or _DEFAULT_REGION
-    endpoint = sts_endpoint(environment, region)
     if not arguments.cluster_name:
         raise InputError("a token is for one cluster", where="--cluster-name", fix=f"give it, or set {_CLUSTER_ID}")
     named = arguments.session_name or arguments.forward_session_name
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--external-id and --session-name belong to --role-arn", fix="give --role-arn as well")
     if arguments.session_name and arguments.forward_session_name:
         raise InputError("--session-name and --forward-session-name exclude each other", fix="give one of them")
-    kept = _cached(arguments, environment, endpoint, region)
+    kept = _cached(arguments, environment, region)
     if arguments.token_only:
         print(kept.token)
     else:
@@ -79,17 +79,21 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _cached(arguments: argparse.Namespace, environment: Mapping[str, str], endpoint: str, region: str) -> KeptToken:
+def _cached(arguments: argparse.Namespace, environment: Mapping[str, str], region: str) -> KeptToken:
+    """STS's host is in the key by the region and the AWS_ENDPOINT_URL variables that choose it."""
     directory = arguments.cache_dir or environment.get("IAMBRIDGE_TOKEN_CACHE") or default_directory(environment)
     if arguments.no_cache or directory is None or str(directory) == "off":
-        return _fresh(arguments, environment, endpoint, region)
+        return _fresh(arguments, environment, region)
     forwarded = str(arguments.forward_session_name)
     role = (arguments.role_arn, arguments.external_id, arguments.session_name, forwarded)
-    key = key_of(arguments.cluster_name, endpoint, region, *role, *identity_facts(environment))
-    return TokenCache(Path(directory)).get(key, lambda: _fresh(arguments, environment, endpoint, region))
+    key = key_of(arguments.cluster_name, region, *role, *identity_facts(environment))
+    return TokenCache(Path(directory)).get(key, lambda: _fresh(arguments, environment, region))
 
 
-def _fresh(arguments: argparse.Namespace, environment: Mapping[str, str], endpoint: str, region: str) -> KeptToken:
+def _fresh(arguments: argparse.Namespace, environment: Mapping[str, str], region: str) -> KeptToken:
+    from iambridge.adapters.aws_credentials import Sts, assume_role, find, session_name_of  # noqa: PLC0415 - not if kept
+
+    endpoint = sts_endpoint(environment, region)
     now = dt.datetime.now(dt.UTC)
     credentials, ends = find(environment)
     if arguments.role_arn:
@@ -105,8 +109,13 @@ def _fresh(arguments: argparse.Namespace, environment: Mapping[str, str], endpoi
     return KeptToken(token, expires if ends is None else min(expires, ends))
 
 
-def make_token(credentials: sigv4.Credentials, cluster_id: str, *, endpoint: str, region: str, now: dt.datetime) -> str:
+def make_token(
+    credentials: "sigv4.Credentials", cluster_id: str, *, endpoint: str, region: str, now: dt.datetime
+) -> str:
     """The `k8s-aws-v1.` token of `credentials` for one cluster. `endpoint` is `https://host[:port]`."""
+    from iambridge.core import sigv4  # noqa: PLC0415 - a kept token needs no signature
+    from iambridge.core.authenticator_token import CLUSTER_ID_HEADER, encode  # noqa: PLC0415 - as above
+
     if not cluster_id or not cluster_id.isascii() or not cluster_id.isprintable() or cluster_id != cluster_id.strip():
         raise InputError("the cluster name is not printable ASCII", fix="give the name that the authenticator serves")
     url = sigv4.presign(
@@ -143,4 +152,6 @@ def sts_endpoint(environment: Mapping[str, str], region: str) -> str:
                 )
             host = parts.netloc.removesuffix(":443")
             return f"https://{host}"
+    from iambridge.core.authenticator_token import regional_host  # noqa: PLC0415 - a kept token needs no host
+
     return f"https://{regional_host(region)}"

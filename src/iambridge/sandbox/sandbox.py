@@ -7,7 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from iambridge import __version__
 from iambridge.adapters.certificates import CertificateAuthority, Leaf, write_private
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _LOOPBACK = "127.0.0.1"
 # An S3 object is read whole; moto keeps it in memory anyway.
 _AWS_MAX_BODY = 256 * 1024 * 1024
+_AWS_BODY_SECONDS = 600.0
 _SCRIPT_SECONDS = 300
 
 
@@ -70,7 +71,7 @@ class Sandbox:
         self._decisions = (data_dir.logs / "decisions.jsonl").open("a", encoding="utf-8")
         log = self._log = JsonLinesDecisionLog(self._decisions, time.time, linger=LINGER_SECONDS)
         self._aws = AwsSide(data_dir, log)
-        await self._serve(self._aws.app, ports.aws, leaf, max_body=_AWS_MAX_BODY)
+        await self._serve(self._aws.app, ports.aws, leaf, max_body=_AWS_MAX_BODY, body_timeout=_AWS_BODY_SECONDS)
         if not self._options.aws_only:
             # the AWS side alone should not pay for the cluster's imports
             from iambridge.sandbox.cluster_side import ClusterSide  # noqa: PLC0415
@@ -103,8 +104,8 @@ class Sandbox:
             self._log.flush()
             self._decisions.close()
 
-    async def _serve(self, app: App, port: int, leaf: Leaf, *, max_body: int = 4 * 1024 * 1024) -> None:
-        server = RunningServer(app, Listener(_LOOPBACK, port, leaf.certificate, leaf.key, max_body))
+    async def _serve(self, app: App, port: int, leaf: Leaf, **limits: Any) -> None:
+        server = RunningServer(app, Listener(_LOOPBACK, port, leaf.certificate, leaf.key, **limits))
         await server.start()
         self._servers.append(server)
 

@@ -248,3 +248,23 @@ def test_the_originals_variables_are_read(tmp_path: Path) -> None:
     environment |= {"DEFAULT_ROLE": "arn:aws:iam::111122223333:role/a", "AWS_ENDPOINT_URL_STS": "https://127.0.0.1:1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, "could not be reached" in done.stderr) == (1, True)
+
+
+def test_a_kept_token_needs_no_signature(tmp_path: Path) -> None:
+    """kubectl runs the plugin for each command: what is kept is printed without loading what makes it."""
+    environment = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "x",
+    }
+    program = "import sys\nfrom iambridge.cli.main import main\nmain(['token', '-i', 'demo'])\nprint('iambridge.core.sigv4' in sys.modules, file=sys.stderr)"
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        for _ in range(2)
+    ]
+    assert [run.stderr.strip() for run in runs] == ["True", "False"]
+    assert runs[0].stdout == runs[1].stdout
+    assert "k8s-aws-v1." not in repr(KeptToken("k8s-aws-v1.x", 1.0))

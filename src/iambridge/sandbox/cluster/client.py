@@ -26,6 +26,8 @@ def _manager(username: str) -> str:
         return "kube-controller-manager"
     if parts[:2] == ["system", "node"]:
         return "kubelet"
+    if username == "system:apiserver":
+        return "kube-apiserver"
     return parts[-1] if parts[0] == "system" else username
 
 

@@ -14,7 +14,7 @@ from iambridge.errors import Conflict, KubernetesError, NotFound
 from iambridge.sandbox.cluster.client import SystemClient
 from iambridge.sandbox.cluster.metadata import Object
 from iambridge.sandbox.cluster.objects.custom import naming
-from iambridge.sandbox.cluster.objects.custom.version import CustomVersion, versions_of
+from iambridge.sandbox.cluster.objects.custom.version import CustomVersion, priority, versions_of
 from iambridge.sandbox.cluster.resources import DEFINITIONS, SCALE, STATUS, Resource, Resources
 from iambridge.sandbox.cluster.store import Event, Store, Stored
 from iambridge.sandbox.cluster.timestamps import timestamp
@@ -87,7 +87,9 @@ class CustomResources:
         self._served[name] = _Served(said, terminating, versions_of(definition, version))
 
     def _publish(self) -> None:
-        self._resources.replace_custom(each for name in sorted(self._served) for each in self._served[name].resources())
+        """Groups by name, and the versions of a group as they are preferred, whichever definition names them."""
+        found = [each for served in self._served.values() for each in served.resources()]
+        self._resources.replace_custom(sorted(found, key=lambda one: (one.group, priority(one.version), one.plural)))
 
     # What is to be done.
 

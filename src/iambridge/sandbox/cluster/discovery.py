@@ -10,6 +10,11 @@ from typing import Any
 
 from iambridge.sandbox.cluster.resources import Resource, Resources, Subresource
 
+# what kube-apiserver stores in another version than it is asked for
+_STORED = {
+    "events.events.k8s.io": "/v1/Event",
+    "customresourcedefinitions.apiextensions.k8s.io": "apiextensions.k8s.io/v1beta1/CustomResourceDefinition",
+}
 GIT_VERSION = "v1.32.4+iambridge"
 AGGREGATED = tuple(("APIGroupDiscoveryList", "apidiscovery.k8s.io", version) for version in ("v2", "v2beta1"))
 
@@ -104,7 +109,7 @@ def _legacy(resource: Resource) -> dict[str, Any]:
     if resource.categories:
         entry["categories"] = list(resource.categories)
     if not resource.virtual:
-        stored = f"{resource.group}/{resource.version}/{resource.kind}"
+        stored = _STORED.get(resource.name, f"{resource.group}/{resource.version}/{resource.kind}")
         entry["storageVersionHash"] = base64.b64encode(hashlib.sha256(stored.encode()).digest()[:8]).decode()
     return entry
 

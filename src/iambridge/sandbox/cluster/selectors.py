@@ -29,7 +29,6 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "secrets": ("type",),
     "services": ("spec.clusterIP", "spec.type"),
     "jobs.batch": ("status.successful",),
-    "replicasets.apps": ("status.replicas",),
     "events.events.k8s.io": (
         *(f"regarding.{name}" for name in _REFERENCE),
         "reason",

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -116,6 +117,7 @@ class Store:
         self._database = _opened(directory / "cluster.db")
         self._writer = ThreadPoolExecutor(1, "cluster-store")
         self._objects: dict[str, dict[Key, Stored]] = {}
+        self._keys: dict[str, list[Key]] = {}
         self._log: deque[Event] = deque()
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._queue: list[_Write] = []
@@ -147,10 +149,18 @@ class Store:
 
     def objects(self, resource: str, namespace: str = "") -> list[Stored]:
         """What there is now, sorted by namespace and name."""
-        found = self._objects.get(resource, {})
+        found, keys = self._objects.get(resource, {}), self._sorted_keys(resource)
         if namespace:
-            return [found[key] for key in sorted(found) if key.namespace == namespace]
-        return [found[key] for key in sorted(found)]
+            start = bisect_left(keys, Key(resource, namespace, ""))
+            keys = keys[start : bisect_left(keys, Key(resource, f"{namespace}\0", ""))]
+        return [found[key] for key in keys]
+
+    def _sorted_keys(self, resource: str) -> list[Key]:
+        """Sorted once, and again only after an object came or went."""
+        keys = self._keys.get(resource)
+        if keys is None:
+            keys = self._keys[resource] = sorted(self._objects.get(resource, {}))
+        return keys
 
     def objects_at(self, resource: str, namespace: str, version: int) -> list[Stored]:
         """What there was at `version`, which is not older than `compacted`."""
@@ -270,6 +280,8 @@ class Store:
 
     def _publish(self, event: Event) -> None:
         objects = self._objects.setdefault(event.key.resource, {})
+        if event.type == "DELETED" or event.key not in objects:
+            self._keys.pop(event.key.resource, None)
         if event.type == "DELETED":
             objects.pop(event.key, None)
         else:

@@ -124,3 +124,30 @@ def test_a_broken_database_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError) as refused:
         Store(tmp_path)
     assert refused.value.where == str(tmp_path / "cluster.db")
+
+
+def test_objects_stay_sorted_as_they_come_and_go(tmp_path: Path) -> None:
+    """A list read before a create or a removal does not hide it, and a namespace's list holds no other's."""
+
+    async def play() -> None:
+        store = Store(tmp_path)
+
+        async def put(namespace: str, name: str, expected: int = 0, kind: str = "ADDED") -> int:
+            key = Key("pods", namespace, name)
+            return (await store.write(key, expected, kind, lambda version: b"%d" % version)).version
+
+        def names(namespace: str = "") -> list[str]:
+            return [f"{one.key.namespace}/{one.key.name}" for one in store.objects("pods", namespace)]
+
+        await put("b", "x")
+        assert names() == ["b/x"]
+        await put("a", "z")
+        first = await put("a", "a")
+        await put("ab", "y")
+        assert names() == ["a/a", "a/z", "ab/y", "b/x"]
+        assert names("a") == ["a/a", "a/z"]
+        await put("a", "a", first, "DELETED")
+        assert (names("a"), names("none")) == (["a/z"], [])
+        await store.close()
+
+    asyncio.run(play())

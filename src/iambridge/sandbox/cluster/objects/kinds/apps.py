@@ -218,7 +218,9 @@ def _selected(spec: Mapping[str, Any]) -> list[FieldError]:
 
 def _go(strategy: Mapping[str, Any]) -> Object:
     """A strategy as Go's JSON shows the internal type of it, which has no tags."""
-    return {"Type": strategy.get("type", ""), "RollingUpdate": strategy.get("rollingUpdate")}
+    rolling = strategy.get("rollingUpdate")
+    shown = rolling and {name[0].upper() + name[1:]: value for name, value in rolling.items()}
+    return {"Type": strategy.get("type", ""), "RollingUpdate": shown}
 
 
 def _deployment_strategy(strategy: Mapping[str, Any], field: str) -> list[FieldError]:
