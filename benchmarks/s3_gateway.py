@@ -4,7 +4,8 @@
 
 The gateway verifies the signature and the payload's hash, decides by policy and bucket policy, logs, and hands the
 object to moto in a child process; moto_server takes the same request over plain HTTP and checks nothing. CPU is user
-and system time of the server's process tree, from /proc. The object is 1 KiB, replaced again and again.
+and system time of the server's process tree, from /proc. The object is 1 KiB, replaced again and again. moto_server
+has no locks, and fails one in some hundred of parallel writes: up to 2 in 100 are tolerated of it, and none of ours.
 """
 
 import argparse
@@ -66,7 +67,8 @@ def run(directory: Path, rounds: int, seconds: float) -> None:
             for name, server in served.items():
                 file = directory / f"{name}-put"
                 file.write_bytes(request(server.port, keys))
-                one = server.microseconds(file, seconds if number else 0.5)
+                tolerated = 0.02 if name == "moto_server" else 0.0
+                one = server.microseconds(file, seconds if number else 1.0, tolerated=tolerated)
                 if number:  # the first round warms up
                     found[name].append(one)
     cpu = {name: statistics.median(one for one, _ in each) for name, each in found.items()}

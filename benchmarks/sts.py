@@ -71,14 +71,14 @@ class Server:
         """Seconds of user and system time of the process and all below it, ended children included."""
         return sum(process_cpu(pid) for pid in process_tree(self.process.pid))
 
-    def microseconds(self, request: Path, seconds: float) -> tuple[float, float]:
-        """CPU per request, and requests per second, under the loader."""
+    def microseconds(self, request: Path, seconds: float, *, tolerated: float = 0.0) -> tuple[float, float]:
+        """CPU per request, and requests per second, under the loader; `tolerated` is the share that may not be 200."""
         before = self.cpu()
         command = [sys.executable, str(HERE / "sts_load.py"), str(self.port), self.scheme, str(seconds), str(request)]
         with _pinned(CORES[0]):
             loader = subprocess.Popen(command, stdout=subprocess.PIPE)
         found = json.loads(loader.communicate(timeout=60)[0])
-        if found["failures"] or not found["requests"]:
+        if found["failures"] > tolerated * found["requests"] or not found["requests"]:
             raise SystemExit(f"{request.stem}: {found['failures']} of {found['requests']} answers were not 200")
         return (self.cpu() - before) / found["requests"] * 1e6, found["requests"] / found["seconds"]
 
@@ -278,7 +278,7 @@ def report_sessions(directory: Path, server: Server, token: str, keys: sigv4.Cre
     issued, found = 0, {}
     for wanted in (10, many):
         while issued < wanted:
-            seconds = 0.2 if wanted == 10 else 5.0
+            seconds = 1.0 if wanted == 10 else 5.0
             issued += round(server.microseconds(assume, seconds)[1] * seconds)
         session = _assumed(server.port, assume)
         _, caller = requests(directory, "session", server.port, token, session)

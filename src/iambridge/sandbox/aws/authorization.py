@@ -159,9 +159,7 @@ def unread(
 ) -> tuple[str, ...]:
     """The condition keys, and the resource, that the decision hangs on and the sandbox does not read."""
     if not unsure and all(
-        condition_keys.answered(key, request.action, tags_read=tags_read)
-        for named in policies.documents()
-        for key in _keys_for(named.document, request.action.lower())
+        _all_answered(named.document, request.action, tags_read=tags_read) for named in policies.documents()
     ):
         return ()  # nearly always
     present = {key.lower() for key in request.context}
@@ -173,8 +171,10 @@ def unread(
 
 
 @lru_cache(maxsize=4096)
-def _keys_for(document: PolicyDocument, action: str) -> tuple[str, ...]:
-    return tuple({key.lower() for key in document.context_keys(action)})
+def _all_answered(document: PolicyDocument, action: str, *, tags_read: bool) -> bool:
+    """Whether every key that the document asks for about an action is read for every call of it."""
+    keys = {key.lower() for key in document.context_keys(action.lower())}
+    return all(condition_keys.answered(key, action, tags_read=tags_read) for key in keys)
 
 
 def _refuse_undetermined(request: AuthorizationRequest, policies: Policies, asked: Asked) -> None:

@@ -105,7 +105,7 @@ async def assume_role_with_web_identity(
     }
 
     def tell() -> tuple[tuple[Reason, ...], str]:
-        return _held(proved) + decision.reasons, decision.fix
+        return _held(proved.provider.arn, proved.audience) + decision.reasons, decision.fix
 
     return result, Decision.deferred(decision.hop, decision.outcome, tell)
 
@@ -152,9 +152,11 @@ def _trust_alone(trust: PolicyDocument) -> Policies:
     return Policies(resource=(NamedDocument("trust policy", trust),))
 
 
-def _held(proved: _Proved) -> tuple[Reason, ...]:
+@lru_cache(maxsize=1024)
+def _held(provider_arn: str, audience: str) -> tuple[Reason, ...]:
+    """What held before the role was asked: the same values for every pod of a provider."""
     return (
-        Reason("provider-found", f"the issuer is `{proved.provider.arn}`", where="IAM", held=True),
+        Reason("provider-found", f"the issuer is `{provider_arn}`", where="IAM", held=True),
         Reason("signature-proved", "the token is signed by the issuer's key", where="token", held=True),
-        Reason("audience-registered", f"the audience is `{proved.audience}`", where="token", held=True),
+        Reason("audience-registered", f"the audience is `{audience}`", where="token", held=True),
     )
