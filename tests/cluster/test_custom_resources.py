@@ -119,6 +119,24 @@ def test_patches(widgets: Widgets) -> None:
     assert "cannot unmarshal bool into Go struct field .apiVersion of type string" in bad
 
 
+def test_an_applied_null_is_kept_where_it_may_be_and_refused_where_not(kubectl: Kubectl) -> None:
+    found = Widgets(kubectl)
+    spec = found.definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    spec["note"] = {"type": "string", "nullable": True}
+    spec["other"] = {"type": "string"}
+    try:
+        found.define()
+        apply = ("apply", "--server-side", "--validate=ignore", "-f", "-")
+        kubectl.ok(*apply, stdin=found.widget("one", {"size": 1, "note": None}))
+        assert found.spec("one")["note"] is None
+        said = kubectl.fails(*apply, stdin=found.widget("one", {"size": 1, "other": None}))
+        assert 'spec.other: Invalid value: "null"' in said
+        kubectl.ok("create", "--validate=ignore", "-f", "-", stdin=found.widget("two", {"size": 1, "other": None}))
+        assert "other" not in found.spec("two")
+    finally:
+        found.remove()
+
+
 def test_a_finalizer_without_a_domain_is_warned_of_once(widgets: Widgets) -> None:
     kubectl = widgets.kubectl
     kubectl.ok("create", "-f", "-", stdin=widgets.widget("one", {"size": 1}))

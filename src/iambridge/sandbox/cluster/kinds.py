@@ -21,9 +21,10 @@ class Kinds:
             return CustomResourceStrategy.of(resource.custom)
         return strategy(resource.group, resource.kind)
 
-    def conform(self, resource: Resource, obj: Object) -> Conformed:
+    def conform(self, resource: Resource, obj: Object, *, nulls: bool = False) -> Conformed:
+        """`nulls` keeps those that a custom kind does not allow."""
         if resource.custom is not None:
-            return resource.custom.conform(obj)
+            return resource.custom.conform(obj, nulls=nulls)
         return conform(obj, self.type(resource))
 
 
@@ -39,6 +40,8 @@ def presented(resource: Resource, raw: bytes, version: int) -> bytes:
 
 def storable(resource: Resource, obj: Object) -> Object:
     """An object of `resource` as the store holds it, but for its version."""
+    if resource.custom is not None:
+        return resource.custom.storable(obj)
     return to_core(obj) if resource.stored_as else obj
 
 

@@ -133,7 +133,7 @@ class Registry:
         if not tracked:
             obj = server_side.track(None, obj, kind, manager=call.manager, now=now, reset=strategy.reset())
         operation = Operation("CREATE", call, target, obj, None)
-        obj = self.conformed(None, resource, await self.admission.mutate(operation))
+        obj = self.conformed(None, resource, await self.admission.mutate(operation), nulls=tracked)
         obj = strategy.prepare_create(obj)
         metadata.begin(obj, now)
         obj = strategy.default(strategy.after_uid(obj))
@@ -237,7 +237,7 @@ class Registry:
                 subresource=target.subresource,
                 reset=strategy.reset(target.subresource),
             )
-            return self.conformed(None, resource, found)
+            return self.conformed(None, resource, found, nulls=True)
 
         async def change(live: Object) -> Object:
             new = merged(live)
@@ -299,7 +299,7 @@ class Registry:
                 reset=strategy.reset(subresource),
             )
         operation = Operation("UPDATE", call, target, view.show(new), view.show(live))
-        new = self.conformed(None, resource, view.put(new, await self.admission.mutate(operation)))
+        new = self.conformed(None, resource, view.put(new, await self.admission.mutate(operation)), nulls=tracked)
         metadata.carry_over(new, live)
         new = strategy.default(strategy.prepare_update(new, live, subresource))
         operation = operation._replace(obj=view.show(new))
@@ -339,13 +339,14 @@ class Registry:
 
     # Shared.
 
-    def conformed(self, call: Call | None, resource: Resource, body: Object) -> Object:
+    def conformed(self, call: Call | None, resource: Resource, body: Object, *, nulls: bool = False) -> Object:
         """`body` as the kind's type has it; unknown fields are refused, warned of or dropped as the call wants.
 
-        `call` is None where the object comes from the server itself.
+        `call` is None where the object comes from the server itself. An applied object's `nulls` are for validation.
         """
         self._check_kind(resource, body)
-        found = self.kinds.conform(resource, {"apiVersion": resource.api_version, "kind": resource.kind, **body})
+        typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+        found = self.kinds.conform(resource, typed, nulls=nulls)
         obj = found.object
         if not isinstance(obj.get("metadata"), dict):
             obj["metadata"] = {}

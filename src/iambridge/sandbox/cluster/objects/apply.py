@@ -313,7 +313,7 @@ class _Applying:
         if last is not None:
             merged = self._pruned(merged, last.fields, after)
         after = self._settled(merged, after, force=force)
-        result = _without_nulls(merged, self.live)
+        result = _without_nulls(merged, self.live, self.kind)
         mine = replace(mine, fields=fields - _NEVER_OWNED)
         # what conforming would drop again is no change, and moves no timestamp
         if last is None or _conformed(result, self.kind) != _conformed(self.live, self.kind):
@@ -347,16 +347,11 @@ class _Applying:
         return {**settled, self.owner: managed[self.owner]}
 
 
-def _without_nulls(merged: Any, live: Any) -> Any:
-    """Nulls that pruning or the applied object left go; those of `live` stay as they were."""
-    if isinstance(merged, Mapping):
-        known = live if isinstance(live, Mapping) else {}
-        return {
-            name: _without_nulls(value, known.get(name))
-            for name, value in merged.items()
-            if value is not None or (name in known and known[name] is None)
-        }
-    return merged
+def _without_nulls(merged: Any, live: Any, kind: Type) -> Any:
+    """A null means something in an object of a custom kind, but for its metadata."""
+    if kind.custom:
+        return {**merged, "metadata": typed_value.without_nulls(merged.get("metadata") or {}, live.get("metadata"))}
+    return typed_value.without_nulls(merged, live)
 
 
 def _client_side_applied(live: Mapping[str, Any], kind: Type) -> FieldSet:

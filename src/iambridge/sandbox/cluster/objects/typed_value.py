@@ -11,14 +11,20 @@ import msgspec
 
 from iambridge.sandbox.cluster.objects.conform import zero
 from iambridge.sandbox.cluster.objects.field_set import FieldSet, Path, show, under
+from iambridge.sandbox.cluster.objects.strategic_merge import go_text
 from iambridge.sandbox.cluster.objects.types import ANY, DEDUCED, Type
 
 _ABSENT: Any = object()
 _SCALARS: dict[str, tuple[str, Any]] = {
     "string": ("string", str),
     "bool": ("boolean", bool),
-    **dict.fromkeys(("int32", "int64", "int", "uint8"), ("numeric (int or float)", int | float)),
+    "scalar": ("any scalar", str | int | float | bool),
+    **dict.fromkeys(("int32", "int64", "int", "uint8", "float64"), ("numeric (int or float)", int | float)),
 }
+_TRUE_FITS = {"bool", "scalar"}
+_GO_TYPES = {
+    str: "string", bool: "bool", float: "float64", list: "[]interface {}", dict: "map[string]interface {}",
+}  # fmt: skip
 _KEY_DEFAULTS = {"protocol": "TCP"}
 
 
@@ -46,7 +52,7 @@ def _below(kind: Type, name: str) -> Type:
     return kind if kind.form == "Deduced" else kind.item
 
 
-def element(item: Any, kind: Type, where: str = "") -> str:
+def element(item: Any, kind: Type, where: str = "", index: int = 0) -> str:
     """The path element of a list's item.
 
     Raises:
@@ -55,13 +61,13 @@ def element(item: Any, kind: Type, where: str = "") -> str:
     if kind.topology == "set":
         return "v:" + msgspec.json.encode(item).decode()
     if not isinstance(item, Mapping):
-        raise UntypedValue(f"{where}: element 0: associative list without keys may not contain non-map types")
+        raise UntypedValue(f"{where}: element {index}: associative list without keys may not contain non-map types")
     keys = {}
     for key in sorted(kind.keys):
         value = item.get(key, _key_default(key, kind))
         if value is None:
             raise UntypedValue(
-                f'{where}: element 0: associative list with keys has an element that omits key field "{key}" '
+                f'{where}: element {index}: associative list with keys has an element that omits key field "{key}" '
                 "(and doesn't have default value)"
             )
         keys[key] = value
@@ -87,7 +93,7 @@ def check(value: Any, kind: Type, where: str = "") -> list[str]:
     """What in an applied object the type does not know: undeclared fields, wrong shapes, duplicate list keys."""
     if kind.form == "struct":
         if not isinstance(value, Mapping | None):
-            return [f"{where}: expected map, got &{{{value}}}"]
+            return [f"{where}: expected map, got &{{{go_text(value)}}}"]
         faults = []
         for name, below in (value or {}).items():
             if name not in kind.fields and not kind.open:
@@ -97,7 +103,7 @@ def check(value: Any, kind: Type, where: str = "") -> list[str]:
         return faults
     if kind.form == "map":
         if not isinstance(value, Mapping | None):
-            return [f"{where}: expected map, got &{{{value}}}"]
+            return [f"{where}: expected map, got &{{{go_text(value)}}}"]
         return [fault for name, one in (value or {}).items() for fault in check(one, kind.item, f"{where}.{name}")]
     if kind.form == "list":
         return _check_list(value, kind, where)
@@ -106,25 +112,31 @@ def check(value: Any, kind: Type, where: str = "") -> list[str]:
 
 def _check_scalar(value: Any, kind: Type, where: str) -> list[str]:
     words, accepted = _SCALARS.get(kind.form, ("", object))
-    if value is None or (isinstance(value, accepted) and (not isinstance(value, bool) or accepted in {bool, object})):
+    fits = accepted is object or kind.form in _TRUE_FITS or not isinstance(value, bool)
+    if value is None or (fits and isinstance(value, accepted)):
         return []
-    shown = {True: "true", False: "false"}[value] if isinstance(value, bool) else value
-    return [f"{where}: expected {words}, got &value.valueUnstructured{{Value:{shown}}}"]
+    if kind.form in _TRUE_FITS:
+        shown = f"&{{{go_text(value)}}}"
+    elif words == "string":
+        shown = f"&value.valueUnstructured{{Value:{go_text(value)}}}"
+    else:
+        shown = _GO_TYPES[type(value)]
+    return [f"{where}: expected {words}, got {shown}"]
 
 
 def _check_list(value: Any, kind: Type, where: str) -> list[str]:
     if not isinstance(value, list | None):
-        return [f"{where}: expected list, got &{{{value}}}"]
+        return [f"{where}: expected list, got &{{{go_text(value)}}}"]
     faults: list[str] = []
     seen: set[str] = set()
     for index, one in enumerate(value or ()):
         place = f"{where}[{index}]"
         if kind.topology != "atomic":
             try:
-                key = element(one, kind, where)
+                key = element(one, kind, where, index)
             except UntypedValue as error:
-                faults.append(str(error))
-                continue
+                return [*faults, str(error)]  # what follows is not looked at
+            place = f"{where}{show((key,))}"
             if key in seen:
                 faults.append(f"{where}: duplicate entries for key {show((key,))}")
             seen.add(key)
@@ -176,11 +188,25 @@ def _compare(old: Any, new: Any, kind: Type, path: Path, out: Comparison) -> Non
         for key, (left, right, below) in pairs.items():
             _compare(left, right, below, (*path, key), out)
     elif old is not _ABSENT and new is not _ABSENT and (old != new or type(old) is not type(new)):
-        out.modified.add(path)
+        null = old is None or new is None  # which is a map's empty form beside a map
+        if empty or not null or "map" not in walks:
+            out.modified.add(path)
+        if kind.form == "Deduced":
+            _compare_forms(old, new, path, out)
     if path and old is _ABSENT:
         out.added.add(path)
     elif path and new is _ABSENT:
         out.removed.add(path)
+
+
+def _compare_forms(old: Any, new: Any, path: Path, out: Comparison) -> None:
+    """What a map of no declared type loses when it becomes something else, or gains when it was something else."""
+    if isinstance(old, Mapping) and not isinstance(new, Mapping):
+        for name, one in old.items():
+            _compare(one, _ABSENT, DEDUCED, (*path, f"f:{name}"), out)
+    if isinstance(new, Mapping) and not isinstance(old, Mapping):
+        for name, one in new.items():
+            _compare(_ABSENT, one, DEDUCED, (*path, f"f:{name}"), out)
 
 
 def _pairs(old: Any, new: Any, kind: Type, walk: str) -> dict[str, tuple[Any, Any, Type]]:
@@ -260,3 +286,15 @@ def remove(value: Any, paths: FieldSet, kind: Type) -> Any:
 
 def _strip(paths: FieldSet, key: str) -> FieldSet:
     return frozenset(path[1:] for path in under(paths, (key,)) if len(path) > 1)
+
+
+def without_nulls(merged: Any, live: Any) -> Any:
+    """`merged` but for the nulls that pruning or the applied object left; those of `live` stay as they were."""
+    if isinstance(merged, Mapping):
+        known = live if isinstance(live, Mapping) else {}
+        return {
+            name: without_nulls(value, known.get(name))
+            for name, value in merged.items()
+            if value is not None or (name in known and known[name] is None)
+        }
+    return merged

@@ -164,7 +164,7 @@ def test_undeclared_fields_are_refused() -> None:
     with pytest.raises(BadRequest) as refused:
         apply(None, pod({"name": "c", "imag": "x"}), POD, manager="m", force=False, now=T0)
     assert refused.value.message == (
-        "failed to create typed patch object (n/p; /v1, Kind=Pod): .spec.containers[0].imag: field not declared in schema"
+        'failed to create typed patch object (n/p; /v1, Kind=Pod): .spec.containers[name="c"].imag: field not declared in schema'
     )
     with pytest.raises(BadRequest, match=r"metadata\.managedFields must be nil"):
         apply(None, config_map(managedFields=[{"manager": "x"}]), CONFIG_MAP, manager="m", force=False, now=T0)

@@ -17,20 +17,22 @@ def root_type(schema: Mapping[str, Any], kind: str) -> Type:
     return _struct({**schema, "x-kubernetes-embedded-resource": True}, kind, root=True)
 
 
-def _struct(schema: Mapping[str, Any], name: str, *, root: bool = False) -> Type:
+def _struct(schema: Mapping[str, Any], name: str, *, root: bool = False, is_open: bool = False) -> Type:
+    """Where unknown fields are preserved, apply takes them further down as well: pruning drops them then."""
+    is_open = is_open or bool(schema.get(_PRESERVE))
     return Type(
         "struct",
         name=name,
         topology=schema.get("x-kubernetes-map-type") or "granular",
-        open=bool(schema.get(_PRESERVE)),
+        open=is_open,
         custom=root,
-        load=lambda: tuple(_fields(schema, name)),
+        load=lambda: tuple(_fields(schema, name, is_open=is_open)),
     )
 
 
-def _fields(schema: Mapping[str, Any], name: str) -> list[Field]:
+def _fields(schema: Mapping[str, Any], name: str, *, is_open: bool) -> list[Field]:
     fields = {
-        key: Field(key, _type(below, f"{name}.{key}"), pointer=True)
+        key: Field(key, _type(below, f"{name}.{key}", is_open=is_open), pointer=True)
         for key, below in (schema.get("properties") or {}).items()
     }
     if schema.get("x-kubernetes-embedded-resource"):
@@ -42,13 +44,14 @@ def _fields(schema: Mapping[str, Any], name: str) -> list[Field]:
     return list(fields.values())
 
 
-def _type(schema: Mapping[str, Any], name: str) -> Type:
+def _type(schema: Mapping[str, Any], name: str, *, is_open: bool) -> Type:
+    is_open = is_open or bool(schema.get(_PRESERVE))
     if schema.get("x-kubernetes-int-or-string"):
         return Type("IntOrString", go="intstr.IntOrString")
     form = schema.get("type")
     if form == "array":
         items = schema.get("items")
-        item = _type(items, name) if isinstance(items, Mapping) else DEDUCED
+        item = _type(items, name, is_open=is_open) if isinstance(items, Mapping) else DEDUCED
         return Type(
             "list",
             item=item,
@@ -56,14 +59,12 @@ def _type(schema: Mapping[str, Any], name: str) -> Type:
             keys=tuple(schema.get("x-kubernetes-list-map-keys") or ()),
         )
     if form in _SCALARS:
-        return Type(_SCALARS[form])
+        formatted = form == "string" and schema.get("format", "") not in {"", "byte"}
+        return Type("scalar" if formatted else _SCALARS[form])
     if form != "object":
         return DEDUCED
     if schema.get("properties") or schema.get("x-kubernetes-embedded-resource"):
-        return _struct(schema, name)
+        return _struct(schema, name, is_open=is_open)
     more = schema.get("additionalProperties")
-    atomic = schema.get("x-kubernetes-map-type") == "atomic"
-    if not isinstance(more, Mapping) and not atomic:
-        return DEDUCED
-    item = _type(more, name) if isinstance(more, Mapping) else DEDUCED
-    return Type("map", item=item, topology="atomic" if atomic else "granular")
+    item = _type(more, name, is_open=is_open) if isinstance(more, Mapping) else DEDUCED
+    return Type("map", item=item, topology=schema.get("x-kubernetes-map-type") or "granular")

@@ -57,14 +57,14 @@ class CustomVersion:
     def type(self) -> Type:
         return root_type(self.schema, self.kind)
 
-    def conform(self, obj: Mapping[str, Any]) -> Conformed:
-        """The object as this version has it, and what was dropped.
+    def conform(self, obj: Mapping[str, Any], *, nulls: bool = False) -> Conformed:
+        """The object as this version has it, and what was dropped; `nulls` are kept where they may not be, too.
 
         Raises:
             BadRequest: metadata has a wrong type in it.
         """
         metadata, unknown = conformed_metadata(obj.get("metadata") or {}, "metadata", self.api_version, self.kind)
-        found, dropped = prune({**obj, "metadata": metadata}, self.schema)
+        found, dropped = prune({**obj, "metadata": metadata}, self.schema, nulls=nulls)
         faults = tuple(f'unknown field "{path}"' for path in (*unknown, *dropped))
         return Conformed(found, faults)
 
@@ -76,6 +76,10 @@ class CustomVersion:
     def _own_properties(self) -> Mapping[str, Any]:
         properties = self.schema.get("properties") or {}
         return {name: one for name, one in properties.items() if name not in {"apiVersion", "kind", "metadata"}}
+
+    def storable(self, obj: Object) -> Object:
+        """Without the nulls that were applied and that validation lets through where the schema gives no type."""
+        return prune(obj, self.schema)[0]
 
     def presented(self, obj: Object) -> Object:
         """A stored object, whatever version or schema it was stored under, as this version has it now.
