@@ -107,6 +107,12 @@ def test_wrong_directives_are_refused(patch: Any, words: str) -> None:
         )
 
 
+def test_merge_patch_drops_the_nulls_within_a_list() -> None:
+    """As kube-apiserver's library does, where the list does not take an object's place; items may be null."""
+    patch = {"new": [{"a": None, "b": [{"c": None}]}, None], "map": [{"a": None}]}
+    assert merge_patch.apply({"map": {"x": 1}}, patch) == {"new": [{"b": [{}]}, None], "map": [{"a": None}]}
+
+
 def test_merge_patch_is_rfc_7386() -> None:
     """The RFC's own example comes out as the RFC says."""
     before = {
