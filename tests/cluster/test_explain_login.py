@@ -13,7 +13,7 @@ from iambridge.sandbox.client_environment import client_environment
 
 from .sandbox_process import SandboxProcess
 
-pytestmark = pytest.mark.embedded_only  # it needs the sandbox's AWS behind the cluster
+pytestmark = pytest.mark.embedded_only(reason="needs the sandbox's AWS behind the cluster")
 BIN = Path(sys.executable).parent
 USER = "arn:aws:iam::111122223333:user/alice"
 

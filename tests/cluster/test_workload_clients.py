@@ -62,6 +62,9 @@ def test_lightkube(kubeconfig: Path, kubectl: Kubectl) -> None:
     config = lightkube.KubeConfig.from_file(str(kubeconfig))
     client = lightkube.Client(config=config, field_manager="tests", trust_env=False, namespace=kubectl.namespace)
     client.apply(from_dict(workload("Deployment", "web", replicas=1)))
+    # a Scale that is put while the controller writes its first status is a conflict, even without a resourceVersion
+    eventually(lambda: len(pods(kubectl, "web")) == 1)
+    client.wait(Deployment, "web", for_conditions=["Progressing"])
     scale = client.get(Deployment.Scale, "web")
     assert scale.spec is not None
     assert scale.metadata is not None
