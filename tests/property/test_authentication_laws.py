@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iambridge.core.service_account_token import BoundObject, SigningKey, issue, projected_claims
-from iambridge.errors import InternalError
+from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster.authenticated import Answer, AuthenticatedToken
 from iambridge.sandbox.cluster.authentication import bearer_token
 from iambridge.sandbox.cluster.impersonation import impersonation
@@ -89,7 +89,7 @@ def test_nothing_is_impersonated_unasked(user: str, groups: list[str], extras: l
     headers += [("Impersonate-Uid", uid)] if uid else []
     try:
         found = impersonation(Headers(headers))
-    except InternalError:
+    except BadRequest:
         assert not user
         return
     if found is None:
