@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from iambridge.errors import BadRequest
-from iambridge.sandbox.cluster import go_words
+from iambridge.sandbox.cluster import documents, go_words
 from iambridge.sandbox.cluster.objects.types import UnknownKind, type_of
+from iambridge.sandbox.cluster.resources import Resource
 
 
 def check_type_meta(body: Mapping[str, Any]) -> None:
@@ -28,6 +29,19 @@ def other_kind(version: str, kind: str, group: str, wanted: str) -> BadRequest:
         why = f"converting ({version.rpartition('/')[2]}.{kind}) to ({package}.{wanted}): unknown conversion"
     short = version.rpartition("/")[2]
     return BadRequest(f'{kind} in version "{short}" cannot be handled as a {wanted}: {why}', why=why)
+
+
+def typed(resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
+    """`body` with its kind, which it may leave out.
+
+    Raises:
+        BadRequest: it says another kind than the URL's, or none in words.
+    """
+    found = documents.typed_object(body)
+    version, kind = found.get("apiVersion") or resource.api_version, found.get("kind") or resource.kind
+    if (version, kind) != (resource.api_version, resource.kind):
+        raise other_kind(version, kind, resource.group, resource.kind)
+    return {"apiVersion": resource.api_version, "kind": resource.kind, **found}
 
 
 def check_name(obj: Mapping[str, Any], name: str) -> None:

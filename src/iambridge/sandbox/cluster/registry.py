@@ -11,7 +11,7 @@ import msgspec
 
 from iambridge.core.rbac import Attributes
 from iambridge.errors import BadRequest, Conflict, KubernetesError
-from iambridge.sandbox.cluster import body_checks, documents, metadata
+from iambridge.sandbox.cluster import body_checks, metadata
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain, Operation
 from iambridge.sandbox.cluster.authorization import GROUP as RBAC_GROUP
 from iambridge.sandbox.cluster.authorization import Authorizer
@@ -344,9 +344,7 @@ class Registry:
 
         `call` is None where the object comes from the server itself. An applied object's `nulls` are for validation.
         """
-        self._check_kind(resource, body)
-        typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
-        found = self.kinds.conform(resource, typed, nulls=nulls)
+        found = self.kinds.conform(resource, body_checks.typed(resource, body), nulls=nulls)
         obj = found.object
         if not isinstance(obj.get("metadata"), dict):
             obj["metadata"] = {}
@@ -361,12 +359,6 @@ class Registry:
             raise strict_error(resource.api_version, resource.kind, faults)
         if call.validation == "Warn":
             call.warnings += faults
-
-    def _check_kind(self, resource: Resource, body: Object) -> None:
-        typed = documents.typed_object(body)
-        version, kind = typed.get("apiVersion") or resource.api_version, typed.get("kind") or resource.kind
-        if (version, kind) != (resource.api_version, resource.kind):
-            raise body_checks.other_kind(version, kind, resource.group, resource.kind)
 
     def _require_create(self, call: Call, target: Target) -> None:
         """A PUT or an apply that creates needs the verb `create` besides its own."""
