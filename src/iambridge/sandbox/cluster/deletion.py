@@ -38,13 +38,13 @@ class DeleteOptions:
     dry_run: bool = False
 
     @classmethod
-    def of(cls, body: Mapping[str, Any], query: Mapping[str, str]) -> "DeleteOptions":
-        """From the body when there is one, else from the query, as kube-apiserver reads them.
+    def of(cls, body: Mapping[str, Any] | None, query: Mapping[str, str]) -> "DeleteOptions":
+        """From the body when there is one, be it `{}`, else from the query, as kube-apiserver reads them.
 
         Raises:
             BadRequest, Invalid: an option has a value that it does not take.
         """
-        if body:
+        if body is not None:
             kind = body.get("kind") or "DeleteOptions"
             if kind != "DeleteOptions":
                 version = body.get("apiVersion") or "v1"

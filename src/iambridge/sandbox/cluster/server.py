@@ -193,7 +193,7 @@ class ApiServer:
         if asked.info.verb == "patch":
             return codec.decode_patch(content_type, request.body, custom=custom)
         if asked.info.verb in {"delete", "deletecollection"}:
-            return codec.decode(content_type, request.body) if request.body else Body({})
+            return codec.decode(content_type, request.body) if request.body else Body(None)
         try:
             # what /scale takes is Kubernetes' own kind
             return codec.decode(content_type, request.body, custom=custom and asked.info.subresource != "scale")

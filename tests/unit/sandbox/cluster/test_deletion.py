@@ -100,10 +100,10 @@ def test_a_namespace_ends_when_it_is_empty() -> None:
         ({"propagationPolicy": "Sideways"}, {}, Invalid),
         ({"propagationPolicy": "Orphan", "orphanDependents": True}, {}, Invalid),
         ({"dryRun": ["Some"]}, {}, Invalid),
-        ({}, {"gracePeriodSeconds": "x"}, BadRequest),
+        (None, {"gracePeriodSeconds": "x"}, BadRequest),
     ],
 )
-def test_wrong_options_are_refused(body: dict[str, Any], query: dict[str, str], error: type[Exception]) -> None:
+def test_wrong_options_are_refused(body: dict[str, Any] | None, query: dict[str, str], error: type[Exception]) -> None:
     """An option that is not understood deletes nothing."""
     with pytest.raises(error):
         DeleteOptions.of(body, query)

@@ -3,6 +3,7 @@
 Source: apiserver endpoints/handlers/patch.go (jsonPatcher) and api/errors.NewGenericServerResponse.
 """
 
+import copy
 from typing import Any
 
 import jsonpatch
@@ -24,7 +25,9 @@ def apply(document: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, An
     if len(patch) > _MAX_OPERATIONS:
         raise BadRequest(f"The allowed maximum operations in a JSON patch is {_MAX_OPERATIONS}, got {len(patch)}")
     try:
-        patched = jsonpatch.JsonPatch(patch).apply(document, in_place=False)
+        patched: Any = copy.deepcopy(document)
+        for operation in patch:
+            patched = jsonpatch.JsonPatch([_as_go(operation, patched)]).apply(patched, in_place=True)
     except (
         jsonpatch.JsonPatchException,
         jsonpointer.JsonPointerException,
@@ -37,3 +40,14 @@ def apply(document: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, An
     if not isinstance(patched, dict):
         raise BadRequest("invalid JSON document")
     return patched
+
+
+def _as_go(operation: dict[str, Any], document: Any) -> dict[str, Any]:
+    """A copy of what an object does not have is a null to Go's library, and no fault. Source: evanphx/json-patch."""
+    if operation.get("op") != "copy" or not isinstance(operation.get("from"), str):
+        return operation
+    parent, _, key = operation["from"].rpartition("/")
+    holder = jsonpointer.resolve_pointer(document, parent, None)
+    if not isinstance(holder, dict) or jsonpointer.unescape(key) in holder:
+        return operation
+    return {"op": "add", "path": operation.get("path"), "value": None}
