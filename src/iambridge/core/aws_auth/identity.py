@@ -132,20 +132,20 @@ def map_identity(
         return Mapped(
             Decision(HOP, Outcome.IMPLICIT_DENY, (found, stranger), _PINNED_FIX), entry=entry, source=source.name
         )
-    values = _values(identity, private_dns_name)
-    refusal = _cannot_render(entry, identity, values)
-    if refusal is not None:
-        return _denied(refusal[0], refusal[1], found, match, source, fix=refusal[2])
-    username = render(entry.username, values)
+    username, groups = entry.username, entry.groups
+    if used := entry.placeholders:
+        values = _values(identity, private_dns_name)
+        refusal = _cannot_render(used, identity, values)
+        if refusal is not None:
+            return _denied(refusal[0], refusal[1], found, match, source, fix=refusal[2])
+        username = render(username, values)
+        groups = tuple(dict.fromkeys(render(group, values) for group in groups))
     if not username.strip():
         return _denied("username-empty", "the username is empty", found, match, source, fix="give the entry a username")
     reserved = next((prefix for prefix in source.reserved_prefixes if username.startswith(prefix)), "")
     if reserved:
         text = f"the username `{username}` begins with `{reserved}`, which is reserved in {source.name}"
         return _denied("reserved-prefix", text, found, match, source, fix="map the principal to another username")
-    groups = entry.groups
-    if any("{{" in group for group in groups):
-        groups = tuple(dict.fromkeys(render(group, values) for group in groups))
     user = _user(identity, username, groups, scrubbed_accounts)
     return Mapped(_decided(found, user, match), user, entry, source.name)
 
@@ -176,10 +176,9 @@ def _values(identity: Identity, private_dns_name: str) -> dict[str, str]:
     }
 
 
-def _cannot_render(entry: Entry, identity: Identity, values: Mapping[str, str]) -> tuple[str, str, str] | None:
-    used = entry.placeholders
-    if not used:
-        return None
+def _cannot_render(
+    used: AbstractSet[str], identity: Identity, values: Mapping[str, str]
+) -> tuple[str, str, str] | None:
     if EC2_PRIVATE_DNS_NAME in used:
         if not instance_id(identity.session_name):
             text = (
