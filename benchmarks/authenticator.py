@@ -7,6 +7,10 @@ that is said. It calls only hosts that look like AWS's, so both find the sandbox
 (HTTPS_PROXY); STS verifies every signature. Both map by MountedFile; ours has its decision log on, into a file, as the
 original has its own. The server has the last core; load, relay and STS share the first. CPU is user and system time of
 the server's process.
+
+Two floors stand beside them (`authenticator_floor.py`): `floor` answers a constant over the same TLS, `floor+STS` asks
+STS once before it does. What ours costs above them is its own work; what the original's CPU is to them says how many
+times as many requests a core this server can reach at all.
 """
 
 import argparse
@@ -28,6 +32,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.resting_collector import resting_collector
 from iambridge.adapters.serving import free_port
 from iambridge.core import sigv4
@@ -44,6 +49,7 @@ ACCOUNT, CLUSTER = "111122223333", "bench"
 KEY = sigv4.Credentials("AKIABENCHBENCHBENCH1", "bench-secret")
 STS = "https://sts.us-east-1.amazonaws.com"
 CONNECTIONS = 16
+FLOORS = ("floor", "floor+STS")
 
 
 def build_original() -> Path | None:
@@ -63,24 +69,23 @@ def build_original() -> Path | None:
     return binary
 
 
+def presigned(number: int, now: dt.datetime) -> str:
+    return sigv4.presign(
+        KEY,
+        method="GET",
+        url=f"{STS}/?Action=GetCallerIdentity&Version=2011-06-15",
+        region="us-east-1",
+        service="sts",
+        headers={CLUSTER_ID_HEADER: CLUSTER},
+        expires=1 + number % 900,
+        now=now - dt.timedelta(seconds=number // 900),
+    )
+
+
 def tokens(count: int, first: int) -> list[str]:
     """Distinct tokens, none of which was made before: X-Amz-Date and X-Amz-Expires tell them apart."""
     now = dt.datetime.now(dt.UTC)
-    return [
-        encode(
-            sigv4.presign(
-                KEY,
-                method="GET",
-                url=f"{STS}/?Action=GetCallerIdentity&Version=2011-06-15",
-                region="us-east-1",
-                service="sts",
-                headers={CLUSTER_ID_HEADER: CLUSTER},
-                expires=1 + number % 900,
-                now=now - dt.timedelta(seconds=number // 900),
-            )
-        )
-        for number in range(first, first + count)
-    ]
+    return [encode(presigned(number, now)) for number in range(first, first + count)]
 
 
 class Aws:
@@ -179,7 +184,15 @@ def servers(directory: Path, aws: Aws, original: Path | None, entries: int = 10)
         str(Path(sys.executable).parent / "iambridge"), "serve", "authenticator", "--sts-ca-file", str(aws.authority),
     ]  # fmt: skip
     running: dict[str, Running] = {}
+    leaf = CertificateAuthority(directory / "floor", name="floor", now=dt.datetime.now(dt.UTC)).leaf(
+        "floor", hosts=("127.0.0.1",)
+    )
+    asked = {"floor": [], "floor+STS": [presigned(0, dt.datetime.now(dt.UTC)), CLUSTER, str(aws.authority)]}
     try:
+        for who, call in asked.items():
+            port = free_port()
+            floor = [sys.executable, str(HERE / "authenticator_floor.py"), str(port), str(leaf.certificate)]
+            running[who] = Running([*floor, str(leaf.key), *call], port, aws, directory / f"{who}.log")
         for who, command in found.items():
             port = free_port()
             state = directory / f"state-{who}"
