@@ -7,6 +7,10 @@ that is said. It calls only hosts that look like AWS's, so both find the sandbox
 (HTTPS_PROXY); STS verifies every signature. Both map by MountedFile; ours has its decision log on, into a file, as the
 original has its own. The server has the last core; load, relay and STS share the first. CPU is user and system time of
 the server's process.
+
+Two floors stand beside them (`authenticator_floor.py`): `floor` answers a constant over the same TLS, `floor+STS` asks
+STS once before it does. What ours costs above them is its own work; what the original's CPU is to them says how many
+times as many requests a core this server can reach at all.
 """
 
 import argparse
@@ -28,6 +32,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.resting_collector import resting_collector
 from iambridge.adapters.serving import free_port
 from iambridge.core import sigv4
@@ -44,6 +49,8 @@ ACCOUNT, CLUSTER = "111122223333", "bench"
 KEY = sigv4.Credentials("AKIABENCHBENCHBENCH1", "bench-secret")
 STS = "https://sts.us-east-1.amazonaws.com"
 CONNECTIONS = 16
+STARTED = dt.datetime.now(dt.UTC)
+FLOORS = ("floor", "floor+STS")
 
 
 def build_original() -> Path | None:
@@ -63,24 +70,22 @@ def build_original() -> Path | None:
     return binary
 
 
+def presigned(number: int) -> str:
+    return sigv4.presign(
+        KEY,
+        method="GET",
+        url=f"{STS}/?Action=GetCallerIdentity&Version=2011-06-15",
+        region="us-east-1",
+        service="sts",
+        headers={CLUSTER_ID_HEADER: CLUSTER},
+        expires=1 + number % 900,
+        now=STARTED - dt.timedelta(seconds=number // 900),
+    )
+
+
 def tokens(count: int, first: int) -> list[str]:
     """Distinct tokens, none of which was made before: X-Amz-Date and X-Amz-Expires tell them apart."""
-    now = dt.datetime.now(dt.UTC)
-    return [
-        encode(
-            sigv4.presign(
-                KEY,
-                method="GET",
-                url=f"{STS}/?Action=GetCallerIdentity&Version=2011-06-15",
-                region="us-east-1",
-                service="sts",
-                headers={CLUSTER_ID_HEADER: CLUSTER},
-                expires=1 + number % 900,
-                now=now - dt.timedelta(seconds=number // 900),
-            )
-        )
-        for number in range(first, first + count)
-    ]
+    return [encode(presigned(number)) for number in range(first, first + count)]
 
 
 class Aws:
@@ -179,7 +184,14 @@ def servers(directory: Path, aws: Aws, original: Path | None, entries: int = 10)
         str(Path(sys.executable).parent / "iambridge"), "serve", "authenticator", "--sts-ca-file", str(aws.authority),
     ]  # fmt: skip
     running: dict[str, Running] = {}
+    now = dt.datetime.now(dt.UTC)
+    leaf = CertificateAuthority(directory / "floor", name="floor", now=now).leaf("floor", hosts=("127.0.0.1",))
+    asked = dict(zip(FLOORS, ([], [presigned(0), CLUSTER, str(aws.authority)]), strict=True))
     try:
+        for who, call in asked.items():
+            port = free_port()
+            floor = [sys.executable, str(HERE / "authenticator_floor.py"), str(port), str(leaf.certificate)]
+            running[who] = Running([*floor, str(leaf.key), *call], port, aws, directory / f"{who}.log")
         for who, command in found.items():
             port = free_port()
             state = directory / f"state-{who}"
@@ -206,9 +218,13 @@ def told(leg: str, rounds: dict[str, list[dict[str, Any]]]) -> None:
             f"{leg:24} {who:10} cpu {medians[who]:6.0f} us  {1e6 / medians[who]:7.0f} reviews/core-s  p99 {p99:7.1f} ms"
             f"{asked}  failures {failures}"
         )
+    floor = next((medians.pop(name) for name in FLOORS if name in medians), None)
     if "original" in medians:
         print(f"{leg:24} {'ratio':10} cpu {medians['iambridge'] / medians['original']:.2f}"
               f"  requests per core {medians['original'] / medians['iambridge']:.1f}")  # fmt: skip
+    if floor is not None:
+        for who, median in medians.items():
+            print(f"{leg:24} {who} / floor: {median / floor:.2f}")
 
 
 def reviews(arguments: argparse.Namespace, directory: Path, aws: Aws, original: Path | None) -> None:
@@ -218,11 +234,15 @@ def reviews(arguments: argparse.Namespace, directory: Path, aws: Aws, original: 
     with servers(directory, aws, original) as running:
         for _ in range(arguments.rounds):
             for who, server in running.items():
+                if who == "floor":
+                    continue
                 before = aws.control()
                 fresh.setdefault(who, []).append(server.load(tokens(arguments.tokens, used), directory))
                 used += arguments.tokens
                 fresh[who][-1]["calls"] = aws.control() - before
             for who, server in running.items():
+                if who == "floor+STS":
+                    continue
                 before = aws.control()
                 result = server.load(tokens(16, used), directory, seconds=arguments.seconds)
                 used += 16
@@ -231,8 +251,8 @@ def reviews(arguments: argparse.Namespace, directory: Path, aws: Aws, original: 
         told("fresh tokens", fresh)
         told("repeated tokens", repeated)
         aws.control("?delay=0.3")
-        for who, server in running.items():
-            result = server.load(tokens(1000, used), directory, connections=1000)
+        for who in sorted(running.keys() - FLOORS, reverse=True):
+            result = running[who].load(tokens(1000, used), directory, connections=1000)
             used += 1000
             print(
                 f"{'1000 at once, STS 300 ms':24} {who:10} all answered after {result['seconds']:.2f} s"
@@ -244,10 +264,10 @@ def reviews(arguments: argparse.Namespace, directory: Path, aws: Aws, original: 
 def mapping(arguments: argparse.Namespace, directory: Path, aws: Aws, original: Path | None) -> None:
     for entries in (10, 50_000):
         with servers(directory, aws, original, entries) as running:
-            used = 500_000 + entries
+            used = 200_000 + entries
             rounds = {}
-            for who, server in running.items():
-                rounds[who] = [server.load(tokens(16, used), directory, seconds=arguments.seconds)]
+            for who in sorted(running.keys() - FLOORS, reverse=True):
+                rounds[who] = [running[who].load(tokens(16, used), directory, seconds=arguments.seconds)]
                 used += 16
             told(f"{entries} mapped, repeated", rounds)
     for entries in (10, 1000, 10_000, 50_000):

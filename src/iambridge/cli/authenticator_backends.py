@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from iambridge.core.aws_auth import Mappings, Source
@@ -43,15 +43,26 @@ class Backends:
     backends: Mapping[str, Backend]
     reserved: Mapping[str, tuple[str, ...]]
     break_glass: Mappings
+    _kept: dict[str, Source] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def sources(self) -> Sequence[Source]:
-        found = [Source(BREAK_GLASS, self.break_glass)] if self.break_glass.entries else []
+        """What every backend maps at this moment. A Source is made when that has changed, not for every review."""
+        found = []
+        if not self.break_glass.empty:
+            found.append(self._source(BREAK_GLASS, self.break_glass, from_copy=False))
         for name, backend in self.backends.items():
-            found.append(Source(name, backend.mappings, self.reserved.get(name, ()), backend.from_copy))
+            found.append(self._source(name, backend.mappings, from_copy=backend.from_copy))
         return found
 
+    def _source(self, name: str, mappings: Mappings, *, from_copy: bool) -> Source:
+        kept = self._kept.get(name)
+        if kept is None or kept.mappings is not mappings or kept.from_copy != from_copy:
+            kept = self._kept[name] = Source(name, mappings, self.reserved.get(name, ()), from_copy)
+        return kept
+
     def not_ready(self) -> str:
-        return "; ".join(backend.not_ready for backend in self.backends.values() if backend.not_ready)
+        missing = [reason for backend in self.backends.values() if (reason := backend.not_ready)]
+        return "; ".join(missing) if missing else ""
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:

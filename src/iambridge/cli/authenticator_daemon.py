@@ -3,13 +3,13 @@
 import argparse
 import asyncio
 import datetime as dt
+import gc
 import logging
 import os
 import signal
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -25,6 +25,7 @@ from iambridge.adapters.dynamic_file import DynamicFileMappings
 from iambridge.adapters.ec2_names import Ec2InstanceNames
 from iambridge.adapters.identity_mappings import IdentityMappingObjects
 from iambridge.adapters.kubernetes import KubernetesClient
+from iambridge.adapters.randomness import uuid4
 from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.adapters.sts_client import StsClient
 from iambridge.cli.authenticator_aws import host_rules, instance_names, sts_client
@@ -40,6 +41,7 @@ from iambridge.servers.caller_identity_cache import CachedCallerIdentities
 from iambridge.servers.iam_authenticator import AuthenticatorSettings, IamAuthenticator
 
 _MAX_BODY = 64 * 1024  # bytes: a TokenReview holds one token of 4 KiB
+_GC_THRESHOLDS = (5000, 20, 20)  # a review leaves no cycles behind, and a cached identity is no garbage
 _log = logging.getLogger(__name__)
 
 
@@ -157,6 +159,9 @@ async def _serve(arguments: argparse.Namespace, configuration: Configuration) ->
         watching = asyncio.create_task(_follow(found, certificate, listening))
         stack.callback(watching.cancel)
         watching.add_done_callback(lambda _: stop.set())  # one that ends is a bug: better no server than a stale one
+        gc.collect()
+        gc.freeze()  # what is loaded stays: collections need not walk it, nor come with every few reviews
+        gc.set_threshold(*_GC_THRESHOLDS)
         print(f"authenticator is listening on {arguments.address}:{arguments.port}", file=sys.stderr, flush=True)
         await stop.wait()
         if watching.done():
@@ -247,7 +252,7 @@ def _authenticator(
         not_ready=backends.not_ready,
         decision_log=log,
         now=_utc,
-        new_id=lambda: str(uuid.uuid4()),
+        new_id=uuid4,
         metrics=metrics,
         break_glass_used=lambda caller: tell(
             "BreakGlassLogin", f"{caller.arn} logged in as system:masters by --break-glass-arn"

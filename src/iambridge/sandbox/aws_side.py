@@ -3,9 +3,10 @@
 import datetime as dt
 import time
 
+from iambridge.adapters import randomness
 from iambridge.adapters.oidc_keys import FetchedOidcKeys
 from iambridge.ports import DecisionLog
-from iambridge.sandbox.aws import randomness, unique_ids
+from iambridge.sandbox.aws import unique_ids
 from iambridge.sandbox.aws.account import Account
 from iambridge.sandbox.aws.authorization import unread
 from iambridge.sandbox.aws.authorization_messages import AuthorizationMessages

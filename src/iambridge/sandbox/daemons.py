@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import time
-import uuid
 from pathlib import Path
 
 from iambridge.adapters.aws_auth_config_map import ConfigMapMappings
@@ -11,6 +10,7 @@ from iambridge.adapters.ec2_names import Ec2InstanceNames
 from iambridge.adapters.kubernetes import KubernetesClient
 from iambridge.adapters.pod_identity_events import IdentityEvents
 from iambridge.adapters.pod_identity_facts import ClusterFacts
+from iambridge.adapters.randomness import uuid4
 from iambridge.adapters.sts_client import StsClient
 from iambridge.core.authenticator_token import HostRules
 from iambridge.core.aws_auth import Source
@@ -86,7 +86,7 @@ class AuthenticatorDaemon:
             not_ready=lambda: "" if self._aws_auth.synced else "aws-auth has not been read yet",
             decision_log=log,
             now=_now,
-            new_id=lambda: str(uuid.uuid4()),
+            new_id=uuid4,
         )
         self.app = server.app
         self._tasks: list[asyncio.Task[None]] = []

@@ -7,6 +7,8 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from iambridge.core.authenticator_token import CallerIdentity, PresignedCallerIdentity
 from iambridge.core.decision import Reason
@@ -14,6 +16,19 @@ from iambridge.errors import Throttling
 from iambridge.ports import CallerIdentities
 
 _MAX_ASKING = 2048
+
+
+@dataclass(slots=True)
+class Known:
+    """Who STS said that a token's bearer is, and the call that it said it to; kept `until`, in seconds.
+
+    `remembered` is room for what its reader derived from the two: it goes when they go.
+    """
+
+    identity: CallerIdentity
+    presigned: PresignedCallerIdentity
+    until: float
+    remembered: Any = None
 
 
 class CachedCallerIdentities:
@@ -39,7 +54,7 @@ class CachedCallerIdentities:
         self._ttl = ttl
         self._now = now
         self._size = size
-        self._kept: OrderedDict[bytes, tuple[float, CallerIdentity, PresignedCallerIdentity]] = OrderedDict()
+        self._kept: OrderedDict[bytes, Known] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[CallerIdentity | Reason]] = {}
         self.calls = 0
         self.hits = 0
@@ -47,16 +62,15 @@ class CachedCallerIdentities:
     def key(self, token: str) -> bytes:
         return hashlib.sha256(token.encode("utf-8", "surrogatepass") + self._context).digest()
 
-    def known(self, key: bytes) -> tuple[CallerIdentity, PresignedCallerIdentity] | None:
-        """Who STS said that the token's bearer is, and the call that it said it to."""
+    def known(self, key: bytes) -> Known | None:
         kept = self._kept.get(key)
         if kept is None:
             return None
-        if kept[0] <= self._now():
+        if kept.until <= self._now():
             del self._kept[key]
             return None
         self.hits += 1
-        return kept[1], kept[2]
+        return kept
 
     async def caller_identity(self, key: bytes, presigned: PresignedCallerIdentity) -> CallerIdentity | Reason:
         """Ask STS, or wait for who asked already. `key` is that of the token behind `presigned`.
@@ -79,7 +93,7 @@ class CachedCallerIdentities:
         finally:
             del self._asking[key]
         if self._ttl > 0 and isinstance(answer, CallerIdentity):
-            self._kept[key] = (self._now() + self._ttl, answer, presigned)
+            self._kept[key] = Known(answer, presigned, self._now() + self._ttl)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
         return answer

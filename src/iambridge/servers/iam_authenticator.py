@@ -19,12 +19,21 @@ from iambridge.core.authenticator_token import (
     admissible,
     still_admissible,
 )
-from iambridge.core.aws_auth import PRINCIPAL_RECREATED, Mapped, Source, instance_wanted, map_identity
+from iambridge.core.aws_auth import (
+    PRINCIPAL_RECREATED,
+    Mapped,
+    MappedUser,
+    Match,
+    Source,
+    decisive,
+    instance_wanted,
+    map_identity,
+)
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.errors import AwsError, BadRequest, ServiceUnavailable, Throttling
 from iambridge.ports import DecisionLog, InstanceNames
 from iambridge.servers.authenticator_metrics import AuthenticatorMetrics
-from iambridge.servers.caller_identity_cache import CachedCallerIdentities
+from iambridge.servers.caller_identity_cache import CachedCallerIdentities, Known
 from iambridge.wire import token_review
 from iambridge.wire.http import Request, Response
 from iambridge.wire.prometheus import CONTENT_TYPE
@@ -53,6 +62,38 @@ class AuthenticatorSettings:
 
 BreakGlass = Callable[[CallerIdentity], None]
 Recreated = Callable[[CallerIdentity, str], None]
+
+
+class _Accepted:
+    """How one caller was let in by one entry, ready to be said again.
+
+    Caller and entry are values that do not change. What may change is which entry decides, so that is looked up for
+    every review and compared here: an edited document is made of other entries.
+    """
+
+    __slots__ = ("_bodies", "_match", "_source", "_user", "arn", "decision")
+
+    def __init__(self, source: Source, match: Match, decision: Decision, arn: str, user: MappedUser) -> None:
+        self._source = source
+        self._match = match
+        self._user = user
+        self._bodies: dict[str, bytes] = {}
+        self.decision = decision
+        self.arn = arn
+
+    def still(self, source: Source, match: Match) -> bool:
+        return (
+            match.entry is self._match.entry
+            and match.line == self._match.line
+            and source.name == self._source.name
+            and source.reserved_prefixes == self._source.reserved_prefixes
+        )
+
+    def body(self, review: TokenReview) -> bytes:
+        body = self._bodies.get(review.api_version)
+        if body is None:
+            body = self._bodies[review.api_version] = token_review.accepted(review, self._user)
+        return body
 
 
 class IamAuthenticator:
@@ -132,9 +173,12 @@ class IamAuthenticator:
         now = self._now()
         key = self._callers.key(review.spec.token)
         known = self._callers.known(key)
-        if known is not None and still_admissible(known[1], now=now):
-            identity, presigned = known
+        if known is not None and still_admissible(known.presigned, now=now):
+            if (again := self._again(review, known)) is not None:
+                return again, "success"
+            identity, presigned = known.identity, known.presigned
         else:
+            known = None
             asked = admissible(review.spec.token, now=now, hosts=self._settings.hosts)
             if isinstance(asked, Reason):
                 return self._refuse(review, asked), "invalid_token"
@@ -156,7 +200,28 @@ class IamAuthenticator:
             private_dns_name=name,
             scrubbed_accounts=self._settings.scrubbed_accounts,
         )
+        if known is not None and not wanted:
+            self._remember(known, mapped, sources)
         return self._answer(review, presigned, identity, mapped)
+
+    def _again(self, review: TokenReview, known: Known) -> Response | None:
+        """The answer that this token had before, if what decided it decides still."""
+        accepted: _Accepted | None = known.remembered
+        if accepted is None or self._not_ready():
+            return None
+        found = decisive(known.identity, self._sources())
+        if found is None or not accepted.still(*found):
+            return None
+        self._record(accepted.decision, accepted.arn)
+        return Response(200, _JSON, accepted.body(review))
+
+    def _remember(self, known: Known, mapped: Mapped, sources: Sequence[Source]) -> None:
+        """For a token that came twice, and an ordinary login: all else is told to somebody each time."""
+        found = decisive(known.identity, sources)
+        known.remembered = None
+        if found is not None and mapped.user is not None and mapped.source != BREAK_GLASS:
+            decision, arn = self._told(known.presigned, known.identity, mapped)
+            known.remembered = _Accepted(*found, decision, arn, mapped.user)
 
     def _emergency(self) -> list[Source]:
         """Those who get in while the mapping cannot be read: that day is what they are for."""
@@ -165,21 +230,28 @@ class IamAuthenticator:
     def _answer(
         self, review: TokenReview, presigned: PresignedCallerIdentity, identity: CallerIdentity, mapped: Mapped
     ) -> tuple[Response, str]:
-        scrubbed = identity.account in self._settings.scrubbed_accounts
-        proven = Reason("caller-proven", f"STS at `{presigned.host}` vouches for `{identity.arn}`", held=True)
-        decision = Decision(HOP, mapped.decision.outcome, (proven, *mapped.decision.reasons), mapped.decision.fix)
-        self._record(_scrubbed(decision) if scrubbed else decision, "" if scrubbed else identity.arn)
+        self._record(*self._told(presigned, identity, mapped))
         if mapped.user is None:
             failed = mapped.decision.reasons[-1] if mapped.entry is not None else mapped.decision.reasons[0]
             self.metrics.denied.add(failed.code)
             if failed.code == PRINCIPAL_RECREATED and self._principal_recreated is not None:
                 self._principal_recreated(identity, failed.where)
-            text = failed.code if scrubbed else failed.text
+            text = failed.code if identity.account in self._settings.scrubbed_accounts else failed.text
             return Response(200, _JSON, token_review.refused(review, text)), "unknown_user"
         if mapped.source == BREAK_GLASS and self._break_glass_used is not None:
             self.metrics.break_glass.add()
             self._break_glass_used(identity)
         return Response(200, _JSON, token_review.accepted(review, mapped.user)), "success"
+
+    def _told(
+        self, presigned: PresignedCallerIdentity, identity: CallerIdentity, mapped: Mapped
+    ) -> tuple[Decision, str]:
+        """What the log is told: the decision and the caller's ARN, neither of which names a scrubbed caller."""
+        proven = Reason("caller-proven", f"STS at `{presigned.host}` vouches for `{identity.arn}`", held=True)
+        decision = Decision(HOP, mapped.decision.outcome, (proven, *mapped.decision.reasons), mapped.decision.fix)
+        if identity.account in self._settings.scrubbed_accounts:
+            return _scrubbed(decision), ""
+        return decision, identity.arn
 
     def _refuse(self, review: TokenReview, reason: Reason) -> Response:
         self.metrics.denied.add(reason.code)

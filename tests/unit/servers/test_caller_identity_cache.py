@@ -59,7 +59,9 @@ def test_many_who_ask_at_once_ask_once() -> None:
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert answers[1:] == [ALICE] * 49
         assert len(sts.clusters) == 1
-        assert callers.known(key) == (ALICE, PRESIGNED)
+        known = callers.known(key)
+        assert known is not None
+        assert (known.identity, known.presigned) == (ALICE, PRESIGNED)
 
     asyncio.run(play())
 

@@ -1,14 +1,32 @@
 """What STS says about the caller of a presigned GetCallerIdentity."""
 
-import json
 import re
 from dataclasses import dataclass
+
+import msgspec
 
 from iambridge.core.arn import Arn, canonical_arn
 from iambridge.core.decision import Reason
 
 _MAX_BYTES = 64 * 1024
 _ACCOUNT = re.compile(r"[0-9]{12}")
+
+
+class _Result(msgspec.Struct, rename="pascal"):
+    account: str
+    arn: str
+    user_id: str
+
+
+class _Response(msgspec.Struct, rename="pascal"):
+    get_caller_identity_result: _Result
+
+
+class _Answer(msgspec.Struct, rename="pascal"):
+    get_caller_identity_response: _Response
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +51,13 @@ def caller_identity(body: bytes, *, access_key_id: str) -> CallerIdentity | Reas
     if len(body) > _MAX_BYTES:
         return _refusal("sts-response-size", "the answer of STS is larger than 64 KiB")
     try:
-        result = json.loads(body)["GetCallerIdentityResponse"]["GetCallerIdentityResult"]
-        account, arn, user_id = result["Account"], result["Arn"], result["UserId"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        result = _ANSWER.decode(body).get_caller_identity_response.get_caller_identity_result
+    except msgspec.ValidationError:
+        return _refusal("sts-response-malformed", "the answer of STS lacks an account, an ARN or a UserId")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _refusal("sts-response-malformed", "the answer of STS is not a GetCallerIdentityResponse in JSON")
-    if not all(isinstance(value, str) for value in (account, arn, user_id)) or _ACCOUNT.fullmatch(account) is None:
+    account, arn, user_id = result.account, result.arn, result.user_id
+    if _ACCOUNT.fullmatch(account) is None:
         return _refusal("sts-response-malformed", "the answer of STS lacks an account, an ARN or a UserId")
     try:
         canonical, parsed = canonical_arn(arn), Arn.parse(arn)

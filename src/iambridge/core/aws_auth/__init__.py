@@ -16,6 +16,7 @@ from iambridge.core.aws_auth.identity import (
     Mapped,
     MappedUser,
     Source,
+    decisive,
     instance_wanted,
     map_identity,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "Unparsable",
     "alike",
     "break_glass",
+    "decisive",
     "in_masters",
     "instance_wanted",
     "load",

@@ -77,15 +77,25 @@ class Mapped:
     source: str = ""
 
 
+def decisive(identity: Identity, sources: Sequence[Source]) -> tuple[Source, Match] | None:
+    """The first source that maps the caller, and by what. With them everything is decided but an instance's name."""
+    for source in sources:
+        match = source.mappings.find(identity.canonical_arn, identity.account, identity.user_id)
+        if match is not None:
+            return source, match
+    return None
+
+
 def instance_wanted(identity: Identity, sources: Sequence[Source]) -> str:
     """The EC2 instance whose private DNS name `map_identity` will need, or empty."""
     instance = instance_id(identity.session_name) if identity.session_name else ""
     if not instance:
         return ""
-    _, match = _find(identity, sources)
-    if match is None or match.entry is None:
+    found = decisive(identity, sources)
+    if found is None or found[1].entry is None:
         return ""
-    wanted = any(EC2_PRIVATE_DNS_NAME in text for text in (match.entry.username, *match.entry.groups))
+    entry = found[1].entry
+    wanted = any(EC2_PRIVATE_DNS_NAME in text for text in (entry.username, *entry.groups))
     return instance if wanted else ""
 
 
@@ -100,9 +110,10 @@ def map_identity(
 
     A caller of a scrubbed account appears without ARN and key id in uid and extra.
     """
-    source, match = _find(identity, sources)
-    if source is None or match is None:
+    decided_by = decisive(identity, sources)
+    if decided_by is None:
         return Mapped(_not_mapped(identity, sources))
+    source, match = decided_by
     found = Reason(
         "mapping-found",
         f"`{identity.canonical_arn}` is mapped in {source.name}",
@@ -121,30 +132,22 @@ def map_identity(
         return Mapped(
             Decision(HOP, Outcome.IMPLICIT_DENY, (found, stranger), _PINNED_FIX), entry=entry, source=source.name
         )
-    values = _values(identity, private_dns_name)
-    refusal = _cannot_render(entry, identity, values)
-    if refusal is not None:
-        return _denied(refusal[0], refusal[1], found, match, source, fix=refusal[2])
-    username = render(entry.username, values)
+    username, groups = entry.username, entry.groups
+    if used := entry.placeholders:
+        values = _values(identity, private_dns_name)
+        refusal = _cannot_render(used, identity, values)
+        if refusal is not None:
+            return _denied(refusal[0], refusal[1], found, match, source, fix=refusal[2])
+        username = render(username, values)
+        groups = tuple(dict.fromkeys(render(group, values) for group in groups))
     if not username.strip():
         return _denied("username-empty", "the username is empty", found, match, source, fix="give the entry a username")
     reserved = next((prefix for prefix in source.reserved_prefixes if username.startswith(prefix)), "")
     if reserved:
         text = f"the username `{username}` begins with `{reserved}`, which is reserved in {source.name}"
         return _denied("reserved-prefix", text, found, match, source, fix="map the principal to another username")
-    groups = entry.groups
-    if entry.placeholders:
-        groups = tuple(dict.fromkeys(render(group, values) for group in groups))
     user = _user(identity, username, groups, scrubbed_accounts)
     return Mapped(_decided(found, user, match), user, entry, source.name)
-
-
-def _find(identity: Identity, sources: Sequence[Source]) -> tuple[Source | None, Match | None]:
-    for source in sources:
-        match = source.mappings.find(identity.canonical_arn, identity.account, identity.user_id)
-        if match is not None:
-            return source, match
-    return None, None
 
 
 def _another_principal(entry: Entry, identity: Identity) -> Reason | None:
@@ -173,10 +176,9 @@ def _values(identity: Identity, private_dns_name: str) -> dict[str, str]:
     }
 
 
-def _cannot_render(entry: Entry, identity: Identity, values: Mapping[str, str]) -> tuple[str, str, str] | None:
-    used = entry.placeholders
-    if not used:
-        return None
+def _cannot_render(
+    used: AbstractSet[str], identity: Identity, values: Mapping[str, str]
+) -> tuple[str, str, str] | None:
     if EC2_PRIVATE_DNS_NAME in used:
         if not instance_id(identity.session_name):
             text = (

@@ -63,6 +63,11 @@ class Mappings:
         )
 
     @property
+    def empty(self) -> bool:
+        """Whether no entry is in effect."""
+        return not self._roles and not self._users
+
+    @property
     def errors(self) -> tuple[Fault, ...]:
         return tuple(fault for fault in self.faults if fault.severity is Severity.ERROR)
 

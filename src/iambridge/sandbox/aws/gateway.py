@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
+from iambridge.adapters.randomness import random_bytes
 from iambridge.core.iam_policy import NamedDocument, Policies, Principal, PrincipalKind
 from iambridge.errors import (
     AccessDenied,
@@ -39,7 +40,6 @@ from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
-from iambridge.sandbox.aws.randomness import random_bytes
 from iambridge.sandbox.aws.resource_facts import ResourceFacts, refuse_unread_policy
 from iambridge.sandbox.aws.s3_front import BucketPolicies
 from iambridge.sandbox.aws.service_models import service_model

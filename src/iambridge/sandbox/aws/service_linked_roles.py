@@ -2,8 +2,9 @@
 
 import json
 
+from iambridge.adapters import randomness
 from iambridge.errors import InvalidInput, NoSuchEntity, NotImplementedBySandbox
-from iambridge.sandbox.aws import randomness, roles, unique_ids
+from iambridge.sandbox.aws import roles, unique_ids
 from iambridge.sandbox.aws.aws_managed_policies import aws_managed_policy
 from iambridge.sandbox.aws.entities import Role
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters

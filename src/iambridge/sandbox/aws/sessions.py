@@ -15,9 +15,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from iambridge.adapters.certificates import write_private
+from iambridge.adapters.randomness import random_bytes
 from iambridge.core.role_trust import Session
 from iambridge.errors import InputError, PackedPolicyTooLarge
-from iambridge.sandbox.aws.randomness import random_bytes
 
 _PLAIN, _DEFLATED = b"\x02", b"\x03"  # the first byte says how, and is sealed along
 _DEFLATE_OVER = 1024  # below, deflating takes longer than all the rest of sealing, and saves little

@@ -8,7 +8,7 @@ import base64
 import secrets
 from itertools import product
 
-from iambridge.sandbox.aws.randomness import random_bytes
+from iambridge.adapters.randomness import random_bytes
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 

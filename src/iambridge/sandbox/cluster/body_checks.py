@@ -4,18 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from iambridge.errors import BadRequest
-from iambridge.sandbox.cluster import documents, go_words
+from iambridge.sandbox.cluster import documents
 from iambridge.sandbox.cluster.objects.types import UnknownKind, type_of
 from iambridge.sandbox.cluster.resources import Resource
-
-
-def check_type_meta(body: Mapping[str, Any]) -> None:
-    """Raises BadRequest where apiVersion or kind is no text."""
-    for name in ("apiVersion", "kind"):
-        if not isinstance(body.get(name), str | None):
-            found = go_words.json_kind(body[name])
-            why = f"json: cannot unmarshal {found} into Go struct field .{name} of type string"
-            raise BadRequest(f"couldn't get version/kind; json parse error: {why}")
 
 
 def other_kind(version: str, kind: str, group: str, wanted: str) -> BadRequest:

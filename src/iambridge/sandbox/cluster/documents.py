@@ -10,7 +10,6 @@ import yaml
 
 from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster import go_words
-from iambridge.sandbox.cluster.body_checks import check_type_meta
 from iambridge.sandbox.cluster.objects import go_json
 
 _TYPE_META = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
@@ -154,6 +153,15 @@ def typed_object(value: Any) -> dict[str, Any]:
     if (value.get("apiVersion") or "").count("/") > 1:
         raise BadRequest(f"unexpected GroupVersion string: {value['apiVersion']}")
     return value
+
+
+def check_type_meta(body: Mapping[str, Any]) -> None:
+    """Raises BadRequest where apiVersion or kind is no text."""
+    for name in ("apiVersion", "kind"):
+        if not isinstance(body.get(name), str | None):
+            found = go_words.json_kind(body[name])
+            why = f"json: cannot unmarshal {found} into Go struct field .{name} of type string"
+            raise BadRequest(f"couldn't get version/kind; json parse error: {why}")
 
 
 def _no_constant(name: str) -> Any:

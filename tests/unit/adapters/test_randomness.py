@@ -2,7 +2,7 @@ import os
 import threading
 import uuid
 
-from iambridge.sandbox.aws.randomness import random_bytes, uuid4
+from iambridge.adapters.randomness import random_bytes, uuid4
 from iambridge.sandbox.aws.unique_ids import access_key_id, account_of
 
 
