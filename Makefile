@@ -45,7 +45,7 @@ docs: .venv/.dev
 	$(BIN)/pytest -q tests/test_docs.py
 # Every branch of what decides about tokens, signatures, policies, pods and rights is run by its own unit tests.
 # Two lists by kind: a package has a directory of tests, a module a file. hypothesis draws the same each time.
-JUDGES := iam_policy sigv4 service_account_token pod_identity rbac serving_trust cluster_access
+JUDGES := iam_policy sigv4 service_account_token pod_identity rbac serving_trust cluster_access authenticator_token
 SMALL_JUDGES := role_trust authorization_message arn decision leader_lease label_selector
 PROOFS := $(JUDGES:%=tests/unit/core/%) $(SMALL_JUDGES:%=tests/unit/core/test_%.py)
 branches: .venv/.dev
