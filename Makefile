@@ -43,13 +43,14 @@ imports: .venv/.dev
 	$(BIN)/lint-imports --no-logo
 docs: .venv/.dev
 	$(BIN)/pytest -q tests/test_docs.py
-# Every branch of what decides about tokens, signatures and policies is run by its own unit tests.
-JUDGES := iam_policy sigv4 service_account_token role_trust authorization_message arn decision
-PROOFS := $(addprefix tests/unit/core/,iam_policy sigv4 service_account_token \
-	test_role_trust.py test_authorization_message.py test_arn.py test_decision.py)
+# Every branch of what decides about tokens, signatures, policies, pods and rights is run by its own unit tests.
+# Two lists by kind: a package has a directory of tests, a module a file. hypothesis draws the same each time.
+JUDGES := iam_policy sigv4 service_account_token pod_identity rbac serving_trust cluster_access authenticator_token
+SMALL_JUDGES := role_trust authorization_message arn decision leader_lease label_selector
+PROOFS := $(JUDGES:%=tests/unit/core/%) $(SMALL_JUDGES:%=tests/unit/core/test_%.py)
 branches: .venv/.dev
-	$(BIN)/coverage run --data-file=.coverage.branches --source=$(subst $(space),$(comma),$(JUDGES:%=iambridge.core.%)) \
-		-m pytest -q $(PROOFS)
+	$(BIN)/coverage run --data-file=.coverage.branches --source=$(subst $(space),$(comma),$(addprefix iambridge.core.,$(JUDGES) $(SMALL_JUDGES))) \
+		-m pytest -q --hypothesis-seed=0 $(PROOFS)
 	$(BIN)/coverage report --data-file=.coverage.branches --fail-under=100
 check: format lint types imports test branches
 

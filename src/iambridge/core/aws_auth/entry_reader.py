@@ -209,7 +209,7 @@ class EntryReader:
         if not node.is_scalar:
             self._report("arn-malformed", node, wanted, f"an ARN is a string, this is a {node.kind}", "write one ARN")
             return "", ""
-        return node.text, self._arn_key(node, wanted)
+        return node.text.strip(), self._arn_key(node, wanted)
 
     def _arn_key(self, node: Located, field: str) -> str:
         text = node.text.strip()

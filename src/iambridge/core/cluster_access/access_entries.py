@@ -41,10 +41,7 @@ class AccessEntry:
 
     @property
     def account(self) -> str:
-        try:
-            return Arn.parse(self.principal_arn).account
-        except ValueError:
-            return ""
+        return Arn.parse(self.principal_arn).account
 
 
 class EksAccess:

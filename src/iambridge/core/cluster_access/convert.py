@@ -116,7 +116,9 @@ def access_entries(mappings: Iterable[PlainMapping], found: Converted, *, accoun
 
 
 def _node_entry(mapping: PlainMapping, found: Converted, account: str) -> AccessEntry | None:
-    """An entry of a node's type, whose username and groups EKS sets itself."""
+    """An entry of a node's type, whose username and groups EKS sets itself; only roles have such."""
+    if _kind(mapping.arn) != "role":
+        return None
     groups = set(mapping.groups)
     if mapping.username == f"system:node:{EC2_PRIVATE_DNS_NAME}" and groups >= _NODE_GROUPS:
         kind = "EC2_WINDOWS" if _WINDOWS_GROUP in groups else "EC2_LINUX"
@@ -128,7 +130,7 @@ def _node_entry(mapping: PlainMapping, found: Converted, account: str) -> Access
     for group in sorted(rest):
         text = f"an entry of type {kind} has no group `{group}`"
         found.tell(Kind.LOST, "node-group", mapping.where, text, "bind the rights to system:nodes")
-    if account and _account(mapping.arn) != account:
+    if account and Arn.parse(mapping.arn).account != account:
         text = f"`{mapping.arn}` is not of the cluster's account, and only STANDARD entries may be"
         found.tell(Kind.LOST, "node-of-other-account", mapping.where, text, "EKS will refuse it: keep aws-auth for it")
     text = f"type {kind}; EKS makes such an entry itself for a managed node group or a Fargate profile"
@@ -137,7 +139,7 @@ def _node_entry(mapping: PlainMapping, found: Converted, account: str) -> Access
 
 
 def _standard_entry(mapping: PlainMapping, found: Converted) -> AccessEntry:
-    account = _account(mapping.arn)
+    account = Arn.parse(mapping.arn).account
     policies: tuple[AccessPolicy, ...] = ()
     groups = []
     for group in mapping.groups:
@@ -240,14 +242,8 @@ def without_path(mappings: Iterable[PlainMapping], found: Converted) -> Iterator
 
 
 def _kind(arn: str) -> str:
+    """Empty for no ARN: an entry that is found by its principal's unique id may have none."""
     try:
         return Arn.parse(arn).resource_type
-    except ValueError:
-        return ""
-
-
-def _account(arn: str) -> str:
-    try:
-        return Arn.parse(arn).account
     except ValueError:
         return ""

@@ -45,14 +45,15 @@ def process_identity(
     """`environment` is what a pod would set itself; `expiration` is its token-expiration annotation, in seconds."""
     container = Container(_PROCESS, [EnvVar(name) for name in environment])
     annotations = {} if expiration is None else {settings.expiration_key: str(expiration)}
-    pod = Pod(ObjectMeta(_PROCESS, annotations=annotations), PodSpec(service_account, containers=[container]))
+    # without a name: the session's name would be the pod's, and this is no pod
+    pod = Pod(ObjectMeta(annotations=annotations), PodSpec(service_account, containers=[container]))
     mutation = mutate(pod, namespace, facts, settings, jitter=0.0)
     added: dict[str, str] = {}
     token: dict[str, str] = {}
     for operation in mutation.patch:
         value = operation["value"]
         if operation["path"] == "/spec/containers/0/env/-":
-            # the session's name is the pod's, and this is no pod: an SDK then makes one up
+            # AWS_ROLE_SESSION_NAME is then a reference to the pod's name: left out, an SDK makes one up
             if "value" in value:
                 added[value["name"]] = value["value"]
         elif operation["path"] == "/spec/volumes":

@@ -44,6 +44,8 @@ def test_identities(arn: str, user_id: str, canonical: str, unique: str, session
         ("arn:aws:iam::111122223333:user/alice", "", "111122223333", "user-id-malformed"),
         ("arn:aws:iam::111122223333:group/devs", "AGPA", "111122223333", "arn-not-an-identity"),
         (None, "AIDA", "111122223333", "sts-response-malformed"),
+        (ROLE, "AROAEXAMPLE:i-0123456789abcdef0", "", "sts-response-malformed"),
+        (ROLE, "AROAEXAMPLE:i-0123456789abcdef0", "11112222333", "sts-response-malformed"),
     ],
 )
 def test_disagreements_are_refused(arn: object, user_id: object, account: object, code: str) -> None:

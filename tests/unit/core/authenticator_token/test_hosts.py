@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from iambridge.core.authenticator_token import REGIONS, HostRules
+from iambridge.core.authenticator_token.hosts import regional_host
 
 CASES = yaml.safe_load((Path(__file__).parents[3] / "cases/authenticator/hosts.yaml").read_text())
 
@@ -35,3 +36,23 @@ def test_regions_are_those_of_botocore() -> None:
 
     for partition, regions in REGIONS.items():
         assert set(botocore.session.get_session().get_available_regions("sts", partition)) <= set(regions)
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-west-1", "sts.eu-west-1.amazonaws.com"),
+        ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+        ("us-iso-east-1", "sts.us-iso-east-1.c2s.ic.gov"),
+        ("mars-north-1", "sts.mars-north-1.amazonaws.com"),
+    ],
+)
+def test_a_regions_endpoint_is_of_its_partition(region: str, host: str) -> None:
+    """One that is newer than the table counts as the commercial partition's."""
+    assert regional_host(region) == host
+
+
+def test_every_regional_endpoint_is_one_that_its_partition_allows() -> None:
+    for partition, regions in REGIONS.items():
+        assert all(HostRules.of(partition).allows(regional_host(region)) for region in regions)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iambridge.core import sigv4
-from iambridge.core.authenticator_token import HostRules, PresignedCallerIdentity, admissible, encode
+from iambridge.core.authenticator_token import HostRules, PresignedCallerIdentity, admissible, encode, still_admissible
 from iambridge.core.decision import Reason
 
 NOW = dt.datetime(2026, 11, 24, 0, 30, 12, tzinfo=dt.UTC)
@@ -173,3 +173,25 @@ def test_secrets_stay_out_of_repr_and_reasons() -> None:
     for shown in (repr(found), repr(late)):
         assert found.signature not in shown
         assert found.session_token not in shown
+
+
+def test_an_operators_own_host_may_be_spelled_in_any_way_that_a_url_allows() -> None:
+    """Whatever host is allowed by its exact spelling is called so, an IPv6 address too."""
+    url = URL.replace("sts.eu-west-1.amazonaws.com", "[::1]:4566")
+    found = judged(url, hosts=HostRules.only(["[::1]:4566"]))
+    assert isinstance(found, PresignedCallerIdentity)
+    assert found.host == "[::1]:4566"
+    assert found.url.startswith("https://[::1]:4566/?")
+
+
+def test_a_url_without_a_query_is_no_call() -> None:
+    assert refused(encode("https://sts.eu-west-1.amazonaws.com/")) == "query-malformed"
+
+
+@pytest.mark.parametrize("seconds", [-3600, -301, -300, -60, 0, 1, 899, 900, 901, 3600])
+def test_what_was_admissible_is_so_as_long_as_its_age_allows(seconds: int) -> None:
+    """Asked again, the short question has the same answer as the whole reading of the token."""
+    found = judged(URL)
+    assert isinstance(found, PresignedCallerIdentity)
+    now = NOW + dt.timedelta(seconds=seconds)
+    assert still_admissible(found, now=now) is isinstance(judged(URL, now), PresignedCallerIdentity)

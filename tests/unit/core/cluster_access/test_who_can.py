@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from iambridge.core.aws_auth import Bound, break_glass, load, smells
+from iambridge.core.aws_auth import Bound, Rules, break_glass, load, smells
 from iambridge.core.cluster_access import (
     BECOMING_ADMIN,
     NOT_EKS,
@@ -96,6 +96,87 @@ def test_a_policy_and_a_binding_both_grant_and_are_named() -> None:
     assert isinstance(verdicts[1], Can)
     assert "access policy AmazonEKSViewPolicy in namespaces shop" in verdicts[0].by
     assert 'RoleBinding "r0/shop"' in verdicts[1].by
+
+
+def test_every_principal_is_named_by_what_it_is_mapped_by() -> None:
+    """An ARN, a permission set or a unique id; a refused entry lets nobody in; an account is that of its principals."""
+    text = f"""
+- {{sso: {{permissionSetName: Admin, accountID: '{A}'}}, username: sso}}
+- {{rolearn: 'arn:aws:iam::{A}:role/ops', username: ''}}
+- {{rolearn: 'arn:aws:iam::{A}:role/dev', username: dev}}
+"""
+    assert [(one.name, one.account) for one in principals(aws_auth(text), NOT_EKS)] == [
+        (f"permission set Admin in account {A}", A),
+        (f"arn:aws:iam::{A}:role/dev", A),
+    ]
+    sections = read_sections({"mapRoles": "[{userid: AROAEXAMPLE123456789, username: u}]"})
+    by_id = load(sections, rules=Rules(by_principal_id=True))
+    assert [(one.name, one.account) for one in principals(by_id, NOT_EKS)] == [("AROAEXAMPLE123456789", "")]
+
+
+def test_access_entries_are_found_by_any_spelling_and_all_is_seen_unless_said() -> None:
+    """EKS compares principals, so that neither letter case nor a role's path counts."""
+    entry = AccessEntry(f"arn:aws:iam::{A}:role/team/Ops")
+    access = EksAccess(API, [entry])
+    assert access.find(f"arn:aws:iam::{A}:role/ops") is entry
+    assert access.find(f"arn:aws:iam::{A}:user/ops") is None
+    assert (access.visible, EksAccess(API, unknown="not given").visible) == (True, False)
+
+
+def test_a_binding_to_a_role_that_is_in_no_file_leaves_it_open() -> None:
+    """Only for whom it is bound to, and only where nothing else settles it."""
+    meta = {"name": "b"}
+    bindings = [
+        {"metadata": meta, "roleRef": {"kind": "ClusterRole", "name": "gone"},
+         "subjects": [{"kind": "Group", "name": "ops"}]},
+    ]  # fmt: skip
+    bound = Policy.of([], [], [], bindings)
+    (verdict,) = who_can(principals(aws_auth(), NOT_EKS), PODS, bound, missing_roles={"gone"})
+    assert isinstance(verdict, Undetermined)
+    assert (names([verdict]), verdict.why) == (["ops"], "role gone is in no file")
+    assert list(who_can(principals(aws_auth(), NOT_EKS), PODS, bound)) == []
+    assert list(who_can(principals(aws_auth(), NOT_EKS), PODS, bound, missing_roles={"other"})) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "binding", "others"),
+    [
+        ("User", "system:serviceaccount:ci:deployer", "r", ['User "system:serviceaccount:ci:deployer"']),
+        ("Group", "system:serviceaccounts:ci", "r", ['Group "system:serviceaccounts:ci"']),
+        ("User", "carol", "system:controller:x", []),
+        ("User", "carol", "r", ['User "carol"']),
+    ],
+)
+def test_other_admins_by_their_bindings(kind: str, subject: str, binding: str, others: list[str]) -> None:
+    """A ServiceAccount is named, a user of Kubernetes' own bindings is not."""
+    roles = [{"metadata": {"name": "all"}, "rules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]}]
+    bindings = [
+        {"metadata": {"name": binding}, "roleRef": {"kind": "ClusterRole", "name": "all"},
+         "subjects": [{"kind": kind, "name": subject}]},
+        {"metadata": {"name": "weak"}, "roleRef": {"kind": "ClusterRole", "name": "gone"},
+         "subjects": [{"kind": "User", "name": "dave"}]},
+    ]  # fmt: skip
+    found = other_admins(BECOMING_ADMIN, Policy.of([], [], roles, bindings))
+    assert [one.principal.name for one in found] == others
+
+
+def test_a_service_account_has_what_its_groups_are_bound_to() -> None:
+    """It is bound to nothing that counts itself, and is in the group of its namespace's ServiceAccounts."""
+    everything = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
+    account = "system:serviceaccount:ci:deployer"
+    bound = policy(
+        ("User", account, "", rule("list", "pods")), ("Group", "system:serviceaccounts:ci", "", everything),
+    )  # fmt: skip
+    found = {one.principal.name: one.by for one in other_admins(BECOMING_ADMIN, bound)}
+    assert 'to Group "system:serviceaccounts:ci"' in found[f'User "{account}"']
+
+
+def test_many_of_one_group_have_one_answer() -> None:
+    """Principals that share groups and have no binding of their own get the same verdict, by the same binding."""
+    text = "\n".join(f"- {{rolearn: 'arn:aws:iam::{A}:role/r{n}', username: u{n}, groups: [g]}}" for n in range(3))
+    found = list(who_can(principals(aws_auth(text), NOT_EKS), PODS, policy(("Group", "g", "", rule("list", "pods")))))
+    assert names(found) == ["r0", "r1", "r2"]
+    assert len({one.by for one in found if isinstance(one, Can)}) == 1
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,16 @@ def test_an_expiration_is_a_pods_annotation(asked: int | None, given: int) -> No
     assert found.expiration == given
 
 
+def test_a_process_gets_no_pods_session_name() -> None:
+    """--inject-role-session-name names sessions by pod; all processes would share one name. Their own is kept."""
+    settings = Settings(session_name=True)
+    found = process_identity("sa", "ns", facts(settings, role_arn=ROLE), settings, environment={})
+    assert sorted(found.environment) == ["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"]
+    own = {"AWS_ROLE_SESSION_NAME": "mine"}
+    found = process_identity("sa", "ns", facts(settings, role_arn=ROLE), settings, environment=own)
+    assert found.environment["AWS_ROLE_SESSION_NAME"] == "mine"
+
+
 def test_static_keys_are_warned_of() -> None:
     settings = Settings()
     found = process_identity(

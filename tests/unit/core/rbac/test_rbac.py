@@ -83,6 +83,25 @@ def test_a_denial_says_what_came_near() -> None:
     assert rbac.authorize(User("x"), Attributes("get", path="/"), policy).reasons[0].code == "no-binding"
 
 
+def test_a_role_without_rules_is_named_as_such() -> None:
+    decision = rbac.authorize(User("u"), Attributes("get", resource="pods"), bound())
+    assert [(reason.code, reason.where) for reason in decision.reasons] == [
+        ("role-empty", 'ClusterRoleBinding "b" of ClusterRole "r" to User "u"')
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "details"),
+    [
+        (Attributes("get", "batch", "jobs", "status", "n", "j"), {"name": "j", "group": "batch", "kind": "jobs"}),
+        (Attributes("list", resource="pods", namespace="n"), {"kind": "pods"}),
+    ],
+)
+def test_forbidden_details(asked: Attributes, details: dict[str, object]) -> None:
+    """A 403's details name the object, its group and its resource, and leave out what is empty."""
+    assert rbac.forbidden_details(asked) == details
+
+
 def test_forbidden_words() -> None:
     """A 403 reads as kube-apiserver writes it."""
     user = User("jane")
@@ -130,6 +149,29 @@ def test_rules_review_says_what_authorize_does() -> None:
         "incomplete": True,
         "evaluationError": 'clusterrole.rbac.authorization.k8s.io "gone" not found',
     }
+
+
+def test_a_complete_rules_review_has_no_error_and_a_role_binding_gives_no_paths() -> None:
+    """A RoleBinding grants what it can in its namespace: a rule of paths alone is left out."""
+    bindings = [binding("b", ("ClusterRole", "r"), {"kind": "User", "name": "u"}, namespace="n")]
+    policy = Policy.of([], bindings, [role("r", rule("get", "pods"), rule("get", urls="/x"))], [])
+    assert rbac.rules_for(User("u"), "n", policy).status() == {
+        "resourceRules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}],
+        "nonResourceRules": [],
+        "incomplete": False,
+    }
+
+
+def test_aggregation_takes_selected_roles_once_and_never_itself() -> None:
+    """Rules in the order of the roles' names, each once; a role without an aggregationRule has none to be given."""
+    shared, own = rule("get", "pods"), rule("list", "nodes")
+    labelled: dict[str, Any] = {"labels": {"to": "view"}}
+    roles = [role("b", shared, own, **labelled), role("a", shared, **labelled), role("c", rule("get", "secrets"))]
+    view = {**role("view", rule("*", "*", "*"), **labelled),
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"to": "view"}}]}}  # fmt: skip
+    assert rbac.aggregated_rules(view, [view, *roles]) == [shared, own]
+    assert rbac.aggregated_rules({**view, "aggregationRule": {"clusterRoleSelectors": None}}, roles) == []
+    assert rbac.aggregated_rules(roles[0], roles) is None
 
 
 def test_bootstrap_policy_works_once_aggregated() -> None:
