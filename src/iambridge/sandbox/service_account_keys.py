@@ -140,7 +140,8 @@ def _read_key(file: Path) -> SigningKey:
 def _rotated(new: SigningKey, old: HeldKey) -> str:
     until = "for good, for nothing says how long its tokens live"
     if old.tokens_until is not None:
-        until = f"until {dt.datetime.fromtimestamp(old.tokens_until, dt.UTC):%Y-%m-%d}, when its last token has expired"
+        last = dt.datetime.fromtimestamp(old.tokens_until, dt.UTC)
+        until = f"until {last:%Y-%m-%dT%H:%M:%SZ}, when its last token has expired"
     return f"a new {new.alg} key signs; the {old.alg} key before it stays accepted {until}"
 
 
