@@ -1,34 +1,52 @@
 """The informers that operators are made of, in JavaScript and in Go, and client-go's typed client in protobuf."""
 
+import asyncio
 import base64
 import json
+import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import kubernetes
 import pytest
 
+from iambridge.sandbox.cluster.store import Key, Store
+
+from .api_client import ApiClient
+from .conftest import EmbeddedServer
 from .peers import Line, Peer, environment, go_peer, node_informer
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the Python client's own deprecations
 
 _SECONDS = 180
+_GONE = "1"  # a resourceVersion that a cluster of some age has no longer
 
 
-@pytest.fixture
-def api(kubeconfig: Path) -> Any:
+def _core(kubeconfig: Path) -> Any:
     return kubernetes.client.CoreV1Api(kubernetes.config.new_client_from_config(str(kubeconfig)))
 
 
-@pytest.fixture
-def namespace(api: Any) -> Iterator[str]:
+@contextmanager
+def _new_namespace(api: Any) -> Iterator[str]:
     name = f"peers-{uuid.uuid4().hex[:8]}"
     api.create_namespace({"metadata": {"name": name}})
     yield name
     api.delete_namespace(name)
+
+
+@pytest.fixture
+def api(kubeconfig: Path) -> Any:
+    return _core(kubeconfig)
+
+
+@pytest.fixture
+def namespace(api: Any) -> Iterator[str]:
+    with _new_namespace(api) as name:
+        yield name
 
 
 def _saw(event: str, **fields: object) -> Callable[[Line], bool]:
@@ -64,6 +82,53 @@ def test_client_node_follows_over_closed_watches(
         peer.until(_saw("add", name="early", data={"a": "1"}))
         _follow(peer, api, namespace)
         assert len([line for line in peer.lines if line["event"] == "list"]) == 1
+
+
+async def _age(directory: Path) -> None:
+    """Leave in `directory` the store of a cluster whose first changes have been forgotten."""
+    store = Store(directory, most_events=1)
+    keys = [Key("configmaps", "default", f"past-{number}") for number in range(600)]  # it forgets by the thousand
+
+    async def come_and_go(key: Key) -> None:
+        added = await store.write(key, 0, "ADDED", lambda _: b'{"metadata": {}}')
+        await store.write(key, added.version, "DELETED", lambda _: b'{"metadata": {}}')
+
+    await asyncio.gather(*map(come_and_go, keys))
+    await store.close()
+
+
+@pytest.fixture
+def old_kubeconfig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """The given cluster's, which is taken to be old, else that of an embedded one that has forgotten its beginning."""
+    if os.environ.get("IAMBRIDGE_TEST_KUBECONFIG"):
+        yield request.getfixturevalue("kubeconfig")
+        return
+    directory = tmp_path / "embedded"
+    (directory / "cluster").mkdir(parents=True)
+    asyncio.run(_age(directory / "cluster"))
+    server = EmbeddedServer(directory)
+    yield server.kubeconfig
+    server.stop()
+
+
+def test_client_node_lists_again_after_it_was_away_too_long(
+    peer_cache: Path, old_kubeconfig: Path, tmp_path: Path
+) -> None:
+    """A watch from a version that is gone is a 410, upon which it lists again and goes on from there."""
+    program = node_informer(peer_cache)
+    path = f"/api/v1/namespaces/default/configmaps?watch=true&timeoutSeconds=2&resourceVersion={_GONE}"
+    status, events = ApiClient(old_kubeconfig).watch(path, 1)
+    if not any(isinstance(event, dict) and 410 in (status, event.get("object", {}).get("code")) for event in events):
+        assert os.environ.get("IAMBRIDGE_TEST_KUBECONFIG"), events
+        pytest.skip(f"the given cluster is so young that it still has version {_GONE}")
+    api = _core(old_kubeconfig)
+    with _new_namespace(api) as namespace:
+        api.create_namespaced_config_map(namespace, {"metadata": {"name": "early"}, "data": {"a": "1"}})
+        with Peer([*program, str(old_kubeconfig), namespace, _GONE], tmp_path) as peer:
+            peer.until(_saw("list"))
+            assert "early" in peer.until(_saw("list"))["names"]
+            _follow(peer, api, namespace)
+            assert [line["event"] for line in peer.lines if line.get("name") == "early"] == ["add"]
 
 
 def test_client_go_syncs_by_watch_list_and_follows(
