@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,11 @@ from .sandbox_process import SandboxProcess
 
 _SERVER = Path(__file__).with_name("embedded_server.py")
 _KUBECTLS = [path for path in (shutil.which("kubectl"), str(Path(sys.executable).with_name("kubectl"))) if path]
+
+
+def kubectl_name(path: str) -> str:
+    """What a test's id calls the kubectl at `path`."""
+    return "pinned" if ".venv" in path else "system"
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,16 @@ class Kubectl:
 
     def json(self, *words: str) -> dict:  # type: ignore[type-arg]  # whatever the API holds
         return json.loads(self.ok(*words, "-o", "json"))  # type: ignore[no-any-return]  # as above
+
+
+@contextmanager
+def in_new_namespace(tool: Kubectl) -> Iterator[Kubectl]:
+    """`tool` within a namespace that is made for it, with its ServiceAccount, and deleted after."""
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    tool.ok("create", "namespace", namespace)
+    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
+    yield tool.within(namespace)
+    tool.ok("delete", "namespace", namespace, "--wait=false")
 
 
 class EmbeddedServer:
@@ -124,15 +140,11 @@ def _embedded_only(request: pytest.FixtureRequest) -> None:
         pytest.skip(f"embedded only: {marker.kwargs['reason']}")
 
 
-@pytest.fixture(params=_KUBECTLS, ids=lambda path: "pinned" if ".venv" in path else "system")
+@pytest.fixture(params=_KUBECTLS, ids=kubectl_name)
 def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
     """kubectl, each one that is here, in a namespace of its own."""
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(request.param, kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
+    with in_new_namespace(Kubectl(request.param, kubeconfig, tmp_path)) as tool:
+        yield tool
 
 
 @pytest.fixture(scope="session")
@@ -146,9 +158,5 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess
 @pytest.fixture
 def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
     """kubectl in a namespace of its own, on a cluster that runs pods."""
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
+    with in_new_namespace(Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)) as tool:
+        yield tool

@@ -2,8 +2,13 @@
 
 import json
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
-from .conftest import Kubectl
+import pytest
+
+from .conftest import _KUBECTLS, Kubectl, in_new_namespace, kubectl_name
+from .peers import oldest_kubectl
 
 CONFIG_MAP = """
 apiVersion: v1
@@ -14,6 +19,16 @@ metadata:
 data:
   colour: red
 """
+OLDEST = "oldest"  # of the registry: installed at first need, and only for this battery
+
+
+@pytest.fixture(params=[*_KUBECTLS, OLDEST], ids=lambda param: param if param == OLDEST else kubectl_name(param))
+def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
+    """kubectl, each one that is here and the oldest one that can be installed, in a namespace of its own."""
+    is_here = request.param != OLDEST
+    program = request.param if is_here else oldest_kubectl(request.getfixturevalue("peer_cache"))
+    with in_new_namespace(Kubectl(program, kubeconfig, tmp_path)) as tool:
+        yield tool
 
 
 def test_apply_twice_changes_nothing_the_second_time(kubectl: Kubectl) -> None:
