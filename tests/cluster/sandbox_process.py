@@ -14,7 +14,7 @@ _READY = "iambridge is ready"
 class SandboxProcess:
     """Starts `iambridge up` on `data_dir` with `environment` added to its own; ready when the constructor returns.
 
-    `words` are further arguments. `program` is run in place of `iambridge up`, and `python` in place of this one.
+    `words` are further arguments; `printed` is what it said up to then. `program` is run in place of `iambridge up`, and `python` in place of this one.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class SandboxProcess:
             start_new_session=True,
             env={**os.environ, **(environment or {})},
         )
-        printed = self._until_ready()
-        if _READY not in printed:
+        self.printed = self._until_ready()
+        if _READY not in self.printed:
             self.kill()
-            raise RuntimeError(printed)
+            raise RuntimeError(self.printed)
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
 

@@ -147,6 +147,15 @@ def test_an_unknown_flag_is_named() -> None:
     assert "unrecognized arguments: --frobnicate" in refused("--frobnicate")
 
 
+def test_a_key_without_a_cluster_is_refused(tmp_path: Path) -> None:
+    """The flags of service account keys mean nothing with --aws-only, and say so instead of doing nothing."""
+    for words in (["--rotate-service-account-key"], ["--service-account-signing-algorithm", "ES256"]):
+        assert "no service account key to choose or rotate" in refused(
+            "--aws-only", "--data-dir", str(tmp_path), *words
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_start_scripts_run_at_every_start(tmp_path: Path) -> None:
     """--init-dir runs executables in order with clients pointed at the sandbox; a failure ends `up` with its output."""
     scripts = tmp_path / "init"

@@ -44,12 +44,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the API server keeps an answer of the authenticator (default: 1; a kube-apiserver's is 120)",
     )
+    _add_key_arguments(parser)
+
+
+def _add_key_arguments(parser: argparse.ArgumentParser) -> None:
+    keys = parser.add_argument_group(
+        "service account keys",
+        "An earlier key stays in the issuer's JWKS, and accepted, until the last token signed with it has expired.",
+    )
+    keys.add_argument(
+        "--service-account-signing-algorithm",
+        choices=("RS256", "ES256"),
+        help="the kind of key that signs; one of the other kind is rotated out (default: what there is, or RS256)",
+    )
+    keys.add_argument(
+        "--rotate-service-account-key", action="store_true", help="make a new key at this start, and sign with it"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     from iambridge.sandbox.data_dir import DataDir, default_data_dir  # noqa: PLC0415 - `--help` stays light
     from iambridge.sandbox.image_map import read_image_map  # noqa: PLC0415 - as above
 
+    _refuse_keys_without_cluster(arguments)
     image_map = read_image_map(arguments.image_map) if arguments.image_map else ()
     temporary = Path(tempfile.mkdtemp(prefix="iambridge-")) if arguments.ephemeral else None
     try:
@@ -63,6 +80,16 @@ def run(arguments: argparse.Namespace) -> int:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _refuse_keys_without_cluster(arguments: argparse.Namespace) -> None:
+    if arguments.aws_only and (arguments.service_account_signing_algorithm or arguments.rotate_service_account_key):
+        from iambridge.errors import InputError  # noqa: PLC0415 - `--help` stays light
+
+        raise InputError(
+            "--aws-only runs no cluster, so there is no service account key to choose or rotate",
+            fix="leave out --aws-only, or leave out the service account key's flags",
+        )
+
+
 def _serve(data_dir: "DataDir", arguments: argparse.Namespace, image_map: "tuple[ImageEntry, ...]") -> int:
     import uvloop  # noqa: PLC0415 - `--help` stays light
 
@@ -73,6 +100,8 @@ def _serve(data_dir: "DataDir", arguments: argparse.Namespace, image_map: "tuple
         aws_only=arguments.aws_only,
         init_dir=arguments.init_dir.absolute() if arguments.init_dir else None,
         image_map=image_map,
+        signing_algorithm=arguments.service_account_signing_algorithm,
+        rotate_key=arguments.rotate_service_account_key,
     )
 
     async def main() -> int:

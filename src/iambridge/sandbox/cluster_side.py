@@ -2,11 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from iambridge.adapters.certificates import CertificateAuthority
-from iambridge.core.service_account_token import SigningKey
 from iambridge.core.sigv4 import Credentials
 from iambridge.errors import InputError
 from iambridge.ports import DecisionLog
@@ -25,6 +23,7 @@ from iambridge.sandbox.cluster_identities import AUTHENTICATOR, WEBHOOK, open_id
 from iambridge.sandbox.daemons import AuthenticatorDaemon, WebhookDaemon
 from iambridge.sandbox.data_dir import DataDir
 from iambridge.sandbox.image_map import BUILT_IN
+from iambridge.sandbox.service_account_keys import ServiceAccountKeys
 from iambridge.wire.http import App
 
 CLUSTER_NAME = "iambridge"
@@ -43,7 +42,7 @@ class ClusterSide:
         data_dir: DataDir,
         *,
         authority: CertificateAuthority,
-        signing_keys: Sequence[SigningKey],
+        keys: ServiceAccountKeys,
         aws: AwsSide,
         log: DecisionLog,
         token_webhook_cache_ttl: float,
@@ -66,7 +65,8 @@ class ClusterSide:
             data_dir.cluster,
             issuer_url=ports.url("issuer"),
             server_url=ports.url("kubernetes"),
-            signing_keys=signing_keys,
+            signing_keys=keys.all,
+            before_signing=keys.before_signing,
             static_tokens=identities.tokens,
             token_review=self._token_review,
             log=log,

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from iambridge import __version__
-from iambridge.adapters.certificates import CertificateAuthority, Leaf, write_private
+from iambridge.adapters.certificates import CertificateAuthority, Leaf
 from iambridge.adapters.decision_log import LINGER_SECONDS, JsonLinesDecisionLog
 from iambridge.adapters.serving import Listener, RunningServer
-from iambridge.core.service_account_token import SigningKey
 from iambridge.errors import InputError
 from iambridge.sandbox.aws_side import AwsSide
 from iambridge.sandbox.client_environment import client_environment
@@ -37,7 +36,8 @@ class Options:
     """`token_webhook_cache_ttl` is in seconds. `init_dir` holds executables to run at every start.
 
     `image_map` says which commands stand for which images of pods. `mount_mode` spares the probe for how this machine
-    mounts volumes.
+    mounts volumes. `signing_algorithm` is the kind of service account key, None for the kind there is; `rotate_key`
+    makes a new one at this start.
     """
 
     token_webhook_cache_ttl: float = 1.0
@@ -45,6 +45,8 @@ class Options:
     init_dir: Path | None = None
     image_map: tuple["ImageEntry", ...] = ()
     mount_mode: "MountMode | None" = None
+    signing_algorithm: str | None = None
+    rotate_key: bool = False
 
 
 class Sandbox:
@@ -58,6 +60,7 @@ class Sandbox:
         self._log: JsonLinesDecisionLog | None = None
         self._aws: AwsSide | None = None
         self._cluster: ClusterSide | None = None
+        self._key_changes: list[str] = []
 
     async def start(self) -> None:
         """Open state, start servers, run the user's scripts.
@@ -75,11 +78,20 @@ class Sandbox:
         if not self._options.aws_only:
             # the AWS side alone should not pay for the cluster's imports
             from iambridge.sandbox.cluster_side import ClusterSide  # noqa: PLC0415
+            from iambridge.sandbox.service_account_keys import ServiceAccountKeys  # noqa: PLC0415
 
+            keys = ServiceAccountKeys(
+                data_dir.pki,
+                data_dir.path / SIGNING_KEY,
+                algorithm=self._options.signing_algorithm,
+                rotate=self._options.rotate_key,
+                now=time.time(),
+            )
+            self._key_changes = keys.changes
             self._cluster = ClusterSide(
                 data_dir,
                 authority=authority,
-                signing_keys=[_kept_signing_key(data_dir.path / SIGNING_KEY)],
+                keys=keys,
                 aws=self._aws,
                 log=log,
                 token_webhook_cache_ttl=self._options.token_webhook_cache_ttl,
@@ -123,6 +135,7 @@ class Sandbox:
                 f"  OIDC issuer     {ports.url('issuer')}",
                 f"  webhook         {ports.url('webhook')}/mutate",
                 f"  authenticator   {ports.url('authenticator')}/authenticate",
+                *(f"  service account keys: {change}" for change in self._key_changes),
             ]
         lines += [
             "",
@@ -137,12 +150,6 @@ class Sandbox:
             f'  Point clients at it:  eval "$(iambridge env --data-dir {path})"',
         ]
         return "\n".join(lines)
-
-
-def _kept_signing_key(file: Path) -> SigningKey:
-    if not file.exists():
-        write_private(file, SigningKey.generate("RS256").to_pem())
-    return SigningKey.from_pem(file.read_bytes())
 
 
 def _run_scripts(folder: Path, data_dir: Path) -> None:

@@ -57,6 +57,7 @@ class Cluster:
         token_review: TokenAuthenticator | None = None,
         log: DecisionLog | None = None,
         now: Callable[[], float] = time.time,
+        before_signing: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._now = now
         self.resources = Resources()
@@ -73,6 +74,7 @@ class Cluster:
             lookup=self._lookup,
             now=now,
             new_id=lambda: str(uuid.uuid4()),
+            before_signing=before_signing,
         )
         issued = IssuedTokens(issuer_url, signing_keys, self._lookup, now)
         authenticators: list[TokenAuthenticator] = [StaticTokens(static_tokens), issued]

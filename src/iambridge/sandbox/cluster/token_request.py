@@ -16,7 +16,7 @@ from iambridge.sandbox.cluster.timestamps import timestamp
 _GROUP, _KIND = "authentication.k8s.io", "TokenRequest"
 _DEFAULT_SECONDS = 3600
 _LEAST_SECONDS = 600
-_MOST_SECONDS = 2**32
+MAX_EXPIRATION_SECONDS = 2**32
 # what ServiceAccount admission asks for; old clients do not reload, so kube-apiserver lets such a token live for a year
 _EXTENDED_FROM_SECONDS = 3607
 _EXTENDED_TO_SECONDS = 365 * 24 * 3600
@@ -33,6 +33,7 @@ class TokenRequests:
     """Answers `serviceaccounts/token`. `key` signs for `issuer`; `now` is in seconds since the epoch.
 
     `new_id` draws a `jti`. `extend_expiration` is kube-apiserver's --service-account-extend-token-expiration.
+    `before_signing` gets the `exp` of each token, and may refuse it by raising.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class TokenRequests:
         now: Callable[[], float],
         new_id: Callable[[], str],
         extend_expiration: bool = True,
+        before_signing: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._issuer = issuer
         self._key = key
@@ -53,6 +55,7 @@ class TokenRequests:
         self._now = now
         self._new_id = new_id
         self._extend = extend_expiration
+        self._before_signing = before_signing
 
     def create(self, namespace: str, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The TokenRequest with its `status.token` for the service account `name`.
@@ -87,19 +90,21 @@ class TokenRequests:
     ) -> str:
         kube_audiences = set(audiences) <= set(self._api_audiences)
         extended = self._extend and bound.pod is not None and seconds == _EXTENDED_FROM_SECONDS and kube_audiences
+        life = _EXTENDED_TO_SECONDS if extended else seconds
         claims = projected_claims(
             issuer=self._issuer,
             namespace=namespace,
             service_account=account,
             audiences=audiences,
             now=now,
-            seconds=_EXTENDED_TO_SECONDS if extended else seconds,
+            seconds=life,
             jti=self._new_id(),
             pod=bound.pod,
             secret=bound.secret,
             node=bound.node,
             warn_after=now + seconds if extended else None,
         )
+        self._before_signing(now + life)
         return issue(claims, self._key)
 
     def _live(self, resource: str, namespace: str, name: str) -> Mapping[str, Any]:
@@ -158,7 +163,7 @@ def _seconds(spec: Mapping[str, Any]) -> int:
     path = "spec.expirationSeconds"
     if seconds < _LEAST_SECONDS:
         faults.append(bad_value(path, seconds, "may not specify a duration less than 10 minutes"))
-    if seconds > _MOST_SECONDS:
+    if seconds > MAX_EXPIRATION_SECONDS:
         faults.append(bad_value(path, seconds, "may not specify a duration larger than 2^32 seconds"))
     if faults:
         raise invalid(_GROUP, _KIND, "", faults)

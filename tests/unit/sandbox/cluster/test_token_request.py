@@ -1,5 +1,6 @@
 """TokenRequest issues what the issuer's keys prove, bound to what is there."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ OBJECTS = {
 }
 
 
-def _requests() -> TokenRequests:
+def _requests(before_signing: Callable[[int], None] = lambda _: None) -> TokenRequests:
     return TokenRequests(
         issuer=ISSUER,
         key=KEY,
@@ -36,6 +37,7 @@ def _requests() -> TokenRequests:
         lookup=lambda *key: OBJECTS.get(key),
         now=lambda: NOW + 0.9,
         new_id=lambda: "jti-1",
+        before_signing=before_signing,
     )
 
 
@@ -194,3 +196,19 @@ def test_a_request_is_for_the_service_account_of_its_path(
     with pytest.raises(error) as caught:
         _requests().create("default", name, {"metadata": metadata})
     assert caught.value.message == message
+
+
+@pytest.mark.parametrize("seconds", [600, 3607, 2**32])
+def test_the_end_of_a_token_is_told_before_it_is_signed(seconds: int) -> None:
+    """What is told is the token's own `exp`, the year of an extended one too; whoever is told may refuse it."""
+    spec = {"expirationSeconds": seconds, "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "web-0"}}
+    told: list[int] = []
+    token = _requests(told.append).create("default", "web", {"spec": spec})["status"]["token"]
+    assert told == [UnverifiedToken.parse(token).claims["exp"]]
+    assert (told[0] == NOW + 365 * 86_400) is (seconds == 3607)
+
+    def full(_: int) -> None:
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        _requests(full).create("default", "web", {"spec": spec})
