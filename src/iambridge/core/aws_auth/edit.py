@@ -40,8 +40,9 @@ def without_entry(text: str, parsed: Located, index: int) -> str:
     _refuse_flow(text, parsed)
     lines = text.splitlines()
     start = parsed.items[index].line - 1
-    if not lines[start].lstrip().startswith("-"):
-        raise _by_hand("the entry does not start on its dash's line")
+    for item in parsed.items[index : index + 2]:  # the next one's dash must not go with this one's lines
+        if not lines[item.line - 1].lstrip().startswith("-"):
+            raise _by_hand("the entry, or the next one, does not start on its dash's line")
     end = parsed.items[index + 1].line - 1 if index + 1 < len(parsed.items) else len(lines)
     while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
         end -= 1

@@ -61,6 +61,14 @@ def test_garbage_is_a_refusal(body: bytes) -> None:
     assert isinstance(caller_identity(body, access_key_id="A"), Reason)
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b"<GetCallerIdentityResponse/>", b'"\xff"', b"[]", b"{}"])
+def test_another_answer_is_refused_as_malformed(body: bytes) -> None:
+    """The XML of an STS that was not asked for JSON, half an answer, text that is no UTF-8."""
+    found = caller_identity(body, access_key_id="A")
+    assert isinstance(found, Reason)
+    assert found.code == "sts-response-malformed"
+
+
 def test_a_large_or_deep_answer_is_refused() -> None:
     """The answer's size and depth are bounded."""
     for body in (b" " * 70_000, b"[" * 60_000):

@@ -78,3 +78,25 @@ def test_what_is_no_list_of_lines_is_left_to_a_person(text: str) -> None:
     """Flow style and maps are not edited by guessing."""
     with pytest.raises(InputError, match="cannot be edited"):
         with_entry(text, "mapRoles", parsed(text), arn="arn:aws:iam::111122223333:role/b", username="b", groups=[])
+
+
+ON_ITS_OWN = """- rolearn: arn:aws:iam::111122223333:role/a
+  username: a
+- rolearn: arn:aws:iam::111122223333:role/b
+  username: b
+-
+  rolearn: arn:aws:iam::111122223333:role/c
+  username: c
+- rolearn: arn:aws:iam::111122223333:role/d
+  username: d
+"""
+
+
+@pytest.mark.parametrize(("index", "left"), [(0, "bcd"), (1, None), (2, None), (3, "abc")])
+def test_a_dash_on_a_line_of_its_own_is_never_taken_from_its_entry(index: int, left: str | None) -> None:
+    """Without b's lines and c's dash the values of c would be those of a."""
+    if left is None:
+        with pytest.raises(InputError, match="cannot be edited"):
+            without_entry(ON_ITS_OWN, parsed(ON_ITS_OWN), index)
+    else:
+        assert usernames(without_entry(ON_ITS_OWN, parsed(ON_ITS_OWN), index)) == list(left)

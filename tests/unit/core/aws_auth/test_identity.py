@@ -91,6 +91,42 @@ def test_a_node_without_a_name_stays_out(session: str, name: str, code: str) -> 
     assert answer.decision.fix
 
 
+@pytest.mark.parametrize(
+    ("session", "text", "accounts", "wanted"),
+    [
+        ("i-0123456789abcdef0", NODE, "[]", True),
+        ("alice", NODE, "[]", False),
+        ("", NODE, "[]", False),
+        ("i-0123456789abcdef0", NODE.replace("role/node", "role/other"), "[]", False),
+        ("i-0123456789abcdef0", "[]", f"['{ACCOUNT}']", False),
+        ("i-0123456789abcdef0", NODE.replace("{{EC2PrivateDNSName}}", "{{SessionName}}"), "[]", False),
+        ("i-0123456789abcdef0", NODE.replace("[system:nodes]", "['{{EC2PrivateDNSName}}']"), "[]", True),
+    ],
+)
+def test_ec2_is_asked_only_for_an_instance_whose_entry_needs_its_name(
+    session: str, text: str, accounts: str, *, wanted: bool
+) -> None:
+    sources = (Source("s", load(read_sections({"mapRoles": text, "mapAccounts": accounts}))),)
+    assert bool(instance_wanted(role("node", session), sources)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("template", "session", "key", "code"),
+    [
+        ("t:{{SessionName}}", "", "ASIAEXAMPLE", "session-name-empty"),
+        ("t:{{SessionNameRaw}}", "", "ASIAEXAMPLE", "session-name-empty"),
+        ("{{AccessKeyID}}", "s", "", "username-empty"),
+        ("t:{{AccessKeyID}}", "s", "", "user-rendered"),
+    ],
+)
+def test_what_a_template_lacks_makes_no_user(template: str, session: str, key: str, code: str) -> None:
+    """A user or the root has no session, and an empty name is nobody's."""
+    caller = Caller(f"arn:aws:iam::{ACCOUNT}:role/a", session_name=session, access_key_id=key)
+    answer = mapped(caller, roles(f"- {{rolearn: 'arn:aws:iam::{ACCOUNT}:role/a', username: '{template}'}}"))
+    assert answer.decision.reasons[-1].code == code
+    assert (answer.user is not None) is (code == "user-rendered")
+
+
 def test_order_is_roles_then_permission_sets_then_accounts() -> None:
     """An explicit role goes before the permission set behind it, and both before the account."""
     data = {
@@ -220,3 +256,12 @@ def test_by_unique_id_an_arn_must_agree_where_it_is_given(arn: str, code: str) -
     assert mapped(caller, mappings).decision.reasons[-1].code == code
     stranger = Caller(f"arn:aws:iam::{ACCOUNT}:role/a", user_id="AROAEXAMPLEEXAMPLE02", session_name="s")
     assert mapped(stranger, mappings).decision.reasons[0].code == "not-mapped"
+
+
+def test_where_ids_are_pinned_an_entry_without_one_is_for_any() -> None:
+    """Pinning is asked for entry by entry."""
+    text = f"- {{rolearn: 'arn:aws:iam::{ACCOUNT}:role/a', username: a}}"
+    mappings = load(read_sections({"mapRoles": text}), rules=Rules(pin_principal_ids=True))
+    assert mappings.faults == ()
+    for user_id in ("AROAEXAMPLEEXAMPLE01", "AROAEXAMPLEEXAMPLE02"):
+        assert mapped(Caller(f"arn:aws:iam::{ACCOUNT}:role/a", user_id=user_id, session_name="s"), mappings).user

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,13 @@ def test_the_oldest_of_several_wins_whatever_the_order() -> None:
         assert "older IAMIdentityMapping old" in found.faults[0].cause
     same_age = (made("b", {"arn": ROLE, "username": "b"}), made("a", {"arn": ROLE, "username": "a"}))
     assert shown(loaded(*same_age)) == [f"{ROLE}: a []"]
+
+
+@pytest.mark.parametrize("arn", ["nonsense", "", None, [ROLE], "arn:aws:iam::111122223333:group/g"])
+def test_what_is_no_principals_arn_maps_nobody_and_is_told(arn: Any) -> None:
+    found = loaded(made("a", {"arn": arn, "username": "a"}))
+    assert found.entries == ()
+    assert [fault.where for fault in found.errors] == ["IAMIdentityMapping a, spec.arn"]
 
 
 def test_a_bad_edit_of_the_arn_maps_nobody() -> None:

@@ -82,3 +82,4 @@ def test_a_template_with_two_placeholders_is_compared_with_no_binding() -> None:
     bound = Bound(groups=frozenset(), users={f"{A}:me@example.org"})
     assert codes(role("{{AccountID}}:{{SessionName}}"), bound=bound) == []
     assert codes(role(f"{A}:{{{{SessionName}}}}"), bound=bound) == ["session-name-at"]
+    assert codes(role("other:{{SessionName}}"), bound=bound) == []

@@ -62,3 +62,34 @@ def test_lookup_finds_one_among_fifty_thousand() -> None:
     assert match is not None
     assert match.entry is not None
     assert match.entry.username == "u49999"
+
+
+def test_a_mapping_without_some_sections_is_the_rest() -> None:
+    """Accounts are no entries: a mapping of accounts alone is empty."""
+    whole = load(
+        read_sections(
+            {
+                "mapRoles": "[{rolearn: 'arn:aws:iam::111122223333:role/a', username: a}]",
+                "mapUsers": "[{userarn: 'arn:aws:iam::111122223333:user/b', username: b}]",
+                "mapAccounts": "['111122223333']",
+            }
+        )
+    )
+    assert [entry.username for entry in whole.without({"mapRoles"}).entries] == ["b"]
+    assert [entry.username for entry in whole.without({"mapUsers"}).entries] == ["a"]
+    assert whole.without({"mapAccounts"}).accounts == {}
+    accounts_only = whole.without({"mapRoles", "mapUsers"})
+    assert (whole.empty, accounts_only.empty, list(accounts_only.accounts)) == (False, True, ["111122223333"])
+
+
+def test_found_by_unique_id_an_entry_without_one_is_none() -> None:
+    """It is told where it is to be written; an empty one is as none."""
+    text = (
+        "- {rolearn: 'arn:aws:iam::111122223333:role/a', username: a}\n"
+        "- {userid: '', username: b}\n- {userid: AROAEXAMPLE123456789, username: c}\n"
+    )
+    mappings = load(read_sections({"mapRoles": text}), rules=Rules(by_principal_id=True))
+    assert [(entry.key, entry.username) for entry in mappings.entries] == [("AROAEXAMPLE123456789", "c")]
+    assert [(fault.code, fault.where) for fault in mappings.faults] == [
+        ("user-id-missing", "mapRoles line 1, [0].userid"), ("user-id-missing", "mapRoles line 2, [1].userid"),
+    ]  # fmt: skip

@@ -16,6 +16,7 @@ CALLER = "arn:aws:iam::111122223333:role/a"
         ("arn:aws-cn:iam::111122223333:role/a", "other partition: aws-cn"),
         ("arn:aws:iam::111122223333:user/a", "a user's ARN, the caller is a role"),
         ("arn:aws:sts::111122223333:assumed-role/x/a", "session ARN"),
+        ("arn:aws:iam::111122223333:role/A", "it is spelled otherwise"),
         ("nonsense", "another principal of the same name"),
     ],
 )
@@ -34,10 +35,20 @@ def test_how_a_namesake_differs(arn: str, how: str) -> None:
         ),
         ("role/a", "arn:aws:sts::111122223333:assumed-role/a/me", "session ARN"),
         ("role/alpha", "arn:aws:iam::111122223333:role/omega", ""),
+        ("role/AWSReservedSSO_Admin_0123456789abcdef", "AWSReservedSSO_Admin_0123456789abcdee", "misspelt"),
+        (
+            "role/AWSReservedSSO_Admin_0123456789abcdef",
+            "arn:aws:iam::111122223333:role/AWSReservedSSO_Admin_0123456789abcdee",
+            "made anew",
+        ),
+        ("role/alpha", "arn:aws:sts::1:assumed-role/alpha/me", ""),
     ],
 )
 def test_almost_the_same_name_is_told(caller: str, mapped: str, how: str) -> None:
-    """A slip of the pen, a permission set that was made anew, a session where its role belongs; no stranger."""
+    """A slip of the pen, a permission set that was made anew, a session where its role belongs; no stranger.
+
+    Each is told once: a permission set's new suffix is no misspelling, however near it is.
+    """
     mappings = load_as_original(read_sections({"mapRoles": f"- {{rolearn: '{mapped}', username: u}}"}))
     reasons = list(alike(f"arn:aws:iam::111122223333:{caller}", mappings))
     assert [how in reason.text for reason in reasons] == ([True] if how else [])

@@ -55,3 +55,13 @@ def test_a_permission_set_is_not_read() -> None:
     loaded = load_as_original(read_sections({"mapRoles": text}))
     assert loaded.entries == ()
     assert "sso-not-read" in [fault.code for fault in loaded.faults]
+
+
+@pytest.mark.parametrize(
+    ("arn", "refused"),
+    [(f"{A}:role/a", False), (f"{A}:ROLE/A", False), ("nonsense", True), (f"{A}:role/team/a", True)],
+)
+def test_an_arn_that_no_caller_has_is_said_to_match_nobody(arn: str, *, refused: bool) -> None:
+    """The original keeps such an entry in its table, where nothing ever finds it."""
+    (entry,) = load_as_original(read_sections({"mapRoles": f"- {{rolearn: '{arn}', username: u}}"})).entries
+    assert entry.refusal == ("no caller has this ARN: it matches nobody" if refused else "")

@@ -65,7 +65,7 @@ def test_an_entry_that_is_refused_counts_as_none() -> None:
 def test_an_admin_must_remain_where_there_was_one(
     before: list[str], after: list[str], outcome: Outcome, reasons: list[str]
 ) -> None:
-    old, new = edit(*("".join(line(arn, "u", ADMINS) for arn in arns) or "[]" for arns in (before, after)))
+    old, new = edit("".join(line(arn, "u", ADMINS) for arn in before), "".join(line(arn, "u", ADMINS) for arn in after))
     found = plan(old, new)
     assert (found.decision.outcome, codes(found), found.admins) == (outcome, reasons, tuple(after))
     assert bool(found.decision.fix) is (outcome is Outcome.EXPLICIT_DENY)
@@ -82,17 +82,18 @@ def test_who_is_an_admin_may_be_asked_of_the_bindings() -> None:
     ("caller", "before", "after", "code", "held"),
     [
         (DEV, line(DEV), line(DEV, "other"), "caller-stays", True),
-        (DEV, line(DEV), "[]", "caller-locked-out", False),
-        (DEV, "[]", "[]", "caller-not-mapped", True),
-        (DEV, "[]", line(DEV), "caller-not-mapped", True),
+        (DEV, line(DEV), "", "caller-locked-out", False),
+        (DEV, "", "", "caller-not-mapped", True),
+        (DEV, "", line(DEV), "caller-not-mapped", True),
         (DEV, line(DEV, "u", ADMINS), line(DEV, "u", "[g]"), "caller-no-admin", False),
         (DEV, line(DEV, "u", ADMINS), line(DEV, "v", "[system:masters, g]"), "caller-stays", True),
-        ("nonsense", line(DEV), "[]", "caller-not-mapped", True),
+        ("nonsense", line(DEV), "", "caller-not-mapped", True),
     ],
 )
 def test_the_caller_must_stay_what_he_is(caller: str, before: str, after: str, code: str, *, held: bool) -> None:
     """Another admin stays throughout, so that only the caller decides."""
-    old, new = edit(*(line(OPS, "u", ADMINS) + (text if text != "[]" else "") for text in (before, after)))
+    admin = line(OPS, "u", ADMINS)
+    old, new = edit(admin + before, admin + after)
     found = plan(old, new, caller=caller)
     assert (codes(found), found.decision.allowed) == (["admins-remain", code], held)
 

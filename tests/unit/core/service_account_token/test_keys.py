@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, utils
 
 from iambridge.core.service_account_token import (
     BoundObject,
@@ -51,6 +51,23 @@ def test_a_private_key_file_of_another_kind_is_refused() -> None:
         SigningKey.from_pem(locked)
     with pytest.raises(ValueError, match=r"(?i)pem"):
         SigningKey.from_pem(b"no key")
+
+
+@pytest.mark.parametrize("alg", ["ES256", "ES384", "ES512"])
+def test_an_elliptic_signature_is_r_and_s_at_full_width(alg: str) -> None:
+    """RFC 7518 section 3.4: one byte more or less, DER, and another text prove nothing."""
+    curve = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}[alg]
+    digest = {"ES256": hashes.SHA256(), "ES384": hashes.SHA384(), "ES512": hashes.SHA512()}[alg]
+    private = ec.generate_private_key(curve)
+    der = private.sign(b"text", ec.ECDSA(digest))
+    r, s = utils.decode_dss_signature(der)
+    size = (private.key_size + 7) // 8
+    plain = r.to_bytes(size) + s.to_bytes(size)
+    key = VerificationKey.of(private.public_key())
+    assert key.proves(alg, b"text", plain)
+    assert not key.proves(alg, b"other", plain)
+    assert not any(key.proves(alg, b"text", other) for other in (b"", plain[:-1], plain + b"\0", der))
+    assert not any(key.proves(other, b"text", plain) for other in {"ES256", "ES384", "ES512", "RS256"} - {alg})
 
 
 def test_a_renewed_token_says_when_to_warn() -> None:

@@ -112,10 +112,12 @@ def test_broken_frames_are_refused(body: bytes) -> None:
 
 
 def test_length_and_trailers_must_be_as_announced() -> None:
-    """Another decoded length, an unannounced trailer, a missing one, or one given twice is refused."""
+    """Another decoded length, a chunk longer or shorter than its size, an unannounced trailer, a missing one, or one given twice is refused."""
     mode = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
     assert broken(b"2\r\nhi\r\n0\r\n\r\n", mode, headers(3)) is AuthenticationFault.MALFORMED_PAYLOAD
     assert broken(b"2\r\nhi\r\n0\r\n\r\n", mode, []) is AuthenticationFault.MALFORMED_PAYLOAD
+    for frames in (b"2\r\nhi", b"2\r\nhi0\r\n\r\n", b"2\r\nhi!\r\n0\r\n\r\n", b"3\r\nhi"):
+        assert broken(frames, mode, headers(2)) is AuthenticationFault.MALFORMED_PAYLOAD
     assert broken(b"2\r\nhi\r\n0\r\na:1\r\n\r\n", mode, headers(2)) is AuthenticationFault.MALFORMED_PAYLOAD
     assert broken(b"2\r\nhi\r\n0\r\n\r\n", mode, headers(2, "a")) is AuthenticationFault.MALFORMED_PAYLOAD
     assert broken(b"2\r\nhi\r\n0\r\na:1\r\na:1\r\n\r\n", mode, headers(2, "a")) is AuthenticationFault.MALFORMED_PAYLOAD
@@ -123,6 +125,20 @@ def test_length_and_trailers_must_be_as_announced() -> None:
         broken(b"2\r\nhi\r\n0\r\na:1\r\nx-amz-trailer-signature:0\r\n", mode, headers(2, "a"))
         is AuthenticationFault.MALFORMED_PAYLOAD
     )
+
+
+def test_chunks_prove_their_order_and_their_trailers() -> None:
+    """Signed chunks decode in the order in which they were signed, and in no other; a trailer may end its value with \\n."""
+    start = seed("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")
+    crc = {"x-amz-checksum-crc32": "sOO8/Q=="}
+    announced = headers(4, "x-amz-checksum-crc32")
+    body = framed([b"ab", b"cd"], start.signature, trailers=crc)
+    assert decode_chunks(body, start, announced) == (b"abcd", tuple(crc.items()))
+    assert decode_chunks(body.replace(b"Q==\r", b"Q==\n\r"), start, announced) == (b"abcd", tuple(crc.items()))
+    first, second = body.index(b"2;"), body.index(b"2;", 2)
+    swapped = body[second : 2 * second - first] + body[first:second] + body[2 * second - first :]
+    for other in (swapped, body.replace(b"\nab\r", b"\naB\r"), body.replace(b"sOO8", b"sOO9")):
+        assert broken(other, start.payload, announced) is AuthenticationFault.MISMATCH
 
 
 def test_a_trailer_without_its_signature_is_refused() -> None:
