@@ -1,15 +1,11 @@
 """AWS's SDKs, unmodified, take a web identity to the AWS side by their own providers, and use S3 with what they get."""
 
 import asyncio
-import contextlib
 import datetime as dt
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +14,7 @@ from typing import Any, NamedTuple
 
 import boto3
 import pytest
+from tests.conformance.sdk_peers import PROGRAMS, Command, go, javascript
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.decision_log import NoDecisionLog
@@ -27,76 +24,20 @@ from iambridge.sandbox.aws_side import ACCOUNT_ID, AwsSide
 from iambridge.sandbox.cluster.issuer import Issuer
 from iambridge.sandbox.data_dir import DataDir
 
-PROGRAMS = Path(__file__).parent / "sdk_programs"
-JAVASCRIPT = "3.1000.0"
-JAVASCRIPT_PACKAGES = ("client-sts", "client-s3", "credential-providers")
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/matrix"
 BUCKET = "sdk-matrix"
-_INSTALL_SECONDS, _RUN_SECONDS = 600, 120
-
-Command = list[str]
+_RUN_SECONDS = 120
 
 
 def _python(program: str) -> Callable[[Path], Command]:
     return lambda _: [sys.executable, str(PROGRAMS / program)]
 
 
-def _javascript(cache: Path) -> Command:
-    """The SDK in `node_modules`, kept between runs outside the repository."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node or npm is not on PATH: the JavaScript SDK cannot run")
-    place = cache / f"javascript-sdk-{JAVASCRIPT}"
-    if not place.exists():
-        with tempfile.TemporaryDirectory(dir=cache) as directory:
-            fresh = Path(directory) / "sdk"
-            fresh.mkdir()
-            (fresh / "package.json").write_text('{"private": true, "type": "module"}')
-            quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
-            packages = [f"@aws-sdk/{name}@{JAVASCRIPT}" for name in JAVASCRIPT_PACKAGES]
-            _install(
-                ["npm", "install", *quiet, *packages], fresh, f"npm could not install the JavaScript SDK {JAVASCRIPT}"
-            )
-            # whole or not at all; another run may have been first
-            with contextlib.suppress(OSError):
-                fresh.rename(place)
-    program = place / "crossing.mjs"  # node looks for modules beside the program
-    program.write_bytes((PROGRAMS / "crossing.mjs").read_bytes())
-    return ["node", str(program)]
-
-
-def _go(cache: Path) -> Command:
-    """The program of `sdk_programs/go`, built once for each content of it."""
-    if not shutil.which("go"):
-        pytest.skip("go is not on PATH: the Go SDK cannot be built")
-    source = PROGRAMS / "go"
-    content = b"".join(file.read_bytes() for file in sorted(source.iterdir()))
-    binary = cache / f"go-sdk-{hashlib.sha256(content).hexdigest()[:16]}"
-    if not binary.exists():
-        with tempfile.TemporaryDirectory(dir=cache) as directory:
-            fresh = Path(directory) / "crossing"
-            _install(
-                ["go", "build", "-mod=readonly", "-o", str(fresh), "."], source, "the Go SDK's program did not build"
-            )
-            fresh.rename(binary)
-    return [str(binary)]
-
-
-def _install(command: Command, directory: Path, failed: str) -> None:
-    try:
-        done = subprocess.run(
-            command, cwd=directory, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{failed} within {_INSTALL_SECONDS} s")
-    if done.returncode:
-        pytest.skip(f"{failed}: {done.stderr[-300:]}")
-
-
 SDKS: dict[str, Callable[[Path], Command]] = {
     "boto3": _python("crossing.py"),
     "aws-cli": _python("crossing_by_cli.py"),
-    "javascript": _javascript,
-    "go": _go,
+    "javascript": lambda cache: javascript(cache, "crossing.mjs"),
+    "go": go,
 }
 
 

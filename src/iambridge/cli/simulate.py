@@ -1,12 +1,13 @@
 """`iambridge simulate`: decide IAM requests against policies, offline, in the shapes of SimulateCustomPolicy."""
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from iambridge.cli.simulation import answer, is_object
+from iambridge.cli.simulation import answer, is_request
 from iambridge.errors import InputError
 
 _EXAMPLE = """example:
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--file", metavar="FILE", help="read from FILE (default: standard input)")
     parser.add_argument(
         "--jsonl", action="store_true",
-        help="read one request a line; for a FILE it is seen by its name, or by a first line that is a whole request",
+        help="read one request a line; without it that is seen by a FILE's name, or by a line that is a whole request",
     )  # fmt: skip
     parser.epilog = _EXAMPLE
 
@@ -45,22 +46,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _requests(arguments: argparse.Namespace) -> Iterator[bytes]:
     if arguments.file is not None:
-        yield from _in_file(Path(arguments.file), lines=arguments.jsonl)
+        text = _file(Path(arguments.file))
+        yield from _split(text, lines=arguments.jsonl or arguments.file.endswith(".jsonl"))
     elif arguments.jsonl:
         yield from (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
     else:
-        yield sys.stdin.buffer.read()
+        yield from _split(sys.stdin.buffer.read(), lines=False)
 
 
-def _in_file(path: Path, *, lines: bool) -> list[bytes]:
-    """A request that spans lines is never mistaken for several: no part of one is an object followed by more."""
+def _file(path: Path) -> bytes:
     try:
-        text = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             f"cannot read {path}: {error.strerror}", where=str(path), fix="name a readable file"
         ) from error
-    first, _, rest = text.partition(b"\n")
-    if lines or path.suffix == ".jsonl" or (rest.strip() and is_object(first)):
-        return text.splitlines()
-    return [text]
+
+
+def _split(text: bytes, *, lines: bool) -> list[bytes]:
+    """A request that spans lines is never mistaken for several: no part of one names actions of its own."""
+    if not lines:
+        filled = [line for line in text.split(b"\n") if line.strip()]
+        lines = len(filled) > 1 and any(is_request(line) for line in filled)
+    if not lines:
+        return [text]
+    # only a line feed ends a line, as on standard input; a lone carriage return is JSON's white space
+    return [line.rstrip(b"\r\n") for line in io.BytesIO(text)]

@@ -64,12 +64,15 @@ def answer(text: bytes) -> dict[str, object]:
     return {"EvaluationResults": results}
 
 
-def is_object(text: bytes) -> bool:
-    """Whether a text is one JSON object by itself."""
+def is_request(text: bytes) -> bool:
+    """Whether a text is by itself one JSON object that names actions, whatever else is wrong with it."""
+    if b"ActionNames" not in text:
+        return False
     try:
-        return isinstance(load(text, longest=_LONGEST_REQUEST)[1], JsonObject)
+        value = load(text, longest=_LONGEST_REQUEST)[1]
     except JsonError:
         return False
+    return isinstance(value, JsonObject) and "ActionNames" in value
 
 
 def _is_text(value: object) -> bool:
@@ -91,20 +94,20 @@ class _Reading:
                 self.fault(name, "is not an input of simulate")
         principal = self._principal(value)
         actions = self._texts(value, "ActionNames", required=True)
-        for index, action in enumerate(actions):
+        for index, action in actions.items():
             if not _ACTION.match(action):
                 self.fault(f"ActionNames[{index}]", f"`{action}` is not one action, as s3:GetObject")
-        resources = self._texts(value, "ResourceArns") or ["*"]
-        for index, resource in enumerate(resources):
+        resources = self._texts(value, "ResourceArns") or {0: "*"}
+        for index, resource in resources.items():
             if resource != "*" and (resource.count(":") < 5 or not resource.startswith("arn:")):
                 self.fault(f"ResourceArns[{index}]", f"`{resource}` is neither an ARN nor `*`")
         owner = self._owner(value)
-        policies = self._policies(value, actions)
+        policies = self._policies(value, list(actions.values()))
         context = self._context(value)
         if self.errors:
             return []
         results = []
-        for action, resource in product(actions, resources):
+        for action, resource in product(actions.values(), resources.values()):
             account = (resource.split(":", 5)[4] if resource != "*" else "") or owner or principal.account
             request = AuthorizationRequest(principal, action, resource, account, context)
             results.append(_result(request, policies))
@@ -136,9 +139,10 @@ class _Reading:
     def _owner(self, value: JsonObject) -> str:
         if "ResourceOwner" not in value:
             return ""
-        found = _ACCOUNT.match(str(value["ResourceOwner"]))
+        owner = value["ResourceOwner"]
+        found = _ACCOUNT.match(str(owner)) if _is_text(owner) else None
         if not found:
-            self.fault("ResourceOwner", "is not an account id of 12 digits")
+            self.fault("ResourceOwner", "is not an account id: a string of 12 digits")
         return found[1] if found else ""
 
     def _list(self, value: JsonObject, name: str) -> list[object]:
@@ -148,14 +152,15 @@ class _Reading:
         self.fault(name, "is not a list")
         return []
 
-    def _texts(self, value: JsonObject, name: str, *, required: bool = False) -> list[str]:
+    def _texts(self, value: JsonObject, name: str, *, required: bool = False) -> dict[int, str]:
+        """The strings of a list by their places in it; whatever else is there is a fault."""
         given = self._list(value, name)
         if required and not given and not any(error["Path"] == name for error in self.errors):
             self.fault(name, "is required, with at least one action")
         for index, text in enumerate(given):
             if not _is_text(text):
                 self.fault(f"{name}[{index}]", "is not a string")
-        return [str(text) for text in given if _is_text(text)]
+        return {index: str(text) for index, text in enumerate(given) if _is_text(text)}
 
     def _policies(self, value: JsonObject, actions: Sequence[str]) -> Policies:
         trust = bool(actions) and all(action.lower().startswith("sts:assumerole") for action in actions)

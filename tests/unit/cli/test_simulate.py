@@ -50,6 +50,8 @@ def test_a_file_or_standard_input_is_one_request(tmp_path: Path) -> None:
 
 
 GOOD = json.dumps({"CallerArn": ALICE, "ActionNames": ["s3:GetObject"]})
+ALLOW_TEXT = json.dumps(ALLOW)
+LONG = json.dumps({"ActionNames": ["s3:GetObject"], "ResourceArns": ["arn:aws:s3:::" + "x" * 17_000_000]})
 
 
 @pytest.mark.parametrize(
@@ -60,19 +62,27 @@ GOOD = json.dumps({"CallerArn": ALICE, "ActionNames": ["s3:GetObject"]})
         ("requests.txt", f"{GOOD}\n\n \n", (), "E"),
         ("requests.jsonl", f"{{\n{GOOD}\n", (), "XE"),
         ("requests.txt", f"{{\n{GOOD}\n", ("--jsonl",), "XE"),
-        ("requests.txt", f"{{\n{GOOD}\n", (), "X"),
+        ("requests.txt", f"{{\n{GOOD}\n", (), "XE"),
+        ("requests.txt", f"\n{{\n{GOOD}\n\n", (), "XXEX"),
+        ("requests.txt", f"{{\n{ALLOW_TEXT}\n", (), "X"),
+        ("requests.txt", f"{GOOD}\r\n\r\n{GOOD}", (), "EXE"),
+        ("requests.jsonl", GOOD.replace(" ", "\r") + f"\r\n{GOOD}\n", (), "EE"),
+        ("requests.jsonl", f"{GOOD}\v\n{GOOD}\x85\n{GOOD}", (), "XXE"),
+        ("requests.jsonl", "", (), ""),
+        ("requests.jsonl", f"{LONG}\n{GOOD}", (), "XE"),
         ("requests.txt", "", (), "X"),
     ],
 )
 def test_a_file_is_one_request_or_one_a_line(
     tmp_path: Path, name: str, text: str, arguments: tuple[str, ...], kinds: str
 ) -> None:
-    """A file is lines by its name, by --jsonl, or because its first line is a request and more follow."""
-    (tmp_path / name).write_text(text)
-    done = run("-f", str(tmp_path / name), *arguments)
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert "".join("X" if "Errors" in line else "E" for line in lines) == kinds
-    assert done.returncode == (2 if "X" in kinds else 0)
+    """Requests are lines by the file's name, by --jsonl, or because a line is a whole one; standard input is alike."""
+    (tmp_path / name).write_bytes(text.encode())
+    as_lines = ("--jsonl",) if name.endswith(".jsonl") else arguments
+    for done in (run("-f", str(tmp_path / name), *arguments), run(*as_lines, text=text)):
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert "".join("X" if "Errors" in line else "E" for line in lines) == kinds
+        assert done.returncode == (2 if "X" in kinds else 0)
 
 
 def test_the_answer_has_aws_shape() -> None:

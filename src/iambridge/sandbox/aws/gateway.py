@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
-from iambridge.adapters.randomness import random_bytes
+from iambridge.adapters.randomness import uuid4
 from iambridge.core.iam_policy import NamedDocument, Policies, Principal, PrincipalKind
 from iambridge.errors import (
     AccessDenied,
@@ -114,7 +114,7 @@ class Gateway:
         """Answer one request of any service."""
         if _for_sts(request):
             return await self._sts(request)
-        request_id = random_bytes(16).hex()
+        request_id = uuid4()
         protocol = _protocol(request)
         try:
             found = authenticate(request, self._facts, self._sessions, now=self._now())

@@ -114,5 +114,6 @@ async def run(
     if found.name == "CreateOpenIDConnectProvider" and not given.get("ThumbprintList"):
         oidc_providers.provider_url(given["Url"])
         given = {**given, "ThumbprintList": [await fetch_thumbprint(given["Url"])]}
+    service_linked_roles.refuse_change(account, found.name, given)
     output = OPERATIONS[found.name](account, given)
     return query_protocol.render(service_model("iam"), found, output, request_id=request_id)

@@ -26,7 +26,7 @@ def describe(account: IamAccount, role: Role) -> Output:
         result["Description"] = role.description
     if role.boundary:
         result["PermissionsBoundary"] = {
-            "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
+            "PermissionsBoundaryType": "Policy",
             "PermissionsBoundaryArn": role.boundary,
         }
     if role.tags:

@@ -3,7 +3,7 @@
 import json
 
 from iambridge.adapters import randomness
-from iambridge.errors import InvalidInput, NoSuchEntity, NotImplementedBySandbox
+from iambridge.errors import InvalidInput, NoSuchEntity, NotImplementedBySandbox, UnmodifiableEntity
 from iambridge.sandbox.aws import roles, unique_ids
 from iambridge.sandbox.aws.aws_managed_policies import aws_managed_policy
 from iambridge.sandbox.aws.entities import Role
@@ -24,6 +24,22 @@ _KNOWN = {
 }
 _PATH = "/aws-service-role/"
 _SUFFIXED = frozenset({"autoscaling.amazonaws.com"})
+# operations on a role whose errors have UnmodifiableEntity (IAM API reference, each operation)
+_CHANGES = frozenset(
+    {
+        "AddRoleToInstanceProfile",
+        "AttachRolePolicy",
+        "DeleteRole",
+        "DeleteRolePermissionsBoundary",
+        "DeleteRolePolicy",
+        "DetachRolePolicy",
+        "PutRolePermissionsBoundary",
+        "PutRolePolicy",
+        "RemoveRoleFromInstanceProfile",
+        "UpdateAssumeRolePolicy",
+        "UpdateRole",
+    }
+)
 
 
 def role_name(service: str, suffix: str) -> str:
@@ -80,6 +96,21 @@ def get_service_linked_role_deletion_status(account: IamAccount, parameters: Par
     if not parameters["DeletionTaskId"].startswith(f"task{_PATH}"):
         raise NoSuchEntity(f"The deletion task {parameters['DeletionTaskId'][:128]} cannot be found.")
     return {"Status": "SUCCEEDED"}
+
+
+def refuse_change(account: IamAccount, operation: str, parameters: Parameters) -> None:
+    """Only the service changes its role; others may edit its description and delete it by its own operation.
+
+    Raises:
+        UnmodifiableEntity: the operation would change a service-linked role.
+    """
+    if operation not in _CHANGES or (operation == "UpdateRole" and "MaxSessionDuration" not in parameters):
+        return
+    role = account.store.get(Role, parameters["RoleName"].lower())
+    if role is not None and role.path.startswith(_PATH):
+        raise UnmodifiableEntity(
+            f"Cannot perform the operation on the protected role '{role.name}' - this role is only modifiable by AWS"
+        )
 
 
 OPERATIONS = {

@@ -20,7 +20,7 @@ def describe(account: IamAccount, user: User) -> Output:
     }
     if user.boundary:
         result["PermissionsBoundary"] = {
-            "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
+            "PermissionsBoundaryType": "Policy",
             "PermissionsBoundaryArn": user.boundary,
         }
     if user.tags:

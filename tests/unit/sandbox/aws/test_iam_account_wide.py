@@ -160,3 +160,27 @@ def test_a_malformed_document_is_told_with_every_fault_and_its_path(iam: Any) ->
     error = caught.value.response["Error"]
     assert error["Code"] == "MalformedPolicyDocument"
     assert all(path in error["Message"] for path in ("Statement[0].Effect:", "Statement[0].Action:", "Statement[1]:"))
+
+
+def test_only_its_service_changes_a_service_linked_role(iam: Any) -> None:
+    """Its trust, policies and life are AWS's; its description may be edited, and it is deleted by its own task."""
+    name = "AWSServiceRoleForEC2Fleet"
+    iam.create_service_linked_role(AWSServiceName="ec2fleet.amazonaws.com")
+    role = {"RoleName": name}
+    managed = {**role, "PolicyArn": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}
+    document = policy(READ)
+    for refused in (
+        refusal(iam.attach_role_policy, **managed),
+        refusal(iam.detach_role_policy, **managed),
+        refusal(iam.put_role_policy, **role, PolicyName="p", PolicyDocument=document),
+        refusal(iam.delete_role_policy, **role, PolicyName="p"),
+        refusal(iam.put_role_permissions_boundary, **role, PermissionsBoundary=managed["PolicyArn"]),
+        refusal(iam.update_assume_role_policy, **role, PolicyDocument=document),
+        refusal(iam.update_role, **role, MaxSessionDuration=7200),
+        refusal(iam.delete_role, **role),
+    ):
+        assert refused[0] == "UnmodifiableEntity"
+    iam.update_role(**role, Description="ours")
+    assert iam.get_role(**role)["Role"]["Description"] == "ours"
+    iam.delete_service_linked_role(**role)
+    assert refusal(iam.get_role, **role)[0] == "NoSuchEntity"
