@@ -28,7 +28,7 @@ demo: .venv/.sandbox
 	$(BIN)/iambridge demo
 
 test: .venv/.dev
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 2 --dist worksteal
 
 format: .venv/.dev
 	$(BIN)/ruff format -q --check $(SRC)
