@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import IO, Any
 
 import msgspec
@@ -56,13 +57,20 @@ def _line(moment: float, decision: Decision, request_id: str, request: dict[str,
         "hop": decision.hop,
         "outcome": decision.outcome._value_,
         **request,
-        "reasons": [_reason(reason) for reason in decision.reasons],
+        "reasons": (),
     }
     if decision.fix:
         line["fix"] = decision.fix
     try:
+        line["reasons"] = [
+            _held(reason.code, reason.text, reason.where, tuple(reason.facts.items()))
+            if reason.held
+            else _reason(reason)
+            for reason in decision.reasons
+        ]
         text = _ENCODER.encode(line).decode("ascii")
     except UnicodeError:  # not ASCII, or a lone surrogate from a client's escapes
+        line["reasons"] = [_reason(reason) for reason in decision.reasons]
         text = json.dumps(line, separators=(",", ":"), ensure_ascii=True)
     return text + "\n"
 
@@ -70,6 +78,12 @@ def _line(moment: float, decision: Decision, request_id: str, request: dict[str,
 def _reason(reason: Reason) -> dict[str, Any]:
     line = {"code": reason.code, "text": reason.text, "where": reason.where, "held": reason.held}
     return {**line, "facts": dict(reason.facts)} if reason.facts else line
+
+
+@lru_cache(maxsize=1024)
+def _held(code: str, text: str, where: str, facts: tuple[tuple[str, str], ...]) -> msgspec.Raw:
+    """A reason that held, as it stands in a line: an allowed call's are mostly those of the call before."""
+    return msgspec.Raw(_ENCODER.encode(_reason(Reason(code, text, where, held=True, facts=dict(facts)))))
 
 
 class NoDecisionLog:

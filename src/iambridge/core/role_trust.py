@@ -228,8 +228,7 @@ def judge_web_identity(
     judged: list[Decision] = []
 
     def tell() -> tuple[tuple[Reason, ...], str]:
-        found = Reason("role-found", f"the role is `{role.arn}`", where="IAM", held=True)
-        reasons = (found, *(reason for decision in judged for reason in decision.reasons))
+        reasons = (_role_found(role.arn), *(reason for decision in judged for reason in decision.reasons))
         return reasons, _fix(provider, claims, audience) if untrusted else judged[-1].fix
 
     for action in actions_asked(WEB_IDENTITY, tags):
@@ -239,6 +238,11 @@ def judge_web_identity(
     # the token itself is not trusted, rather than its tags, or refused by an explicit deny
     untrusted = judged[0].outcome is Outcome.IMPLICIT_DENY
     return Decision.deferred(WEB_IDENTITY, judged[-1].outcome, tell)
+
+
+@lru_cache(maxsize=1024)
+def _role_found(role_arn: str) -> Reason:
+    return Reason("role-found", f"the role is `{role_arn}`", where="IAM", held=True)
 
 
 def role_missing(action: str, role_arn: str) -> Decision:

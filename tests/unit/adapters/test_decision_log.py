@@ -62,3 +62,22 @@ def test_a_line_is_ascii_whatever_was_decided() -> None:
         line = stream.getvalue().splitlines()[-1]
         assert line.isascii()
         assert json.loads(line)["reasons"][0]["text"] == text
+
+
+def test_reasons_that_are_alike_keep_their_own_facts() -> None:
+    """What is kept of a reason that held is its whole spelling: the next call's differs in a fact, or did not hold."""
+    stream = io.StringIO()
+    log = JsonLinesDecisionLog(stream, lambda: 0.0)
+    told = [
+        (True, {"statement": "0"}),
+        (True, {"statement": "1"}),
+        (False, {"statement": "1"}),
+        (True, {}),
+        (False, {}),
+    ]
+    for _ in range(2):
+        reasons = tuple(Reason("c", "t", "w", held, facts) for held, facts in told)
+        log.record(Decision("hop", Outcome.ALLOWED, reasons, "a fix"), request_id="1")
+    for line in map(json.loads, stream.getvalue().splitlines()):
+        assert [(reason["held"], reason.get("facts", {})) for reason in line["reasons"]] == told
+        assert list(line) == ["time", "requestId", "hop", "outcome", "reasons", "fix"]

@@ -6,6 +6,7 @@ asked, and the verdict is the one that `judge` came to: reasons told later canno
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from iambridge.core.decision import Decision, Outcome, Reason
@@ -79,18 +80,17 @@ def _statement(layer: Layer, named: NamedDocument, statement: Statement, questio
 
 
 def _matched(layer: Layer, named: NamedDocument, statement: Statement) -> Reason:
-    effect = "deny" if statement.denies else "allow"
+    return _match(layer._value_, named.name, place(named, statement), statement.index, statement.sid, statement.denies)
+
+
+@lru_cache(maxsize=1024)
+def _match(layer: str, document: str, where: str, index: int, sid: str, denies: bool) -> Reason:  # noqa: FBT001, PLR0917  # a cache is quickest by position
     return Reason(
-        f"statement-{'denies' if statement.denies else 'allows'}",
-        f"the {layer._value_} matches with effect {effect}",
-        where=place(named, statement),
-        held=not statement.denies,
-        facts={
-            "policy": layer._value_,
-            "document": named.name,
-            "statement": str(statement.index),
-            "sid": statement.sid,
-        },
+        "statement-denies" if denies else "statement-allows",
+        f"the {layer} matches with effect {'deny' if denies else 'allow'}",
+        where=where,
+        held=not denies,
+        facts=MappingProxyType({"policy": layer, "document": document, "statement": str(index), "sid": sid}),
     )
 
 
@@ -127,12 +127,17 @@ def _verdict(question: Question, verdict: Verdict) -> Reason:
     action = question.request.action
     if verdict.layer is None:
         text = verdict.note or "every policy type in play allows it"
-        return Reason("allowed", text, where=", ".join(grant.where for grant in verdict.grants), held=True)
+        return _allowed(text, ", ".join(grant.where for grant in verdict.grants))
     facts = {"policy": verdict.layer._value_}
     if verdict.outcome is Outcome.EXPLICIT_DENY:
         text = f"an explicit deny of {action} in {verdict.layer.article} {verdict.layer._value_} ends the evaluation"
         return Reason("explicit-deny", text, where=verdict.grants[0].where, facts=facts)
     return Reason(DENIAL_CODES[verdict.layer], f"no {verdict.layer._value_} allows {action}", facts=facts)
+
+
+@lru_cache(maxsize=1024)
+def _allowed(text: str, where: str) -> Reason:
+    return Reason("allowed", text, where, held=True)
 
 
 def _fix(question: Question, verdict: Verdict) -> str:
