@@ -18,7 +18,8 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from iambridge.adapters.certificates import CertificateAuthority, Leaf, write_private
+from iambridge.adapters.certificates import CertificateAuthority, Leaf
+from iambridge.adapters.private_file import write_private
 from iambridge.adapters.serving_certificate import ServingCertificate
 from iambridge.errors import BridgeError, InputError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from iambridge.adapters.certificates import write_private
+from iambridge.adapters.private_file import write_private
 from iambridge.core.aws_auth import Entry, Mappings, Rules
 
 _log = logging.getLogger(__name__)

@@ -14,8 +14,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from iambridge.adapters.private_file import write_private
 
-__all__ = ["CertificateAuthority", "Leaf", "write_private"]
-
 _CA_DAYS = 3650
 _LEAF_DAYS = 397  # the longest life that TLS clients of public CAs accept
 _CLOCK_SKEW = dt.timedelta(minutes=5)

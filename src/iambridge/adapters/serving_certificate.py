@@ -9,7 +9,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from iambridge.adapters.certificates import Leaf, write_private
+from iambridge.adapters.certificates import Leaf
+from iambridge.adapters.private_file import write_private
 from iambridge.errors import InputError
 from iambridge.wire.prometheus import Counter
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from iambridge.adapters.certificates import write_private
+from iambridge.adapters.private_file import write_private
 
 _SERVICE_ACCOUNTS = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
 WEBHOOK = "pod-identity-webhook"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iambridge.adapters.certificates import write_private
+from iambridge.adapters.private_file import write_private
 from iambridge.adapters.serving import free_port, refuse_taken_port
 from iambridge.errors import InputError
 from iambridge.sandbox.directory_lock import hold

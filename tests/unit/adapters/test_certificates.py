@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from iambridge.adapters.certificates import CertificateAuthority, write_private
+from iambridge.adapters.certificates import CertificateAuthority
+from iambridge.adapters.private_file import write_private
 
 NOW = dt.datetime.now(dt.UTC)
 

@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from iambridge.adapters.certificates import write_private
 from iambridge.adapters.decision_log import NoDecisionLog
+from iambridge.adapters.private_file import write_private
 from iambridge.errors import AwsError, OpenIdIdpCommunicationError
 from iambridge.ports import DecisionLog, IamFacts, Sessions
 from iambridge.sandbox.aws import principal_policies, users

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from iambridge.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity, ValidationError
 from iambridge.sandbox.aws.aws_managed_policies import AwsManagedPolicy, aws_managed_policy
 from iambridge.sandbox.aws.entities import (
-    Entity,
     Group,
     InstanceProfile,
     ManagedPolicy,
@@ -141,7 +140,3 @@ def page(items: Sequence[Any], parameters: Parameters, *, member: str, key: Call
 def under_path(entities: Sequence[N], parameters: Parameters) -> list[N]:
     prefix = parameters.get("PathPrefix", "/")
     return [entity for entity in entities if entity.path.startswith(prefix)]
-
-
-def entity_name(entity: Entity) -> str:
-    return entity.key

@@ -1,6 +1,6 @@
 """S3 before moto: bucket policies, anonymous callers, and the words of a denial."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from iambridge.core.iam_policy import NamedDocument, PolicyDocument, PolicyKind
@@ -65,7 +65,3 @@ def check_bucket_policy(body: bytes) -> None:
 def anonymous_denial(error: AccessDenied) -> AccessDenied:
     """S3 tells an anonymous caller nothing."""
     return AccessDenied("Access Denied", cause=error.message, fix=error.fix or "sign the request")
-
-
-def object_context(call: Call) -> Mapping[str, str]:
-    return s3_actions.context(call)

@@ -14,7 +14,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from iambridge.adapters.certificates import write_private
+from iambridge.adapters.private_file import write_private
 from iambridge.adapters.randomness import random_bytes
 from iambridge.core.role_trust import Session
 from iambridge.errors import InputError, PackedPolicyTooLarge

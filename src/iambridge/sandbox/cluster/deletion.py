@@ -3,7 +3,6 @@
 Source: apiserver pkg/registry/rest/delete.go and generic/registry/store.go; pkg/registry/core/pod/strategy.go.
 """
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -174,9 +173,3 @@ def finished(resource: Resource, obj: Mapping[str, Any]) -> bool:
     if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
         return False
     return not metadata.get("deletionGracePeriodSeconds") and not _has_spec_finalizers(resource, obj)
-
-
-def overdue(obj: Mapping[str, Any], now: float) -> bool:
-    """Whether a deleted object's grace is over."""
-    moment = obj["metadata"].get("deletionTimestamp")
-    return bool(moment) and dt.datetime.fromisoformat(moment).timestamp() <= now
