@@ -34,6 +34,7 @@ Provider = tuple[str, tuple[str, ...]]
 @dataclass(frozen=True, slots=True)
 class _Fetched:
     keys: tuple[VerificationKey, ...]
+    kids: frozenset[str]
     at: float
 
 
@@ -63,8 +64,7 @@ class FetchedOidcKeys:
         found = self._fetched.get(provider)
         if found is not None:
             age = self._now() - found.at
-            known = any(key.kid == kid for key in found.keys)
-            if age < (_FRESH_SECONDS if known else _REFETCH_SECONDS):
+            if age < (_FRESH_SECONDS if kid in found.kids else _REFETCH_SECONDS):
                 return found.keys
         return (await self._shared_fetch(provider)).keys
 
@@ -83,7 +83,7 @@ class FetchedOidcKeys:
                 keys = await fetch_keys(issuer, thumbprints, self._public, self._is_public)
         except TimeoutError as error:
             raise _not_retrieved(f"{issuer} did not answer within 5 seconds") from error
-        fetched = _Fetched(keys, self._now())
+        fetched = _Fetched(keys, frozenset(key.kid for key in keys), self._now())
         self._fetched.pop(provider, None)
         self._fetched[provider] = fetched
         while len(self._fetched) > _MAX_PROVIDERS:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import msgspec
+
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy import PolicyDocument, Principal, PrincipalKind, evaluate_trust
 from iambridge.core.service_account_token import VerifiedClaims
@@ -67,16 +69,16 @@ class OidcProvider:
     thumbprints: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, array_like=True):
     """Temporary credentials and what they stand for. Times are seconds since the epoch.
 
     `principal_arn` is as GetCallerIdentity spells it, `entity_arn` the IAM role or user behind it, `entity_id` its
     unique id, `user_id` GetCallerIdentity's UserId. `policy` and `policy_arns` are the session policies.
+    A list of values where it is encoded: the fields' names would stand in every session token.
     """
 
     access_key_id: str
-    secret_access_key: str = field(repr=False)
+    secret_access_key: str
     account: str
     kind: str
     principal_arn: str
@@ -87,11 +89,15 @@ class Session:
     expires: int
     policy: str = ""
     policy_arns: tuple[str, ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = {}
     transitive_tag_keys: tuple[str, ...] = ()
     source_identity: str = ""
     federated_provider: str = ""
-    web_identity: dict[str, str] = field(default_factory=dict)
+    web_identity: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"Session({self.access_key_id!r}, {self.principal_arn!r}, expires={self.expires})"
 
     def principal(self, entity_tags: Mapping[str, str]) -> Principal:
         """The caller as policies know it; session tags win over the entity's."""
@@ -117,13 +123,15 @@ class Session:
         return keys
 
 
-@dataclass(frozen=True, slots=True)
-class SessionTags:
+class SessionTags(msgspec.Struct, frozen=True):
     """The tags and the source identity that a token asks for."""
 
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = {}
     transitive: tuple[str, ...] = ()
     source_identity: str = ""
+
+
+_NO_TAGS = SessionTags()
 
 
 def provider_urls(issuer: str) -> tuple[str, ...]:
@@ -148,7 +156,7 @@ def session_tags(claims: VerifiedClaims) -> SessionTags:
         raise _malformed(SOURCE_IDENTITY_CLAIM)
     claim = claims.claims.get(TAGS_CLAIM)
     if claim is None:
-        return SessionTags(source_identity=source)
+        return SessionTags(source_identity=source) if source else _NO_TAGS
     if not isinstance(claim, dict) or set(claim) - {"principal_tags", "transitive_tag_keys"}:
         raise _malformed(TAGS_CLAIM)
     given, transitive = claim.get("principal_tags", {}), claim.get("transitive_tag_keys", [])
@@ -187,15 +195,17 @@ def web_identity_context(
     role: TrustedRole,
     provider: OidcProvider,
     *,
-    claims: VerifiedClaims,
-    audience: str,
+    keys: Context,
     tags: SessionTags,
     session_name: str,
     duration: int,
 ) -> Context:
-    """Every condition key of the call but those of the request itself (time, address). `duration` is in seconds."""
+    """Every condition key of the call but those of the request itself (time, address).
+
+    `keys` are `web_identity_keys`; `duration` is in seconds.
+    """
     return {
-        **web_identity_keys(claims, provider, audience),
+        **keys,
         **role_keys(role),
         "aws:FederatedProvider": provider.arn,
         "sts:RoleSessionName": session_name,
@@ -206,6 +216,8 @@ def web_identity_context(
 
 def actions_asked(action: str, tags: SessionTags) -> tuple[str, ...]:
     """What the role's trust must allow: session tags and a source identity need their own actions."""
+    if not tags.tags and not tags.source_identity:
+        return (action,)
     tagged = ("sts:TagSession",) if tags.tags else ()
     named = ("sts:SetSourceIdentity",) if tags.source_identity else ()
     return (action, *tagged, *named)
@@ -219,16 +231,20 @@ def judge_web_identity(
     audience: str,
     tags: SessionTags,
     context: Mapping[str, str | tuple[str, ...]],
+    before: tuple[Reason, ...] = (),
 ) -> Decision:
     """Whether the role trusts the token's subject. `context` is `web_identity_context` and the request's own keys.
 
-    A federated caller has no policy of its own, so the trust policy alone decides, an explicit deny first.
+    A federated caller has no policy of its own, so the trust policy alone decides, an explicit deny first. `before` is
+    what was found before the role was asked, and is told first.
     """
     principal = federated(provider.arn)
     judged: list[Decision] = []
 
     def tell() -> tuple[tuple[Reason, ...], str]:
-        reasons = (_role_found(role.arn), *(reason for decision in judged for reason in decision.reasons))
+        reasons = (*before, _role_found(role.arn))
+        for decision in judged:
+            reasons += decision.reasons
         return reasons, _fix(provider, claims, audience) if untrusted else judged[-1].fix
 
     for action in actions_asked(WEB_IDENTITY, tags):
@@ -253,6 +269,8 @@ def role_missing(action: str, role_arn: str) -> Decision:
 
 def role_keys(role: TrustedRole) -> Context:
     """The role's tags, as those of the resource that is asked for."""
+    if not role.tags:
+        return {}
     return {f"{prefix}:ResourceTag/{key}": value for key, value in role.tags.items() for prefix in ("aws", "iam")}
 
 
@@ -264,6 +282,8 @@ def federated(provider_arn: str) -> Principal:
 
 def tag_keys(tags: SessionTags) -> Context:
     """The condition keys of session tags that are being set."""
+    if tags is _NO_TAGS:
+        return {}
     keys: Context = {f"aws:RequestTag/{key}": value for key, value in tags.tags.items()}
     if tags.tags:
         keys["aws:TagKeys"] = tuple(tags.tags)

@@ -50,7 +50,14 @@ def judged(*statements: dict[str, Any], tags: SessionTags | None = None, **asked
     role = TrustedRole(ROLE, ACCOUNT, "reader", "AROA1", trust, tags={"env": "prod"})
     claims = asked.pop("claims", proven())
     known = {"claims": claims, "audience": "sts.amazonaws.com", "tags": tags or SessionTags()}
-    context = web_identity_context(role, PROVIDER, session_name="pod-1", duration=3600, **known)
+    context = web_identity_context(
+        role,
+        PROVIDER,
+        keys=web_identity_keys(claims, PROVIDER, "sts.amazonaws.com"),
+        tags=known["tags"],
+        session_name="pod-1",
+        duration=3600,
+    )
     return judge_web_identity(role, PROVIDER, context={"aws:SourceIp": "10.0.0.1", **asked, **context}, **known)
 
 

@@ -6,9 +6,7 @@ Issuing writes nothing, checking reads nothing, and a restart forgets nothing. S
 import base64
 import binascii
 import zlib
-from operator import attrgetter
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -26,9 +24,8 @@ _KEY_BYTES = 32
 _MAX_CHARACTERS = 8192
 _MAX_PLAIN = 64 * 1024
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_values = attrgetter(*get_type_hints(Session))
-# a session without its fields' names, which every token would repeat
-_ROW: Any = msgspec.defstruct("_ROW", list(get_type_hints(Session).items()), array_like=True)
+_DECODER = msgspec.msgpack.Decoder(Session)
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 class SealedSessions:
@@ -56,7 +53,7 @@ class SealedSessions:
         Raises:
             PackedPolicyTooLarge: session policies and tags would make it longer than 8,192 characters.
         """
-        plain, version = msgspec.msgpack.encode(_values(session)), _PLAIN
+        plain, version = _ENCODER.encode(session), _PLAIN
         if len(plain) > _DEFLATE_OVER:
             plain, version = zlib.compress(plain), _DEFLATED
         nonce = random_bytes(_NONCE_BYTES)
@@ -80,6 +77,6 @@ class SealedSessions:
             plain = self._cipher.decrypt(nonce, rest, version)
             if version == _DEFLATED:
                 plain = zlib.decompressobj().decompress(plain, _MAX_PLAIN)
-            return Session(*msgspec.structs.astuple(msgspec.msgpack.decode(plain, type=_ROW)))
+            return _DECODER.decode(plain)
         except (ValueError, InvalidTag, zlib.error, msgspec.MsgspecError):
             return None

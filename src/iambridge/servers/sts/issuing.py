@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from iambridge.core.iam_policy import PrincipalKind
 from iambridge.core.role_trust import Session, SessionTags, TrustedRole
@@ -14,8 +15,7 @@ from iambridge.wire.moment import zulu
 _ROLE_SESSION = PrincipalKind.ROLE_SESSION.value
 
 
-@dataclass(frozen=True, slots=True)
-class WebIdentity:
+class WebIdentity(msgspec.Struct, frozen=True):
     """What a session of a web identity remembers: the provider's ARN, and the condition keys of the token."""
 
     provider: str = ""

@@ -5,8 +5,9 @@ Source: botocore's STS service model (constraints); the texts are those of AWS's
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from iambridge.core.arn import Arn
 from iambridge.core.iam_policy import PolicyDocument, PolicyKind
@@ -20,8 +21,7 @@ _MAX_SESSION_POLICIES = 10
 _MAX_POLICY_CHARACTERS = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class RoleRequest:
+class RoleRequest(msgspec.Struct, frozen=True):
     """What AssumeRole and AssumeRoleWithWebIdentity share. `duration` is in seconds."""
 
     role_arn: str

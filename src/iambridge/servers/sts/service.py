@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.errors import (
@@ -182,5 +183,6 @@ class SecurityTokenService:
         self._log.record(judged, request_id=request_id, client=request.client)
 
 
+@lru_cache(maxsize=1024)
 def _allowed(hop: str, text: str) -> Decision:
     return Decision(hop, Outcome.ALLOWED, (Reason("authenticated", text, held=True),))

@@ -1,7 +1,7 @@
-import dataclasses
 import secrets
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,8 +51,8 @@ def test_what_is_sealed_can_always_be_opened(tmp_path: Path) -> None:
     sealed = SealedSessions(tmp_path / "key")
     tags = {secrets.token_hex(16): secrets.token_hex(100) for _ in range(50)}
     with pytest.raises(PackedPolicyTooLarge):
-        sealed.seal(dataclasses.replace(SESSION, tags=tags))
-    few = dataclasses.replace(SESSION, tags=dict(list(tags.items())[:20]))
+        sealed.seal(msgspec.structs.replace(SESSION, tags=tags))
+    few = msgspec.structs.replace(SESSION, tags=dict(list(tags.items())[:20]))
     assert sealed.unseal(sealed.seal(few)) == few
 
 

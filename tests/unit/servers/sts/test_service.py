@@ -121,7 +121,10 @@ def test_every_refusal_has_awss_code_and_words(tmp_path: Path) -> None:
             assert (await world.refusal(good, Policy="{"))[0] == "MalformedPolicyDocument"
             secret = good.rpartition(".")[2]
             assert all(secret not in repr(decision) for decision in world.log.decisions)
-            denied = next(d for d in world.log.decisions if d.reasons[0].code == "role-found" and not d.allowed)
+            denied = next(d for d in world.log.decisions if d.reasons[0].code == "provider-found" and not d.allowed)
+            assert [reason.code for reason in denied.reasons if reason.held][:4] == [
+                "provider-found", "signature-proved", "audience-registered", "role-found",
+            ]  # fmt: skip
             assert SUBJECT.replace("reader", "other") in repr(denied)
 
     asyncio.run(play())
