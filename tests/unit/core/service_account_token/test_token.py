@@ -25,6 +25,7 @@ from iambridge.core.service_account_token import (
     projected_claims,
     verify,
 )
+from iambridge.core.service_account_token import token as token_module
 from iambridge.errors import AwsError, ExpiredTokenException, InvalidIdentityToken
 
 CASES = Path(__file__).parents[3] / "cases/tokens"
@@ -209,4 +210,26 @@ def test_refusals_never_repeat_the_token() -> None:
             judged(token)
         assert TOKEN.split(".")[1] not in caught.value.message + caught.value.cause
         assert "secret-material" not in caught.value.message + caught.value.cause
-    assert TOKEN.split(".")[2] not in repr(UnverifiedToken.parse(TOKEN))
+    parsed = UnverifiedToken.parse(TOKEN)
+    assert TOKEN.split(".")[2] not in repr(parsed)
+    shown = repr(verify(parsed, (RSA.public, EC.public)))
+    assert "system:serviceaccount:ns:sa" in shown
+    assert "kubernetes.io" not in shown
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 2), st.floats(), st.text(max_size=3), st.sampled_from([253402300799, 253402300800, "\x7f"]),
+    st.lists(st.one_of(st.text(max_size=2), st.integers(), st.none()), max_size=3), st.dictionaries(st.text(max_size=1), st.integers()),
+)  # fmt: skip
+NAMES = st.sampled_from(["iss", "sub", "azp", "jti", "nonce", "exp", "nbf", "iat", "aud", "other"])
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=4))
+def test_the_quick_look_at_claims_is_the_thorough_one(claims: dict[str, Any]) -> None:
+    """What is passed at a glance is exactly what is found to be without fault one by one."""
+    faultless = True
+    try:
+        token_module._refuse_claims(claims)
+    except InvalidIdentityToken:
+        faultless = False
+    assert token_module._well_formed(claims) is faultless
