@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from iambridge.core.service_account_token import VerificationKey, parse_discovery_document, parse_jwks
+from iambridge.core.service_account_token import KeySet, VerificationKey, parse_discovery_document, read_jwks
 from iambridge.core.service_account_token.issuer import KEYS_NOT_RETRIEVED, MAX_DOCUMENT_BYTES, followable
 from iambridge.errors import IDPCommunicationError, InvalidIdentityToken
 
@@ -26,23 +26,44 @@ _TOTAL_SECONDS = 5.0
 _FRESH_SECONDS = 300.0
 _REFETCH_SECONDS = 10.0
 _MAX_PROVIDERS = 1000
+# without the second a proxy before the issuer may pack its answer, and nothing here unpacks: 64 MiB fit in 64 KiB
+_HEADERS = {"accept": "application/json", "accept-encoding": "identity"}
 _THUMBPRINT_MISMATCH = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
 
 Provider = tuple[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Fetched:
-    keys: tuple[VerificationKey, ...]
+    """What was fetched, when, and when it was last tried to fetch it again. Times are of the monotonic clock."""
+
+    found: KeySet
     at: float
+    tried: float
+
+    def keys(self, kid: str) -> Sequence[VerificationKey]:
+        """The usable keys.
+
+        Raises:
+            InvalidIdentityToken: the key of this id is published, and cannot be used.
+        """
+        why = self.found.left_out.get(kid)
+        if why is not None:
+            raise InvalidIdentityToken(
+                KEYS_NOT_RETRIEVED,
+                cause=f"the issuer publishes the key `{kid[:64]}`, which cannot be used: {why}",
+                fix="publish the key as RFC 7517 and RFC 7518 write an RSA or EC signing key, with its `kid`",
+            )
+        return self.found.keys
 
 
 class FetchedOidcKeys:
     """Implements `ports.OidcKeys`. `now` is a monotonic clock in seconds; `authorities` replaces the system's CAs,
     `is_public` the rule of which addresses a public issuer's keys may be at.
 
-    Keys are kept five minutes a provider. An unknown key id makes one more fetch, at most every ten seconds. Callers
-    that want the same provider's keys at the same time share one fetch.
+    Keys are kept five minutes a provider. An unknown key id makes one more fetch, at most every ten seconds, whether it
+    succeeds or not: anyone may send an unknown key id. Callers that want the same provider's keys at the same time
+    share one fetch.
     """
 
     def __init__(
@@ -62,11 +83,11 @@ class FetchedOidcKeys:
         provider = (issuer, thumbprints)
         found = self._fetched.get(provider)
         if found is not None:
-            age = self._now() - found.at
-            known = any(key.kid == kid for key in found.keys)
-            if age < (_FRESH_SECONDS if known else _REFETCH_SECONDS):
-                return found.keys
-        return (await self._shared_fetch(provider)).keys
+            now = self._now()
+            known = any(key.kid == kid for key in found.found.keys)
+            if now - found.at < _FRESH_SECONDS and (known or now - found.tried < _REFETCH_SECONDS):
+                return found.keys(kid)
+        return (await self._shared_fetch(provider)).keys(kid)
 
     async def _shared_fetch(self, provider: Provider) -> _Fetched:
         running = self._running.get(provider)
@@ -78,12 +99,16 @@ class FetchedOidcKeys:
 
     async def _fetch(self, provider: Provider) -> _Fetched:
         issuer, thumbprints = provider
+        kept = self._fetched.get(provider)
+        if kept is not None:
+            kept.tried = self._now()
         try:
             async with asyncio.timeout(_TOTAL_SECONDS):
-                keys = await fetch_keys(issuer, thumbprints, self._public, self._is_public)
+                found = await fetch_keys(issuer, thumbprints, self._public, self._is_public)
         except TimeoutError as error:
             raise _not_retrieved(f"{issuer} did not answer within 5 seconds") from error
-        fetched = _Fetched(keys, self._now())
+        now = self._now()
+        fetched = _Fetched(found, now, now)
         self._fetched.pop(provider, None)
         self._fetched[provider] = fetched
         while len(self._fetched) > _MAX_PROVIDERS:
@@ -93,7 +118,7 @@ class FetchedOidcKeys:
 
 async def fetch_keys(
     issuer: str, thumbprints: tuple[str, ...], public: ssl.SSLContext, is_public: Callable[[str], bool]
-) -> tuple[VerificationKey, ...]:
+) -> KeySet:
     """Discovery, then the keys it names; both bounded, neither redirected.
 
     Raises:
@@ -108,7 +133,7 @@ async def fetch_keys(
     key_addresses = await _addresses(uri)
     if not private and not all(map(is_public, key_addresses)):
         raise _not_retrieved("the jwks_uri of a public issuer leads to a private address")
-    return parse_jwks(await _get(uri, key_addresses, thumbprints, public))
+    return read_jwks(await _get(uri, key_addresses, thumbprints, public))
 
 
 async def top_certificate_thumbprint(issuer: str) -> str:
@@ -144,10 +169,12 @@ async def _answer(url: str, addresses: tuple[str, ...], context: ssl.SSLContext)
     try:
         async with (
             aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=False) as client,
-            client.get(url, allow_redirects=False, headers={"accept": "application/json"}) as response,
+            client.get(url, allow_redirects=False, headers=_HEADERS) as response,
         ):
             if response.status != 200:
                 raise _not_retrieved(f"{_host(url)} answered {response.status}")
+            if (coding := response.headers.get("content-encoding", "identity")) != "identity":
+                raise _not_retrieved(f"{_host(url)} answered in the content coding `{coding[:32]}` without being asked")
             body = bytearray()
             async for part in response.content.iter_chunked(65536):
                 body += part

@@ -7,6 +7,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from iambridge.core.service_account_token.issuer import KEYS_NOT_RETRIEVED
 from iambridge.core.service_account_token.keys import ALGORITHMS, SigningKey, VerificationKey
 from iambridge.core.service_account_token.strict_json import base64url_decode, base64url_encode, parse_object
 from iambridge.errors import InvalidIdentityToken
@@ -94,7 +95,7 @@ def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedC
         candidates = list(keys)
     if not candidates:
         raise InvalidIdentityToken(
-            NOT_VALIDATED,
+            KEYS_NOT_RETRIEVED,
             cause="the token's key id is not among the issuer's keys",
             fix="check that the issuer's JWKS publishes the key that signs, on every replica",
         )

@@ -202,6 +202,15 @@ def test_a_token_without_kid_needs_the_only_key() -> None:
         judged(token)
 
 
+def test_a_key_id_that_is_not_published_is_a_key_that_could_not_be_retrieved() -> None:
+    """STS's words for it, seen in aws/amazon-eks-pod-identity-webhook issue 12; a wrong signature has others."""
+    with pytest.raises(InvalidIdentityToken, match="Couldn't retrieve verification key") as caught:
+        judged(issue(CLAIMS, ATTACKER))
+    assert "not among" in caught.value.cause
+    with pytest.raises(InvalidIdentityToken, match="could not be validated"):
+        judged(TOKEN.rpartition(".")[0] + "." + b64(bytes(256)))
+
+
 def test_refusals_never_repeat_the_token() -> None:
     """Neither message nor cause of a refusal holds a part of the token."""
     for token in (TOKEN + "x", "secret-material", TOKEN.replace(".", "..")):
