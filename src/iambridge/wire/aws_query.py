@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 
 from iambridge.errors import AwsError, MalformedQueryString
 from iambridge.wire.http import Response
+from iambridge.wire.moment import Moment
 
 STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
@@ -88,7 +89,10 @@ def wants_json(accept: str) -> bool:
 def success(
     action: str, result: Result, *, request_id: str, namespace: str = STS_NAMESPACE, as_json: bool = False
 ) -> Response:
-    """`<ActionResponse><ActionResult>...`; members that are None are left out, a sequence is a list of members."""
+    """`<ActionResponse><ActionResult>...`; a sequence is a list of members.
+
+    A moment is a date in XML and a number in JSON; what is None is left out of XML and null in JSON.
+    """
     if as_json:
         document = {
             f"{action}Response": {
@@ -161,11 +165,15 @@ def _xml(result: Result) -> str:
 
 
 def _json(result: Result) -> dict[str, object]:
-    return {
-        name: _json(value) if isinstance(value, Mapping) else value if isinstance(value, str | int) else list(value)
-        for name, value in result.items()
-        if value is not None
-    }
+    return {name: _json_value(value) for name, value in result.items()}
+
+
+def _json_value(value: "str | int | Result | Sequence[str] | None") -> object:
+    if isinstance(value, Mapping):
+        return _json(value)
+    if isinstance(value, Moment):
+        return float(value)
+    return value if value is None or isinstance(value, str | int) else list(value)
 
 
 def _xml_response(status: int, xml: str, request_id: str) -> Response:

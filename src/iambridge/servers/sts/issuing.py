@@ -9,7 +9,7 @@ from iambridge.core.role_trust import Session, SessionTags, TrustedRole
 from iambridge.ports import Sessions
 from iambridge.servers.sts.parameters import RoleRequest
 from iambridge.wire.aws_query import Result
-from iambridge.wire.moment import zulu
+from iambridge.wire.moment import Moment
 
 _ROLE_SESSION = PrincipalKind.ROLE_SESSION.value
 
@@ -69,5 +69,5 @@ class Issuer:
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
             "SessionToken": self._sessions.seal(session),
-            "Expiration": zulu(session.expires),
+            "Expiration": Moment(session.expires),
         }
