@@ -12,6 +12,7 @@ from functools import lru_cache
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy import PolicyDocument, Principal, PrincipalKind, evaluate_trust
 from iambridge.core.service_account_token import VerifiedClaims
+from iambridge.core.session_tags import MAX_TAGS, is_tag_text
 from iambridge.errors import InvalidIdentityToken
 
 WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
@@ -38,7 +39,6 @@ Source: Service Authorization Reference, condition keys of AWS Security Token Se
 """
 
 _OF_AN_ENTITY = frozenset({PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER})
-_MAX_TAGS = 50
 _SOURCE_IDENTITY = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 
 Context = dict[str, str | tuple[str, ...]]
@@ -152,12 +152,14 @@ def session_tags(claims: VerifiedClaims) -> SessionTags:
     if not isinstance(claim, dict) or set(claim) - {"principal_tags", "transitive_tag_keys"}:
         raise _malformed(TAGS_CLAIM)
     given, transitive = claim.get("principal_tags", {}), claim.get("transitive_tag_keys", [])
-    if not isinstance(given, dict) or not isinstance(transitive, list) or len(given) > _MAX_TAGS:
+    if not isinstance(given, dict) or not isinstance(transitive, list) or len(given) > MAX_TAGS:
         raise _malformed(TAGS_CLAIM)
     tags: dict[str, str] = {}
     for key, values in given.items():
         value = values[0] if isinstance(values, list) and len(values) == 1 else values
         if not isinstance(value, str) or not 1 <= len(key) <= 128 or len(value) > 256:
+            raise _malformed(TAGS_CLAIM)
+        if not is_tag_text(key) or not is_tag_text(value):
             raise _malformed(TAGS_CLAIM)
         tags[key] = value
     named = all(isinstance(key, str) and key in tags for key in transitive)

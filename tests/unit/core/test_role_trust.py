@@ -232,6 +232,8 @@ MALFORMED: list[Any] = [
     {"principal_tags": {"a" * 129: "b"}},
     {"principal_tags": {"a": "b" * 257}},
     {"principal_tags": {"a": "1", "A": "2"}},
+    {"principal_tags": {"a*": "1"}},
+    {"principal_tags": {"a": ["${aws:username}"]}},
     {"principal_tags": {str(number): "" for number in range(51)}},
     {"principal_tags": {"a": "b"}, "transitive_tag_keys": "a"},
     {"principal_tags": {"a": "b"}, "transitive_tag_keys": ["c"]},
