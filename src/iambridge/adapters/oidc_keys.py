@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
+from iambridge.adapters.bounded_get import NobodyAnswers, UnusableAnswer, bounded_get, connected
 from iambridge.core.service_account_token import KeySet, VerificationKey, parse_discovery_document, read_jwks
 from iambridge.core.service_account_token.issuer import KEYS_NOT_RETRIEVED, MAX_DOCUMENT_BYTES, followable
 from iambridge.errors import IDPCommunicationError, InvalidIdentityToken
@@ -26,8 +24,6 @@ _TOTAL_SECONDS = 5.0
 _FRESH_SECONDS = 300.0
 _REFETCH_SECONDS = 10.0
 _MAX_PROVIDERS = 1000
-# without the second a proxy before the issuer may pack its answer, and nothing here unpacks: 64 MiB fit in 64 KiB
-_HEADERS = {"accept": "application/json", "accept-encoding": "identity"}
 _THUMBPRINT_MISMATCH = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
 
 Provider = tuple[str, tuple[str, ...]]
@@ -142,51 +138,34 @@ async def top_certificate_thumbprint(issuer: str) -> str:
     Raises:
         IDPCommunicationError: nobody answers there.
     """
-    async with asyncio.timeout(_TOTAL_SECONDS):
-        chain = await _served_chain(issuer, await _addresses(issuer))
+    try:
+        async with asyncio.timeout(_TOTAL_SECONDS):
+            chain = await _served_chain(issuer, await _addresses(issuer))
+    except NobodyAnswers as error:
+        raise _unreachable(str(error)) from error
     return hashlib.sha1(chain[-1], usedforsecurity=False).hexdigest()
 
 
 async def _get(url: str, addresses: tuple[str, ...], thumbprints: tuple[str, ...], public: ssl.SSLContext) -> bytes:
     try:
-        return await _answer(url, addresses, public)
-    except aiohttp.ClientConnectorCertificateError as error:
-        if not thumbprints:
-            raise _not_retrieved(f"no public authority vouches for {_host(url)}, and no thumbprint is set") from error
-    anchored = await _anchored(url, addresses, thumbprints)
-    try:
-        return await _answer(url, addresses, anchored)
-    except aiohttp.ClientConnectorCertificateError as error:
+        try:
+            return await bounded_get(url, addresses, public, most=MAX_DOCUMENT_BYTES)
+        except ssl.SSLCertVerificationError as error:
+            if not thumbprints:
+                cause = f"no public authority vouches for {_host(url)}, and no thumbprint is set"
+                raise _not_retrieved(cause) from error
+        anchored = await _anchored(url, addresses, thumbprints)
+        return await bounded_get(url, addresses, anchored, most=MAX_DOCUMENT_BYTES)
+    except ssl.SSLCertVerificationError as error:
         raise InvalidIdentityToken(
             _THUMBPRINT_MISMATCH,
-            cause=f"{_host(url)} does not prove itself under the thumbprint's certificate: {error.certificate_error}",
+            cause=f"{_host(url)} does not prove itself under the thumbprint's certificate: {error.verify_message}",
             fix="renew the issuer's certificate, for its host name, under that certificate",
         ) from error
-
-
-async def _answer(url: str, addresses: tuple[str, ...], context: ssl.SSLContext) -> bytes:
-    connector = aiohttp.TCPConnector(ssl=context, resolver=_Pinned(addresses), force_close=True)
-    try:
-        async with (
-            aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=False) as client,
-            client.get(url, allow_redirects=False, headers=_HEADERS) as response,
-        ):
-            if response.status != 200:
-                raise _not_retrieved(f"{_host(url)} answered {response.status}")
-            if (coding := response.headers.get("content-encoding", "identity")) != "identity":
-                raise _not_retrieved(f"{_host(url)} answered in the content coding `{coding[:32]}` without being asked")
-            body = bytearray()
-            async for part in response.content.iter_chunked(65536):
-                body += part
-                if len(body) > MAX_DOCUMENT_BYTES:
-                    raise _not_retrieved(f"the answer of {_host(url)} is larger than 512 KiB")
-            return bytes(body)
-    except aiohttp.ClientConnectorCertificateError:
-        raise
-    except aiohttp.ClientConnectorError as error:
-        raise _unreachable(url) from error
-    except aiohttp.ClientError as error:
-        raise _not_retrieved(f"{_host(url)} broke off its answer: {type(error).__name__}") from error
+    except UnusableAnswer as error:
+        raise _not_retrieved(str(error)) from error
+    except NobodyAnswers as error:
+        raise _unreachable(str(error)) from error
 
 
 async def _anchored(url: str, addresses: tuple[str, ...], thumbprints: tuple[str, ...]) -> ssl.SSLContext:
@@ -214,7 +193,7 @@ async def _served_chain(url: str, addresses: tuple[str, ...]) -> list[bytes]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    writer = await _connected(url, addresses, context)
+    _, writer = await connected(url, addresses, context)
     try:
         connection: Any = writer.get_extra_info("ssl_object")
         public = getattr(connection, "get_unverified_chain", None)
@@ -223,50 +202,7 @@ async def _served_chain(url: str, addresses: tuple[str, ...]) -> list[bytes]:
         pem = [certificate.public_bytes() for certificate in connection._sslobj.get_unverified_chain()]  # noqa: SLF001 - no public way before Python 3.13
         return [ssl.PEM_cert_to_DER_cert(text) for text in pem]
     finally:
-        writer.close()
-
-
-async def _connected(url: str, addresses: tuple[str, ...], context: ssl.SSLContext) -> asyncio.StreamWriter:
-    """A connection to the first address that answers: a host such as localhost may be listened at on one of two."""
-    parts = urlsplit(url)
-    failed: OSError | None = None
-    for address in addresses:
-        try:
-            _, writer = await asyncio.open_connection(
-                address, parts.port or 443, ssl=context, server_hostname=parts.hostname
-            )
-        except OSError as error:
-            failed = error
-        else:
-            return writer
-    raise _unreachable(url) from failed
-
-
-class _Pinned(AbstractResolver):
-    """Resolves every name to addresses that were resolved, and judged, before."""
-
-    def __init__(self, addresses: tuple[str, ...]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        wanted = {socket.AF_INET, socket.AF_INET6} if family == socket.AF_UNSPEC else {family}
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-            if (socket.AF_INET6 if ":" in address else socket.AF_INET) in wanted
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""
+        writer.transport.abort()
 
 
 async def _addresses(url: str) -> tuple[str, ...]:
@@ -274,7 +210,7 @@ async def _addresses(url: str) -> tuple[str, ...]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise _unreachable(url) from error
+        raise _unreachable(f"the name `{parts.hostname}` has no address") from error
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -294,9 +230,9 @@ def _not_retrieved(cause: str) -> InvalidIdentityToken:
     )
 
 
-def _unreachable(url: str) -> IDPCommunicationError:
+def _unreachable(cause: str) -> IDPCommunicationError:
     return IDPCommunicationError(
         "An error occurred while communicating with the identity provider",
-        cause=f"nobody answers at {_host(url)}",
-        fix="check that the issuer's host can be reached from here",
+        cause=cause,
+        fix="check that the issuer's host can be reached from here, by https",
     )

@@ -303,9 +303,17 @@ def test_a_public_issuers_keys_stay_public(tmp_path: Path) -> None:
 
 
 def test_a_closed_port_is_a_communication_error() -> None:
-    """When nobody answers, the error is the one that SDKs retry."""
-    with pytest.raises(IDPCommunicationError):
-        asyncio.run(fetcher().keys(f"https://127.0.0.1:{free_port()}", ("0" * 40,), "k"))
+    """When nobody answers, the error is the one that SDKs retry, and its cause says what there is not."""
+    port = free_port()
+    for url, cause in (
+        (f"https://127.0.0.1:{port}", f"nobody answers at 127.0.0.1:{port}: Connection refused"),
+        ("https://nobody.invalid", "the name `nobody.invalid` has no address"),
+    ):
+        with pytest.raises(IDPCommunicationError) as caught:
+            asyncio.run(fetcher().keys(url, ("0" * 40,), "k"))
+        assert caught.value.cause == cause
+        with pytest.raises(IDPCommunicationError):
+            asyncio.run(top_certificate_thumbprint(url))
 
 
 def test_keys_are_kept_shared_and_refetched(tmp_path: Path) -> None:
