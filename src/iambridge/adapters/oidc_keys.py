@@ -8,6 +8,7 @@ OpenID Connect identity provider".
 import asyncio
 import hashlib
 import ipaddress
+import math
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ Provider = tuple[str, tuple[str, ...]]
 
 @dataclass(slots=True)
 class _Fetched:
-    """What was fetched, when, and when it was last tried to fetch it again. Times are of the monotonic clock."""
+    """What was fetched, when, and when an unknown key id last made a fetch. Times are of the monotonic clock."""
 
     found: KeySet
     at: float
@@ -57,9 +58,9 @@ class FetchedOidcKeys:
     """Implements `ports.OidcKeys`. `now` is a monotonic clock in seconds; `authorities` replaces the system's CAs,
     `is_public` the rule of which addresses a public issuer's keys may be at.
 
-    Keys are kept five minutes a provider. An unknown key id makes one more fetch, at most every ten seconds, whether it
-    succeeds or not: anyone may send an unknown key id. Callers that want the same provider's keys at the same time
-    share one fetch.
+    Keys are kept five minutes a provider. An unknown key id makes one more fetch at once, as after a rotation, and at
+    most every ten seconds, whether it succeeds or not: anyone may send an unknown key id. Callers that want the same
+    provider's keys at the same time share one fetch.
     """
 
     def __init__(
@@ -80,9 +81,13 @@ class FetchedOidcKeys:
         found = self._fetched.get(provider)
         if found is not None:
             now = self._now()
-            known = any(key.kid == kid for key in found.found.keys)
-            if now - found.at < _FRESH_SECONDS and (known or now - found.tried < _REFETCH_SECONDS):
+            fresh = now - found.at < _FRESH_SECONDS
+            if fresh and any(key.kid == kid for key in found.found.keys):
                 return found.keys(kid)
+            if fresh and provider not in self._running:
+                if now - found.tried < _REFETCH_SECONDS:
+                    return found.keys(kid)
+                found.tried = now
         return (await self._shared_fetch(provider)).keys(kid)
 
     async def _shared_fetch(self, provider: Provider) -> _Fetched:
@@ -90,22 +95,23 @@ class FetchedOidcKeys:
         if running is None:
             running = asyncio.create_task(self._fetch(provider))
             self._running[provider] = running
-            running.add_done_callback(lambda _: self._running.pop(provider, None))
+            running.add_done_callback(lambda done: self._ended(provider, done))
         return await asyncio.shield(running)
+
+    def _ended(self, provider: Provider, done: asyncio.Task[_Fetched]) -> None:
+        self._running.pop(provider, None)
+        if not done.cancelled():
+            done.exception()  # looked at here too: whoever asked may have gone
 
     async def _fetch(self, provider: Provider) -> _Fetched:
         issuer, thumbprints = provider
-        kept = self._fetched.get(provider)
-        if kept is not None:
-            kept.tried = self._now()
         try:
             async with asyncio.timeout(_TOTAL_SECONDS):
                 found = await fetch_keys(issuer, thumbprints, self._public, self._is_public)
         except TimeoutError as error:
             raise _not_retrieved(f"{issuer} did not answer within 5 seconds") from error
-        now = self._now()
-        fetched = _Fetched(found, now, now)
-        self._fetched.pop(provider, None)
+        kept = self._fetched.pop(provider, None)
+        fetched = _Fetched(found, self._now(), kept.tried if kept else -math.inf)
         self._fetched[provider] = fetched
         while len(self._fetched) > _MAX_PROVIDERS:
             self._fetched.pop(next(iter(self._fetched)))

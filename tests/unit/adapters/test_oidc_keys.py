@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import gc
 import gzip
 import ipaddress
 import json
@@ -376,6 +377,51 @@ def test_a_proxy_that_packs_what_it_is_asked_to_is_not_asked_to(tmp_path: Path) 
                 await server.stop()
 
     asyncio.run(play())
+
+
+def test_a_rotated_key_is_fetched_at_once(tmp_path: Path) -> None:
+    """The first unknown key id after a fetch makes another; the next waits for its ten seconds."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            clock, rotated = Clock(), SigningKey.generate("ES256")
+            keys = fetcher(clock, trusting(found.authority))
+            await keys.keys(found.url, (), KEY.kid)
+            found.documents["/jwks"] = Response(200, (), json.dumps(jwks([rotated.public])).encode())
+            at_once = await asyncio.gather(*(keys.keys(found.url, (), rotated.kid) for _ in range(5)))
+            assert {key.kid for found_keys in at_once for key in found_keys} == {rotated.kid}
+            asked = len(found.asked)
+            clock.seconds += 9
+            await keys.keys(found.url, (), "unknown")
+            assert len(found.asked) == asked
+            clock.seconds += 1
+            await keys.keys(found.url, (), "unknown")
+            assert len(found.asked) == asked + 2
+
+    asyncio.run(play())
+
+
+def test_a_fetch_that_nobody_waits_for_any_more_ends_quietly(tmp_path: Path) -> None:
+    """Whoever asked has gone; the error is nobody's, and no noise of the event loop either."""
+    heard: list[str] = []
+
+    async def play() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["message"]))
+        async with issuer(tmp_path) as found:
+            keys = fetcher(authorities=trusting(found.authority))
+            found.documents.clear()
+            asking = asyncio.create_task(keys.keys(found.url, (), "k"))
+            while not found.asked:  # noqa: ASYNC110 - a real server's progress
+                await asyncio.sleep(0)
+            (running,) = keys._running.values()
+            asking.cancel()
+            await asyncio.wait({running, asking})
+            del running
+            gc.collect()
+            await asyncio.sleep(0)
+
+    asyncio.run(play())
+    assert heard == []
 
 
 def test_an_unknown_key_id_does_not_hammer_an_issuer_that_fails(tmp_path: Path) -> None:
