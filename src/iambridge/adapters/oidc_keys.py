@@ -25,6 +25,8 @@ _TOTAL_SECONDS = 5.0
 _FRESH_SECONDS = 300.0
 _REFETCH_SECONDS = 10.0
 _MAX_PROVIDERS = 1000
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # all that IANA has given out
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 _THUMBPRINT_MISMATCH = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
 
 Provider = tuple[str, tuple[str, ...]]
@@ -221,9 +223,16 @@ async def _addresses(url: str) -> tuple[str, ...]:
 
 
 def _is_global(address: str) -> bool:
+    """Whether anybody on the Internet has this address. One that carries an IPv4 address goes where that one leads."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return bool((mapped or parsed).is_global) and not (mapped or parsed).is_multicast
+    if isinstance(parsed, ipaddress.IPv6Address):
+        carried = parsed.ipv4_mapped or parsed.sixtofour
+        if parsed in _NAT64:
+            carried = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
+        if carried is None:
+            return parsed in _GLOBAL_UNICAST and parsed.is_global
+        parsed = carried
+    return parsed.is_global and not parsed.is_multicast
 
 
 def _host(url: str) -> str:

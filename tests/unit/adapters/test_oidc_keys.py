@@ -344,10 +344,12 @@ def test_keys_are_kept_shared_and_refetched(tmp_path: Path) -> None:
     ("address", "public"),
     [("93.184.215.14", True), ("127.0.0.1", False), ("10.0.0.1", False), ("169.254.169.254", False), ("::1", False),
      ("fe80::1%eth0", False), ("::ffff:127.0.0.1", False), ("fd00:ec2::254", False), ("0.0.0.0", False), ("224.0.0.1", False),
-     ("2606:4700::1", True)],
+     ("2606:4700::1", True), ("64:ff9b::7f00:1", False), ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::5db8:d70e", True),
+     ("64:ff9b:1::5db8:d70e", False), ("2002:a00:1::1", False), ("2002:5db8:d70e::1", True), ("::7f00:1", False), ("fec0::1", False),
+     ("::ffff:0:127.0.0.1", False), ("::ffff:93.184.215.14", True), ("100.64.0.1", False), ("ff0e::1", False)],
 )  # fmt: skip
 def test_private_addresses_are_recognised(address: str, *, public: bool) -> None:
-    """The keys of a public issuer must not lead to a private, loopback, link-local or mapped address."""
+    """The keys of a public issuer must not lead to a private, loopback or link-local address, translated ones included."""
     assert oidc_keys._is_global(address) is public
 
 
