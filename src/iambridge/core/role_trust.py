@@ -127,27 +127,32 @@ def session_tags(claims: VerifiedClaims) -> SessionTags:
     """
     source = claims.claims.get(SOURCE_IDENTITY_CLAIM, "")
     if not isinstance(source, str) or (source and _SOURCE_IDENTITY.fullmatch(source) is None):
-        raise _malformed(SOURCE_IDENTITY_CLAIM)
+        raise _malformed(SOURCE_IDENTITY_CLAIM, "it is not 2 to 64 letters, digits and `_+=,.@-`")
     claim = claims.claims.get(TAGS_CLAIM)
     if claim is None:
         return SessionTags(source_identity=source)
     if not isinstance(claim, dict) or set(claim) - {"principal_tags", "transitive_tag_keys"}:
-        raise _malformed(TAGS_CLAIM)
+        raise _malformed(TAGS_CLAIM, "it is not an object of `principal_tags` and `transitive_tag_keys`")
     given, transitive = claim.get("principal_tags", {}), claim.get("transitive_tag_keys", [])
     if not isinstance(given, dict) or not isinstance(transitive, list) or len(given) > MAX_TAGS:
-        raise _malformed(TAGS_CLAIM)
-    tags: dict[str, str] = {}
-    for key, values in given.items():
-        value = values[0] if isinstance(values, list) and len(values) == 1 else values
-        if not isinstance(value, str) or not 1 <= len(key) <= 128 or len(value) > 256:
-            raise _malformed(TAGS_CLAIM)
-        if not is_tag_text(key) or not is_tag_text(value):
-            raise _malformed(TAGS_CLAIM)
-        tags[key] = value
-    named = all(isinstance(key, str) and key in tags for key in transitive)
-    if len({key.lower() for key in tags}) != len(tags) or not named:
-        raise _malformed(TAGS_CLAIM)
+        raise _malformed(TAGS_CLAIM, f"`principal_tags` is no object of up to {MAX_TAGS}, or the other is no list")
+    tags = {key: _tag_value(key, values) for key, values in given.items()}
+    if len({key.lower() for key in tags}) != len(tags):
+        raise _malformed(TAGS_CLAIM, "two keys differ by case alone, which is one key")
+    if not all(isinstance(key, str) and key in tags for key in transitive):
+        raise _malformed(TAGS_CLAIM, "`transitive_tag_keys` names a key that is not among `principal_tags`")
     return SessionTags(tags, tuple(transitive), source)
+
+
+def _tag_value(key: str, values: object) -> str:
+    value = values[0] if isinstance(values, list) and len(values) == 1 else values
+    if not isinstance(value, str):
+        raise _malformed(TAGS_CLAIM, f"the tag `{key[:64]}` is not one string, alone or in a list")
+    if not 1 <= len(key) <= 128 or len(value) > 256:
+        raise _malformed(TAGS_CLAIM, f"the tag `{key[:64]}` has no key of 1 to 128 and value of up to 256 characters")
+    if not is_tag_text(key) or not is_tag_text(value):
+        raise _malformed(TAGS_CLAIM, f"the tag `{key[:64]}` holds more than letters, digits, spaces and `_.:/=+-@`")
+    return value
 
 
 def web_identity_keys(claims: VerifiedClaims, provider: OidcProvider, audience: str) -> Context:
@@ -273,9 +278,9 @@ def _fix(provider: OidcProvider, claims: VerifiedClaims, audience: str) -> str:
     )
 
 
-def _malformed(claim: str) -> InvalidIdentityToken:
+def _malformed(claim: str, why: str) -> InvalidIdentityToken:
     return InvalidIdentityToken(
         "The web identity token provided could not be validated",
-        cause=f"the claim `{claim}` has not the shape that AWS reads",
+        cause=f"the claim `{claim}` has not the shape that AWS reads: {why}",
         fix="write the claim as the IAM User Guide shows it, or leave it out",
     )

@@ -284,6 +284,25 @@ def test_a_tag_claim_of_another_shape_is_refused(claim: Any) -> None:
     assert TAGS_CLAIM in caught.value.cause
 
 
+@pytest.mark.parametrize(
+    ("claim", "why"),
+    [
+        ([], "it is not an object of"),
+        ({"principal_tags": []}, "`principal_tags` is no object"),
+        ({"principal_tags": {"a": ["b", "c"]}}, "the tag `a` is not one string"),
+        ({"principal_tags": {"a": "b" * 257}}, "the tag `a` has no key of 1 to 128"),
+        ({"principal_tags": {"a*": "b"}}, "the tag `a*` holds more than letters"),
+        ({"principal_tags": {"a": "1", "A": "2"}}, "two keys differ by case alone"),
+        ({"transitive_tag_keys": ["a"]}, "`transitive_tag_keys` names a key"),
+    ],
+)
+def test_what_is_wrong_with_a_tag_claim_is_told(claim: Any, why: str) -> None:
+    """The cause, which only the operator reads, names the fault; a tag's value is not repeated."""
+    with pytest.raises(InvalidIdentityToken) as caught:
+        session_tags(proven(**{TAGS_CLAIM: claim}))
+    assert caught.value.cause.startswith(f"the claim `{TAGS_CLAIM}` has not the shape that AWS reads: {why}")
+
+
 @pytest.mark.parametrize("claim", [7, ["alice"], "a", "a b", "x" * 65, "é" * 3])
 def test_a_source_identity_of_another_shape_is_refused(claim: Any) -> None:
     """A source identity has 2 to 64 characters of AWS's alphabet, or is refused."""
