@@ -175,7 +175,7 @@ def web_identity_keys(claims: VerifiedClaims, provider: OidcProvider, audience: 
 def session_keys(claims: VerifiedClaims, provider: OidcProvider, audience: str) -> dict[str, str]:
     """What of `web_identity_keys` every call of the session carries too: `<issuer>:sub` and `:aud`.
 
-    Source: IAM User Guide, "Available keys for AWS OIDC federation". (`amr` is kept by AWS as well, and not here.)
+    Source: IAM User Guide, "Available keys for AWS OIDC federation", the column "Available in session".
     """
     return {f"{provider.url}:sub": claims.subject, f"{provider.url}:aud": audience}
 
