@@ -37,6 +37,7 @@ class _Fetched:
     """What was fetched, when, and when an unknown key id last made a fetch. Times are of the monotonic clock."""
 
     found: KeySet
+    kids: frozenset[str]
     at: float
     tried: float
 
@@ -84,8 +85,8 @@ class FetchedOidcKeys:
         if found is not None:
             now = self._now()
             fresh = now - found.at < _FRESH_SECONDS
-            if fresh and any(key.kid == kid for key in found.found.keys):
-                return found.keys(kid)
+            if fresh and kid in found.kids:
+                return found.found.keys
             if fresh and provider not in self._running:
                 if now - found.tried < _REFETCH_SECONDS:
                     return found.keys(kid)
@@ -113,7 +114,8 @@ class FetchedOidcKeys:
         except TimeoutError as error:
             raise _not_retrieved(f"{issuer} did not answer within 5 seconds") from error
         kept = self._fetched.pop(provider, None)
-        fetched = _Fetched(found, self._now(), kept.tried if kept else -math.inf)
+        kids = frozenset(key.kid for key in found.keys)
+        fetched = _Fetched(found, kids, self._now(), kept.tried if kept else -math.inf)
         self._fetched[provider] = fetched
         while len(self._fetched) > _MAX_PROVIDERS:
             self._fetched.pop(next(iter(self._fetched)))
