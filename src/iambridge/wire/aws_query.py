@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
 from iambridge.errors import AwsError, MalformedQueryString
 from iambridge.wire.http import Response
+from iambridge.wire.moment import Moment
 
 STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
@@ -91,7 +91,10 @@ def wants_json(accept: str) -> bool:
 def success(
     action: str, result: Result, *, request_id: str, namespace: str = STS_NAMESPACE, as_json: bool = False
 ) -> Response:
-    """`<ActionResponse><ActionResult>...`; members that are None are left out, a sequence is a list of members."""
+    """`<ActionResponse><ActionResult>...`; a sequence is a list of members.
+
+    A moment is a date in XML and a number in JSON; what is None is left out of XML and null in JSON.
+    """
     if as_json:
         document = {
             f"{action}Response": {
@@ -141,38 +144,36 @@ def xml_text(text: str) -> str:
 
 
 def _xml(result: Result) -> str:
-    values: Any = tuple(result.values())
-    try:
-        text = "".join(values)  # TypeError is the answer where one is no string
-    except TypeError:
-        return "".join([
-            f"<{name}>{value if type(value) is str and _PLAIN(value) is not None else _content(value)}</{name}>"
-            for name, value in result.items()
-            if value is not None
-        ])  # fmt: skip
-    return _elements(tuple(result)) % (values if _PLAIN(text) is not None else tuple(map(xml_text, values)))
-
-
-@lru_cache(maxsize=256)
-def _elements(names: tuple[str, ...]) -> str:
-    """A template with a place for the text of each element."""
-    return "".join(f"<{name}>%s</{name}>" for name in names)
+    parts = []
+    for name, value in result.items():
+        if type(value) is str:
+            content = value if _PLAIN(value) is not None else xml_text(value)
+        elif value is None:
+            continue
+        else:
+            content = _content(value)
+        parts.append(f"<{name}>{content}</{name}>")
+    return "".join(parts)
 
 
 def _content(value: "str | int | Result | Sequence[str]") -> str:
-    if isinstance(value, dict | Mapping):
-        return _xml(value)
     if isinstance(value, str | int):
         return xml_text(str(value))
+    if isinstance(value, dict | Mapping):
+        return _xml(value)
     return "".join(f"<member>{xml_text(item)}</member>" for item in value)
 
 
 def _json(result: Result) -> dict[str, object]:
-    return {
-        name: _json(value) if isinstance(value, Mapping) else value if isinstance(value, str | int) else list(value)
-        for name, value in result.items()
-        if value is not None
-    }
+    return {name: _json_value(value) for name, value in result.items()}
+
+
+def _json_value(value: "str | int | Result | Sequence[str] | None") -> object:
+    if isinstance(value, Mapping):
+        return _json(value)
+    if isinstance(value, Moment):
+        return float(value)
+    return value if value is None or isinstance(value, str | int) else list(value)
 
 
 def _xml_response(status: int, xml: str, request_id: str) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from iambridge.core.service_account_token.issuer import KEYS_NOT_RETRIEVED
 from iambridge.core.service_account_token.keys import ALGORITHMS, SigningKey, VerificationKey
 from iambridge.core.service_account_token.strict_json import base64url_decode, base64url_encode, parse_object
 from iambridge.errors import InvalidIdentityToken
@@ -49,7 +50,8 @@ class UnverifiedToken(msgspec.Struct, frozen=True):
             claims = parse_object(base64url_decode(middle))
             signature = base64url_decode(last)
         except ValueError as error:
-            raise _malformed(f"a part of the token is unreadable: {error}") from error
+            around = ", and there is white space around it" if token != token.strip() else ""
+            raise _malformed(f"a part of the token is unreadable: {error}{around}") from error
         _check_claims(claims)
         if not signature:
             raise _malformed("the token is not signed")
@@ -101,20 +103,12 @@ def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedC
     if not kid and not candidates and len(keys) == 1:
         candidates = list(keys)
     if not candidates:
-        raise InvalidIdentityToken(
-            NOT_VALIDATED,
-            cause="the token's key id is not among the issuer's keys",
-            fix="check that the issuer's JWKS publishes the key that signs, on every replica",
-        )
+        raise _no_key(kid, len(keys))
     for key in candidates:
         if key.proves(alg, token.signing_input, token.signature):
             break
     else:
-        raise InvalidIdentityToken(
-            NOT_VALIDATED,
-            cause=f"the signature does not fit the issuer's key of that id with `{alg}`",
-            fix="send the token as the issuer signed it",
-        )
+        raise _not_proved(alg, candidates)
     audience = token.claims.get("aud", ())
     return VerifiedClaims(
         issuer=token.issuer,
@@ -126,6 +120,25 @@ def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedC
         not_before=token.claims.get("nbf"),
         claims=token.claims,
     )
+
+
+def _no_key(kid: str, published: int) -> InvalidIdentityToken:
+    missing = "the token's key id is not among the issuer's keys"
+    return InvalidIdentityToken(
+        KEYS_NOT_RETRIEVED,
+        cause=missing if kid else f"the token names no key id, and the issuer publishes {published} keys",
+        fix="check that the issuer's JWKS publishes the key that signs, on every replica",
+    )
+
+
+def _not_proved(alg: str, candidates: Sequence[VerificationKey]) -> InvalidIdentityToken:
+    if any(key.accepts(alg) for key in candidates):
+        cause, fix = f"the signature does not fit the issuer's key of that id with `{alg}`", "send it as it was signed"
+    else:
+        of_key = ", ".join(f"`{key.alg or 'RS256, RS384 or RS512'}`" for key in candidates[:5])
+        cause = f"the token is signed with `{alg}`, and the issuer's key of that id is for {of_key}"
+        fix = "sign with the algorithm that the issuer's JWKS names for the key, or name none there"
+    return InvalidIdentityToken(NOT_VALIDATED, cause=cause, fix=fix)
 
 
 def issue(claims: Mapping[str, object], key: SigningKey) -> str:

@@ -22,6 +22,7 @@ from iambridge.core.role_trust import (
     judge_web_identity,
     provider_urls,
     role_missing,
+    session_keys,
     session_tags,
     web_identity_context,
     web_identity_keys,
@@ -100,7 +101,7 @@ async def assume_role_with_web_identity(
         raise denied(_DENIED, decision)
     check_max_session_duration(asked, role)
     check_policies_exist(asked.policy_arns, asked.account, iam)
-    remembered = {key: value for key, value in keys.items() if isinstance(value, str)}
+    remembered = session_keys(proved.claims, proved.provider, proved.audience)
     made = issuer.role_session(role, asked, tags, now, WebIdentity(proved.provider.arn, remembered))
     result = {
         "SubjectFromWebIdentityToken": proved.claims.subject,

@@ -56,6 +56,17 @@ def test_what_is_sealed_can_always_be_opened(tmp_path: Path) -> None:
     assert sealed.unseal(sealed.seal(few)) == few
 
 
+@pytest.mark.parametrize("least", [0, 1, 500, 2047, 2048, 4096])
+def test_a_token_is_at_least_as_long_as_it_was_asked_to_be(tmp_path: Path, least: int) -> None:
+    """Padding is sealed along, and is no part of the session."""
+    sealed = SealedSessions(tmp_path / "key")
+    large = msgspec.structs.replace(SESSION, tags={secrets.token_hex(16): secrets.token_hex(100) for _ in range(10)})
+    for session in (SESSION, large):
+        token, bare = sealed.seal(session, least), sealed.seal(session)
+        assert sealed.unseal(token) == session
+        assert max(least, len(bare)) <= len(token) <= max(least + 2, len(bare) + 80)
+
+
 @given(st.text(max_size=60))
 def test_garbage_is_no_session(text: str) -> None:
     """Any text that was not sealed here is no session, and raises nothing."""
