@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
@@ -144,22 +145,24 @@ def xml_text(text: str) -> str:
 
 
 def _xml(result: Result) -> str:
-    parts = []
-    for name, value in result.items():
-        if type(value) is str:
-            content = value if _PLAIN(value) is not None else xml_text(value)
-        elif value is None:
-            continue
-        else:
-            content = _content(value)
-        parts.append(f"<{name}>{content}</{name}>")
-    return "".join(parts)
+    if None in result.values():
+        result = {name: value for name, value in result.items() if value is not None}
+    texts = [
+        value if type(value) is str and _PLAIN(value) is not None else _content(value) for value in result.values()
+    ]
+    return _elements(tuple(result)) % tuple(texts)
 
 
-def _content(value: "str | int | Result | Sequence[str]") -> str:
+@lru_cache(maxsize=256)
+def _elements(names: tuple[str, ...]) -> str:
+    """A template with a place for the content of each element: answers of one operation have the same names."""
+    return "".join([f"<{name}>%s</{name}>" for name in names])
+
+
+def _content(value: Any) -> str:
     if isinstance(value, str | int):
         return xml_text(str(value))
-    if isinstance(value, dict | Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return _xml(value)
     return "".join(f"<member>{xml_text(item)}</member>" for item in value)
 
