@@ -61,6 +61,11 @@ def role_arn(account: IamAccount, service: str, suffix: str) -> str:
     return f"arn:aws:iam::{account.account_id}:role/aws-service-role/{service}/{role_name(service, suffix)}"
 
 
+def arn_of_task(account: IamAccount, task: str) -> str:
+    """The role that a deletion task is about: its id is `task/aws-service-role/SERVICE/ROLE/UUID`."""
+    return f"arn:aws:iam::{account.account_id}:role/{task.removeprefix('task/').rpartition('/')[0]}"
+
+
 def create_service_linked_role(account: IamAccount, parameters: Parameters) -> Output:
     service = parameters["AWSServiceName"]
     name = role_name(service, parameters.get("CustomSuffix", ""))
