@@ -52,10 +52,13 @@ class Group(Principal, frozen=True, kw_only=True):
 
 
 class Role(Principal, frozen=True, kw_only=True):
-    """`trust` is the AssumeRolePolicyDocument's text; `max_session_duration` is in seconds."""
+    """`trust` is the AssumeRolePolicyDocument's text, `trusted` the unique ids of those that it names, by the names
+    that it has for them; `max_session_duration` is in seconds.
+    """
 
     kind: ClassVar[str] = "role"
     trust: str
+    trusted: dict[str, str] = {}
     description: str = ""
     max_session_duration: int = 3600
 

@@ -7,15 +7,15 @@ _ANY_SIZE = 1_000_000
 _TOLD = 20
 
 
-def check(text: str, kind: PolicyKind) -> None:
-    """Parse and forget.
+def check(text: str, kind: PolicyKind) -> PolicyDocument:
+    """The document, read.
 
     Raises:
         MalformedPolicyDocument: AWS's words, and after them every fault with its path.
     """
     # quotas are for the caller, in its own words: they count before anything is read
     try:
-        PolicyDocument.parse(text, kind=kind, limit=_ANY_SIZE)
+        return PolicyDocument.parse(text, kind=kind, limit=_ANY_SIZE)
     except MalformedPolicyDocument as error:
         told = "; ".join(f"{fault.path or 'document'}: {fault.message}" for fault in error.faults[:_TOLD])
         raise MalformedPolicyDocument(f"{error.message} ({told})", faults=error.faults) from error
