@@ -37,7 +37,7 @@ def describe(account: IamAccount, role: Role) -> Output:
 
 
 def create_role(account: IamAccount, parameters: Parameters) -> Output:
-    account.refuse_taken(Role, parameters["RoleName"])
+    account.refuse_new(Role, parameters["RoleName"])
     if parameters.get("Path", "/").startswith(_OF_SERVICES):
         raise InvalidInput(
             f"Path prefix '{_OF_SERVICES}' can only be used for AWS Service linked Roles",

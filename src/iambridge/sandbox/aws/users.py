@@ -2,7 +2,7 @@
 
 import msgspec
 
-from iambridge.errors import DeleteConflict, LimitExceeded, NoSuchEntity
+from iambridge.errors import DeleteConflict, LimitExceeded, NoSuchEntity, ValidationError
 from iambridge.sandbox.aws import unique_ids
 from iambridge.sandbox.aws.entities import AccessKey, User
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, tag_list, tags_from, under_path
@@ -33,7 +33,7 @@ def keys_of(account: IamAccount, user_name: str) -> list[AccessKey]:
 
 
 def create_user(account: IamAccount, parameters: Parameters) -> Output:
-    account.refuse_taken(User, parameters["UserName"])
+    account.refuse_new(User, parameters["UserName"])
     boundary = parameters.get("PermissionsBoundary", "")
     if boundary:
         account.attachable(boundary)
@@ -122,6 +122,12 @@ def list_access_keys(account: IamAccount, parameters: Parameters) -> Output:
 
 
 def update_access_key(account: IamAccount, parameters: Parameters) -> Output:
+    if parameters["Status"] not in {"Active", "Inactive"}:
+        # the model's third one, Expired, is nothing that a caller may set
+        raise ValidationError(
+            f"1 validation error detected: Value '{parameters['Status']}' at 'status' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [Active, Inactive]"
+        )
     key = _own_key(account, parameters)
     account.store.write(msgspec.structs.replace(key, status=parameters["Status"]))
     return {}
