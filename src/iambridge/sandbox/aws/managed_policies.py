@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from iambridge.core.iam_policy import PolicyKind
 from iambridge.errors import (
     AwsError,
     DeleteConflict,
@@ -237,7 +236,7 @@ def _uses(principal: Principal, arn: str, as_what: str) -> bool:
 
 def _check(document: str) -> None:
     policy_text.refuse_large(document, _SIZE_LIMIT, "PolicySize")
-    policy_text.check(document, PolicyKind.IDENTITY)
+    policy_text.check_managed(document)
 
 
 def _version(policy: ManagedPolicy, name: str) -> Output:
