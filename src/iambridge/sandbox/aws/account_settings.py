@@ -11,6 +11,7 @@ from iambridge.sandbox.aws.entities import (
     ManagedPolicy,
     OpenIDConnectProvider,
     Role,
+    TokenPreferences,
     User,
 )
 from iambridge.sandbox.aws.iam_account import QUOTAS, IamAccount, Output, Parameters
@@ -77,9 +78,17 @@ def get_account_summary(account: IamAccount, parameters: Parameters) -> Output:
     """Counts, and the quotas that hold here. Its zeros are what no account here can have."""
     del parameters
     counts = {name: account.store.count(kind) for name, kind in _COUNTED.items()}
+    preferred = account.store.get(TokenPreferences, TokenPreferences().key) or TokenPreferences()
+    counts["GlobalEndpointTokenVersion"] = int(preferred.version[1])
     versions = sum(len(policy.versions) for policy in account.store.all(ManagedPolicy))
     quotas = {f"{word}Quota": quota for word, quota in QUOTAS.values()}
     return {"SummaryMap": {**_CONSTANT, **quotas, **counts, "PolicyVersionsInUse": versions}}
+
+
+def set_security_token_service_preferences(account: IamAccount, parameters: Parameters) -> Output:
+    """Kept and told, no more: the sandbox has no regions in which one kind of token is refused."""
+    account.store.write(TokenPreferences(version=parameters["GlobalEndpointTokenVersion"], created=account.timestamp()))
+    return {}
 
 
 OPERATIONS = {
@@ -87,4 +96,5 @@ OPERATIONS = {
     "ListAccountAliases": list_account_aliases,
     "DeleteAccountAlias": delete_account_alias,
     "GetAccountSummary": get_account_summary,
+    "SetSecurityTokenServicePreferences": set_security_token_service_preferences,
 }

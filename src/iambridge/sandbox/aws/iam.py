@@ -10,8 +10,10 @@ from iambridge.sandbox.aws import (
     absent,
     account_settings,
     authorization_details,
+    credential_report,
     groups,
     instance_profiles,
+    login_profiles,
     managed_policies,
     oidc_providers,
     parameters,
@@ -40,6 +42,8 @@ OPERATIONS: dict[str, Callable[[IamAccount, Parameters], Output]] = {
     **policy_simulation.OPERATIONS,
     **authorization_details.OPERATIONS,
     **service_linked_roles.OPERATIONS,
+    **login_profiles.OPERATIONS,
+    **credential_report.OPERATIONS,
     **absent.OPERATIONS,
 }
 # operations whose optional UserName means the calling user (IAM API reference, each operation)
@@ -54,8 +58,15 @@ _OWN_USER = frozenset(
         "ListSSHPublicKeys",
         "ListServiceSpecificCredentials",
         "ListSigningCertificates",
+        "CreateLoginProfile",
         "GetLoginProfile",
         "DeleteLoginProfile",
+        "DeactivateMFADevice",
+        "DeleteServiceSpecificCredential",
+        "DeleteSigningCertificate",
+        "ResetServiceSpecificCredential",
+        "UpdateServiceSpecificCredential",
+        "UpdateSigningCertificate",
     }
 )
 

@@ -86,6 +86,10 @@ def _resources(account: IamAccount, kind: str, operation: str, given: Given) -> 
         # a URL is kept without its trailing slash, and so is its ARN
         arn = given.get("OpenIDConnectProviderArn") or f"{prefix}:oidc-provider/{_host_and_path(given)}"
         yield _Resource(str(arn), account.store.get(OpenIDConnectProvider, str(arn).partition(":oidc-provider/")[2]))
+    elif kind == "saml-provider" and isinstance(arn := given.get("SAMLProviderArn"), str):
+        yield _Resource(arn)
+    elif kind == "mfa" and str(serial := given.get("SerialNumber", "")).startswith("arn:"):
+        yield _Resource(str(serial))
     elif kind == "server-certificate" and isinstance(name := given.get("ServerCertificateName"), str):
         yield _Resource(f"{prefix}:server-certificate/{name}")
 

@@ -182,8 +182,12 @@ def list_policy_versions(account: IamAccount, parameters: Parameters) -> Output:
     if isinstance(policy, AwsManagedPolicy):
         only = {"VersionId": policy.default_version, "IsDefaultVersion": True, "CreateDate": policy.updated}
         return {"Versions": [only], "IsTruncated": False}
-    newest_first = page(list(policy.versions), parameters, member="Versions", key=lambda name: f"{-int(name[1:]):012}")
-    return {**newest_first, "Versions": [_version(policy, name) for name in newest_first["Versions"]]}
+    found = page(list(policy.versions), parameters, member="Versions", key=_newest_first)
+    return {**found, "Versions": [_version(policy, name) for name in found["Versions"]]}
+
+
+def _newest_first(version: str) -> str:
+    return f"{10**9 - int(version[1:]):010}"
 
 
 def delete_policy_version(account: IamAccount, parameters: Parameters) -> Output:
