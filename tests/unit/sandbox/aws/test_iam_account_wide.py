@@ -30,9 +30,11 @@ def test_a_custom_policy_is_simulated_without_the_account(iam: Any) -> None:
         ActionNames=["s3:GetObject", "s3:PutObject"],
         ResourceArns=["arn:aws:s3:::b/k", "arn:aws:s3:::c/k"],
     )
-    assert decisions(found) == ["allowed", "implicitDeny", "implicitDeny", "implicitDeny"]
-    assert found["EvaluationResults"][0]["MatchedStatements"][0]["SourcePolicyId"] == "PolicyInputList.1"
-    assert found["EvaluationResults"][2]["MissingContextValues"] == ["aws:SecureTransport"]
+    assert decisions(found) == ["implicitDeny", "implicitDeny"]
+    assert found["EvaluationResults"][1]["MissingContextValues"] == ["aws:SecureTransport"]
+    ours, other = found["EvaluationResults"][0]["ResourceSpecificResults"]
+    assert (ours["EvalResourceDecision"], other["EvalResourceDecision"]) == ("allowed", "implicitDeny")
+    assert ours["MatchedStatements"][0]["SourcePolicyId"] == "PolicyInputList.1"
 
 
 def test_a_principal_is_simulated_with_its_groups_and_boundary(iam: Any) -> None:

@@ -46,7 +46,7 @@ PAGED: dict[str, dict[str, Any]] = {
     "ListUsers": {},
     "SimulateCustomPolicy": {"PolicyInputList": [ALLOW], "ActionNames": ["s3:A", "s3:B", "ec2:C"]},
     "SimulatePrincipalPolicy": {
-        "PolicySourceArn": f"{PREFIX}:user/u0", "ActionNames": ["s3:A", "ec2:B"], "ResourceArns": ["a", "b"],
+        "PolicySourceArn": f"{PREFIX}:user/u0", "ActionNames": ["s3:A", "ec2:B"],
     },
 }  # fmt: skip
 
