@@ -51,6 +51,25 @@ def test_without_resources_all_are_meant(iam: Any) -> None:
     assert "ResourceSpecificResults" not in result
 
 
+@pytest.mark.parametrize(
+    ("action", "resource", "form"),
+    [
+        ("s3:ListBucket", "arn:aws:s3:::b", "arn:${Partition}:s3:::${BucketName}"),
+        ("sts:GetCallerIdentity", OBJECT, "*"),
+        ("s3:NoSuchAction", OBJECT, "*"),
+        ("nosuchservice:Do", OBJECT, "*"),
+        ("EC2:runinstances", "arn:aws:ec2:us-east-1:111122223333:subnet/x", "subnet/${SubnetId}"),
+    ],
+)
+def test_the_form_of_an_arn_is_the_actions(iam: Any, action: str, resource: str, form: str) -> None:
+    """Also of actions and services that nobody knows."""
+    result = only(
+        iam.simulate_custom_policy(PolicyInputList=[policy(READ)], ActionNames=[action], ResourceArns=[resource])
+    )
+    assert result["EvalResourceName"].endswith(form)
+    assert len(result["ResourceSpecificResults"]) == 1
+
+
 def test_the_example_of_awss_own_reference(iam: Any) -> None:
     """The document, keys and answer that the AWS CLI Command Reference shows, positions included."""
     document = (
