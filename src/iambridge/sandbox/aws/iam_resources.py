@@ -6,7 +6,7 @@ Source: Service Authorization Reference, actions, resources and condition keys o
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from iambridge.sandbox.aws import action_catalogue, service_linked_roles
+from iambridge.sandbox.aws import action_catalogue, condition_keys, service_linked_roles
 from iambridge.sandbox.aws.entities import (
     AccessKey,
     Group,
@@ -30,6 +30,7 @@ _ENTITIES: dict[str, tuple[type[Named], str]] = {
     "group": (Group, "GroupName"),
     "instance-profile": (InstanceProfile, "InstanceProfileName"),
 }
+_OF_IAM = frozenset({"iam:PermissionsBoundary", "iam:PolicyARN"})
 # changes of name or path: they need the right to the entity as it was and as it will be
 # (IAM API reference, UpdateUser and UpdateGroup)
 _MOVES = {"UpdateUser": "NewUserName", "UpdateGroup": "NewGroupName"}
@@ -50,9 +51,14 @@ def asked(account: IamAccount, operation: str, given: Given) -> list[Asked]:
     """
     found = action_catalogue.action("iam", operation)
     action = f"iam:{found.name}"
-    common = _request_keys(given)
+    common = _listed(_request_keys(given), action)
     result = [
-        Asked(action, resource.arn, tuple({**_resource_keys(resource, given), **common}.items()), tags_read=True)
+        Asked(
+            action,
+            resource.arn,
+            tuple({**_listed(_resource_keys(resource, given), action), **common}.items()),
+            tags_read=True,
+        )
         for kind in found.resource_types
         for resource in _resources(account, kind.name, operation, given)
     ] or [Asked(action, "*", tuple(common.items()), tags_read=True)]
@@ -131,6 +137,13 @@ def _of_arn(account: IamAccount, kind: type[Named], arn: str) -> Named | None:
 
 def _host_and_path(given: Given) -> str:
     return str(given.get("Url", "")).partition("://")[2].rstrip("/")
+
+
+def _listed(keys: Keys, action: str) -> Keys:
+    """Without IAM's own keys that the action does not take: what is absent at AWS makes a negated condition true."""
+    return {
+        key: value for key, value in keys.items() if key not in _OF_IAM or condition_keys.takes(action, key.lower())
+    }
 
 
 def _request_keys(given: Given) -> Keys:

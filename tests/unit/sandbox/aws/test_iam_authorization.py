@@ -128,3 +128,20 @@ def test_a_creation_is_decided_on_the_path_that_it_asks_for(iam: Any, limited: L
     assert refusal(client.create_role, **trust, Path="/team/")[0] == "EntityAlreadyExists"
     assert refusal(client.create_role, **trust)[0] == "AccessDenied"
     assert json.loads(TRUST) == iam.get_role(RoleName="held")["Role"]["AssumeRolePolicyDocument"]
+
+
+def test_a_key_that_an_action_does_not_take_is_absent(iam: Any, limited: Limited) -> None:
+    """GetPolicy has no iam:PolicyARN and GetUser no iam:PermissionsBoundary: a negated condition on them is true."""
+    arn = iam.create_policy(PolicyName="named", PolicyDocument=policy(allow("s3:*")))["Policy"]["Arn"]
+    iam.create_user(UserName="bounded", PermissionsBoundary=arn)
+    but = {"Effect": "Deny", "Resource": "*"}
+    client = limited.may(
+        allow("iam:*"),
+        {**but, "Action": ["iam:GetPolicy", "iam:AttachUserPolicy"], "Condition": {"ArnNotEquals": {"iam:PolicyARN": arn}}},
+        {**but, "Action": ["iam:GetUser", "iam:PutUserPolicy"],
+         "Condition": {"ArnNotEquals": {"iam:PermissionsBoundary": arn}}},
+    )  # fmt: skip
+    client.attach_user_policy(UserName="bounded", PolicyArn=arn)
+    assert refusal(client.get_policy, PolicyArn=arn)[0] == "AccessDenied"
+    client.put_user_policy(UserName="bounded", PolicyName="p", PolicyDocument=policy(allow("s3:*")))
+    assert refusal(client.get_user, UserName="bounded")[0] == "AccessDenied"
