@@ -34,12 +34,6 @@ def _missing(text: str, parameter: str) -> Run:
 # AWS's words, the parameter that they name, and what says them
 _NONE = (
     (
-        "The Server Certificate with name {} cannot be found.",
-        "ServerCertificateName",
-        ("DeleteServerCertificate", "GetServerCertificate", "ListServerCertificateTags", "TagServerCertificate",
-         "UntagServerCertificate", "UpdateServerCertificate"),
-    ),
-    (
         "The SSH Public Key with id {} cannot be found.",
         "SSHPublicKeyId",
         ("DeleteSSHPublicKey", "GetSSHPublicKey", "UpdateSSHPublicKey"),
@@ -72,7 +66,6 @@ OPERATIONS: dict[str, Run] = {
     "ListMFADevices": _empty("MFADevices"),
     "ListSAMLProviders": _empty("SAMLProviderList", paged=False),
     "ListSSHPublicKeys": _empty("SSHPublicKeys"),
-    "ListServerCertificates": _empty("ServerCertificateMetadataList"),
     "ListServiceSpecificCredentials": _empty("ServiceSpecificCredentials", paged=False),
     "ListSigningCertificates": _empty("Certificates"),
     "ListVirtualMFADevices": _empty("VirtualMFADevices"),

@@ -11,6 +11,7 @@ from iambridge.sandbox.aws.entities import (
     ManagedPolicy,
     OpenIDConnectProvider,
     Role,
+    ServerCertificate,
     TokenPreferences,
     User,
 )
@@ -21,6 +22,7 @@ _COUNTED: dict[str, type[Entity]] = {
     "Users": User,
     "Groups": Group,
     "Roles": Role,
+    "ServerCertificates": ServerCertificate,
     "InstanceProfiles": InstanceProfile,
     "Policies": ManagedPolicy,
     "Providers": OpenIDConnectProvider,
@@ -43,7 +45,6 @@ _CONSTANT = {
     "MFADevicesInUse": 0,
     "PolicySizeQuota": 6144,
     "RolePolicySizeQuota": 10240,
-    "ServerCertificates": 0,
     "UserPolicySizeQuota": 2048,
     "VersionsPerPolicyQuota": 5,
 }

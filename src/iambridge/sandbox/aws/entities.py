@@ -90,6 +90,15 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
         return self.versions[self.default_version].document
 
 
+class ServerCertificate(Named, frozen=True, kw_only=True):
+    """`body` and `chain` are PEM, the latter possibly empty; the private key is not kept."""
+
+    kind: ClassVar[str] = "server-certificate"
+    body: str
+    chain: str = ""
+    expires: str
+
+
 class AccessKey(Entity, frozen=True, kw_only=True):
     """A long-term key. The secret is kept as it is, in a file that only its owner reads: SigV4 is an HMAC over it."""
 
@@ -189,6 +198,7 @@ KINDS: tuple[type[Entity], ...] = (
     AccessKey,
     OpenIDConnectProvider,
     AccountAlias,
+    ServerCertificate,
     LoginProfile,
     PasswordPolicy,
     CredentialReport,

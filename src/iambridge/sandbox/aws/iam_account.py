@@ -22,6 +22,7 @@ from iambridge.sandbox.aws.entities import (
     Named,
     OpenIDConnectProvider,
     Role,
+    ServerCertificate,
     Tags,
     User,
 )
@@ -36,12 +37,14 @@ _MISSING: dict[type[Named], str] = {
     Group: "The group with name {} cannot be found.",
     Role: "The role with name {} cannot be found.",
     InstanceProfile: "Instance Profile {} cannot be found.",
+    ServerCertificate: "The Server Certificate with name {} cannot be found.",
 }
 _TAKEN: dict[type[Named], str] = {
     User: "User with name {} already exists.",
     Group: "Group with name {} already exists.",
     Role: "Role with name {} already exists.",
     InstanceProfile: "Instance Profile {} already exists.",
+    ServerCertificate: "The Server Certificate with name {} already exists.",
     ManagedPolicy: "A policy called {} already exists. Duplicate names are not allowed.",
 }
 # those that AWS raises on request are at their defaults (IAM User Guide, "IAM and STS quotas")
@@ -51,6 +54,7 @@ QUOTAS: dict[type[Named], tuple[str, int]] = {
     Role: ("Roles", 1000),
     InstanceProfile: ("InstanceProfiles", 1000),
     ManagedPolicy: ("Policies", 1500),
+    ServerCertificate: ("ServerCertificates", 20),
 }
 _MAX_TAGS = 50
 

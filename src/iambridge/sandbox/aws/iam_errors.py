@@ -16,6 +16,14 @@ class PasswordPolicyViolation(AwsError):
     code = "PasswordPolicyViolation"
 
 
+class MalformedCertificate(AwsError):
+    code = "MalformedCertificate"
+
+
+class KeyPairMismatch(AwsError):
+    code = "KeyPairMismatch"
+
+
 class CredentialReportNotPresent(AwsError):
     code = "ReportNotPresent"
     status = HTTPStatus.GONE

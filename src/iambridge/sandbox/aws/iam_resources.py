@@ -15,6 +15,7 @@ from iambridge.sandbox.aws.entities import (
     OpenIDConnectProvider,
     Principal,
     Role,
+    ServerCertificate,
     User,
 )
 from iambridge.sandbox.aws.iam_account import IamAccount, tags_from
@@ -29,11 +30,16 @@ _ENTITIES: dict[str, tuple[type[Named], str]] = {
     "role": (Role, "RoleName"),
     "group": (Group, "GroupName"),
     "instance-profile": (InstanceProfile, "InstanceProfileName"),
+    "server-certificate": (ServerCertificate, "ServerCertificateName"),
 }
 _OF_IAM = frozenset({"iam:PermissionsBoundary", "iam:PolicyARN"})
 # changes of name or path: they need the right to the entity as it was and as it will be
-# (IAM API reference, UpdateUser and UpdateGroup)
-_MOVES = {"UpdateUser": "NewUserName", "UpdateGroup": "NewGroupName"}
+# (IAM API reference, each operation)
+_MOVES = {
+    "UpdateUser": "NewUserName",
+    "UpdateGroup": "NewGroupName",
+    "UpdateServerCertificate": "NewServerCertificateName",
+}
 
 
 class _Resource(NamedTuple):
@@ -96,8 +102,6 @@ def _resources(account: IamAccount, kind: str, operation: str, given: Given) -> 
         yield _Resource(arn)
     elif kind == "mfa" and str(serial := given.get("SerialNumber", "")).startswith("arn:"):
         yield _Resource(str(serial))
-    elif kind == "server-certificate" and isinstance(name := given.get("ServerCertificateName"), str):
-        yield _Resource(f"{prefix}:server-certificate/{name}")
 
 
 def _entities(account: IamAccount, kind: str, operation: str, given: Given) -> Iterator[_Resource]:
@@ -109,7 +113,7 @@ def _entities(account: IamAccount, kind: str, operation: str, given: Given) -> I
         yield _Resource(service_linked_roles.role_arn(account, service, str(given.get("CustomSuffix", ""))))
     elif isinstance(task := given.get("DeletionTaskId"), str):
         yield _Resource(service_linked_roles.arn_of_task(account, task))
-    elif isinstance(name, str) and operation == f"Create{entity.__name__}":
+    elif isinstance(name, str) and operation in {f"Create{entity.__name__}", f"Upload{entity.__name__}"}:
         # what is made is not what may have the name already
         yield _Resource(f"arn:aws:iam::{account.account_id}:{kind}{given.get('Path', '/')}{name}")
     elif isinstance(name, str):

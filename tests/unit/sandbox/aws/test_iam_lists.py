@@ -1,6 +1,7 @@
 """Every list of IAM, walked by boto3's own paginators and waiters."""
 
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +42,8 @@ PAGED: dict[str, dict[str, Any]] = {
     "ListRolePolicies": {"RoleName": "r0"},
     "ListRoleTags": {"RoleName": "r0"},
     "ListRoles": {},
+    "ListServerCertificateTags": {"ServerCertificateName": "c0"},
+    "ListServerCertificates": {},
     "ListUserPolicies": {"UserName": "u0"},
     "ListUserTags": {"UserName": "u0"},
     "ListUsers": {},
@@ -77,6 +80,12 @@ def iam(running: "RunningAccount") -> Any:
         client.add_user_to_group(UserName="u0", GroupName=group)
     for _ in range(2):
         client.create_access_key(UserName="u0")
+    leaf = running.authority.leaf("listed", hosts=("listed.example",))
+    body, key = Path(leaf.certificate).read_text(), Path(leaf.key).read_text()
+    for number in range(3):
+        client.upload_server_certificate(
+            ServerCertificateName=f"c{number}", CertificateBody=body, PrivateKey=key, Tags=TAGS
+        )
     client.create_account_alias(AccountAlias="listed")
     client.create_open_id_connect_provider(Url="https://listed.example", ThumbprintList=["0" * 40], Tags=TAGS)
     return client
