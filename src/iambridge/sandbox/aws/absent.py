@@ -31,7 +31,7 @@ def _missing(text: str, parameter: str) -> Run:
     return run
 
 
-# AWS's words, the parameter that they name, and what says them
+# words, the parameter that they name, and what says them
 _NONE = (
     (
         "The SSH Public Key with id {} cannot be found.",

@@ -32,6 +32,14 @@ _ENTITIES: dict[str, tuple[type[Named], str]] = {
     "instance-profile": (InstanceProfile, "InstanceProfileName"),
     "server-certificate": (ServerCertificate, "ServerCertificateName"),
 }
+# lists by path: the reference gives them no resource, and AWS's denials name the path that was asked for
+_LISTS = {
+    "ListGroups": "group",
+    "ListInstanceProfiles": "instance-profile",
+    "ListRoles": "role",
+    "ListServerCertificates": "server-certificate",
+    "ListUsers": "user",
+}
 _OF_IAM = frozenset({"iam:PermissionsBoundary", "iam:PolicyARN"})
 # changes of name or path: they need the right to the entity as it was and as it will be
 # (IAM API reference, each operation)
@@ -67,11 +75,18 @@ def asked(account: IamAccount, operation: str, given: Given) -> list[Asked]:
         )
         for kind in found.resource_types
         for resource in _resources(account, kind.name, operation, given)
-    ] or [Asked(action, "*", tuple(common.items()), tags_read=True)]
+    ] or [Asked(action, _whole(account, operation, given), tuple(common.items()), tags_read=True)]
     if operation == "AddRoleToInstanceProfile" and isinstance(role := given.get("RoleName"), str):
         # the role is passed to EC2 (IAM API reference, AddRoleToInstanceProfile: needs iam:PassRole)
         result.append(passing(account, role, _named(account, Role, role).arn, "ec2.amazonaws.com"))
     return result
+
+
+def _whole(account: IamAccount, operation: str, given: Given) -> str:
+    """What a call without a resource of its own is decided on."""
+    if operation not in _LISTS:
+        return "*"
+    return f"arn:aws:iam::{account.account_id}:{_LISTS[operation]}{given.get('PathPrefix', '/')}"
 
 
 def passing(account: IamAccount, role: str, arn: str, service: str) -> Asked:

@@ -145,3 +145,18 @@ def test_a_key_that_an_action_does_not_take_is_absent(iam: Any, limited: Limited
     assert refusal(client.get_policy, PolicyArn=arn)[0] == "AccessDenied"
     client.put_user_policy(UserName="bounded", PolicyName="p", PolicyDocument=policy(allow("s3:*")))
     assert refusal(client.get_user, UserName="bounded")[0] == "AccessDenied"
+
+
+def test_a_list_is_decided_on_its_path(iam: Any, limited: Limited) -> None:
+    """As AWS's denials tell it: a Deny on all roles is one on listing them, and a path may be all that one may list."""
+    del iam
+    client = limited.may(
+        allow(["iam:ListUsers", "iam:ListRoles", "iam:ListGroups"]),
+        {"Effect": "Deny", "Action": "iam:*", "Resource": f"{PREFIX}:role/*"},
+    )
+    assert refusal(client.list_roles)[0] == "AccessDenied"
+    client.list_users()
+    client = limited.may(allow("iam:ListUsers", f"{PREFIX}:user/team/*"))
+    code, message, _ = refusal(client.list_users)
+    assert (code, f"iam:ListUsers on resource: {PREFIX}:user/ because" in message) == ("AccessDenied", True)
+    client.list_users(PathPrefix="/team/a/")
