@@ -41,9 +41,16 @@ class Caller:
 
     def reads_resource_tags(self, action: str, *of_resources: NamedDocument) -> bool:
         """Whether a policy in play looks at the resource's tags for `action` (lower case)."""
+        return self._reads("resourcetag/", action, of_resources)
+
+    def reads_leading_keys(self, action: str) -> bool:
+        """Whether a policy of the caller looks at the partition keys that `action` (lower case) names."""
+        return self._reads("dynamodb:leadingkeys", action, ())
+
+    def _reads(self, text: str, action: str, of_resources: Sequence[NamedDocument]) -> bool:
         policies = self.policies
         documents = (*policies.identity, *(policies.boundary or ()), *(policies.session or ()), *of_resources)
-        return any("resourcetag/" in key.lower() for named in documents for key in named.document.context_keys(action))
+        return any(text in key.lower() for named in documents for key in named.document.context_keys(action))
 
 
 class Authorizer:

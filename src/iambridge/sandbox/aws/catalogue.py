@@ -19,7 +19,6 @@ SERVICES: dict[str, tuple[Service, ...]] = {
     "acm": (Service("acm", "acm"),),
     "application-autoscaling": (Service("application-autoscaling", "application-autoscaling"),),
     "autoscaling": (Service("autoscaling", "autoscaling"),),
-    "cloudformation": (Service("cloudformation", "cloudformation"),),
     "cognito-idp": (Service("cognito-idp", "cognito-idp"),),
     "dynamodb": (Service("dynamodb", "dynamodb"), Service("dynamodbstreams", "dynamodb")),
     "ec2": (Service("ec2", "ec2"),),

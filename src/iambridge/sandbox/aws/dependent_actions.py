@@ -7,7 +7,7 @@ to tag resources during creation".
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from iambridge.sandbox.aws import launch_templates, resources
+from iambridge.sandbox.aws import launch_templates, request_keys, resources
 from iambridge.sandbox.aws.entities import InstanceProfile, Role
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.iam_resources import passing
@@ -54,6 +54,7 @@ _PASSED: dict[str, tuple[Passed, ...]] = {
 def asked(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
     """The call's own decisions, one a resource, then those that depend on it."""
     own = {**tag_context(request_tags(call), call), **_launch_context(call, account)}
+    own |= request_keys.of(call, account.account_id)
     specified = specified_tags(call)
     result = []
     for arn in arns:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from iambridge.adapters.randomness import uuid4
-from iambridge.core.iam_policy import NamedDocument, Policies, Principal, PrincipalKind
+from iambridge.core.iam_policy import Policies, Principal, PrincipalKind
 from iambridge.errors import (
     AccessDenied,
     AuthenticationFault,
@@ -19,28 +19,25 @@ from iambridge.errors import (
 )
 from iambridge.ports import IamFacts, Sessions
 from iambridge.sandbox.aws import (
-    dependent_actions,
     embedded_cluster,
     error_documents,
     iam,
     iam_resources,
-    indirect_names,
-    launch_templates,
-    moto_calls,
+    narrowed_answers,
     native_answers,
     operations,
-    resources,
     s3_actions,
     s3_front,
 )
 from iambridge.sandbox.aws.authorization import Authorizer, Caller
 from iambridge.sandbox.aws.catalogue import SERVICES, Service
+from iambridge.sandbox.aws.decisions import Decisions
 from iambridge.sandbox.aws.embedded_cluster import EmbeddedCluster
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
-from iambridge.sandbox.aws.resource_facts import ResourceFacts, refuse_unread_policy
+from iambridge.sandbox.aws.resource_facts import refuse_unread_policy
 from iambridge.sandbox.aws.s3_front import BucketPolicies
 from iambridge.sandbox.aws.service_models import service_model
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
@@ -108,7 +105,7 @@ class Gateway:
         self._now = now
         self._bucket_policies = BucketPolicies(moto)
         self.embedded_cluster: EmbeddedCluster | None = None
-        self._resource_facts = ResourceFacts(moto, account.account_id)
+        self._decisions = Decisions(account, moto, authorizer)
 
     async def app(self, request: Request) -> Response:
         """Answer one request of any service."""
@@ -152,14 +149,11 @@ class Gateway:
         if call.service.prefix == "s3":
             return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
         refuse_unread_policy(call)
-        asked = await self._asked(call)
-        asked, policies = await self._resource_facts.of(call, asked)
-        asked = await self._with_resource_tags(call, caller, asked, policies)
-        # EC2 alone is documented to encode its denials (STS API Reference, DecodeAuthorizationMessage)
-        encoded = call.protocol == "ec2"
-        self._authorizer.require(
-            caller, asked, context, resource_policies=policies, request_id=request_id, encoded=encoded
-        )
+
+        async def require(asked: Call) -> None:
+            await self._decisions.require(asked, caller, context, request_id)
+
+        await require(call)
         if call.service.prefix == "eks" and self.embedded_cluster is not None:
             return await self._eks(request, call, content, self.embedded_cluster)
         own = await native_answers.answer(call, self._moto, request_id)
@@ -169,41 +163,13 @@ class Gateway:
         response = await self._forward(request, call, content)
         if response.status < 300:
             await self._instances.after(call)
-        return response
-
-    async def _asked(self, call: Call) -> list[Asked]:
-        call = await indirect_names.resolved(self._moto, call)
-        own, launches = launch_templates.launches(call, await launch_templates.named(self._moto, call))
-        account = self._account
-        asked = dependent_actions.asked(own, resources.arns(own, account.account_id), account)
-        for launch in launches:
-            asked += dependent_actions.launching(launch, resources.arns(launch, account.account_id), account)
-        return asked
+        return await narrowed_answers.narrowed(call, response, require)
 
     async def _eks(self, request: Request, call: Call, content: bytes, cluster: EmbeddedCluster) -> Response:
         found = embedded_cluster.answer(call, cluster, self._account.account_id)
         if found is not None:
             return found
         return embedded_cluster.listed(call, cluster, await self._forward(request, call, content))
-
-    async def _with_resource_tags(
-        self, call: Call, caller: Caller, asked: list[Asked], policies: dict[str, NamedDocument]
-    ) -> list[Asked]:
-        """`asked` with aws:ResourceTag keys, when a policy in play has a word on them and they can be read."""
-        if not caller.reads_resource_tags(call.action.lower(), *policies.values()):
-            return asked
-        result = []
-        for item in asked:
-            tags = None
-            if item.action == call.action and not (item.unsure and item.resource.endswith("*")):
-                tags = await moto_calls.resource_tags(self._moto, call.service.prefix, call.region, item.resource)
-            if tags is None:
-                result.append(item)
-                continue
-            prefixes = ("aws", call.service.prefix)
-            keys = [(f"{prefix}:ResourceTag/{key}", value) for key, value in tags.items() for prefix in prefixes]
-            result.append(item._replace(context=(*item.context, *keys), tags_read=True))
-        return result
 
     def _caller(self, found: AuthenticatedCaller | None) -> Caller:
         if found is None:

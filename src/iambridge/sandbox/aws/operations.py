@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from iambridge.errors import InvalidAction, MissingAction, NotImplementedBySandbox, ValidationError
-from iambridge.sandbox.aws import query_protocol, rest_routes
+from iambridge.sandbox.aws import query_protocol, rest_routes, xml_documents
 from iambridge.sandbox.aws.catalogue import SERVICES, Service
 from iambridge.sandbox.aws.service_models import ServiceModel, service_model
 from iambridge.wire.http import Headers
 
+# a template's resources would be made without deciding whether the caller may make them
+_INSTEAD = {"cloudformation": "make the resources by their own services' calls"}
 _CBOR_PATH = re.compile(r"/service/(\w+)/operation/(\w+)")
 
 
@@ -23,7 +25,8 @@ _CBOR_PATH = re.compile(r"/service/(\w+)/operation/(\w+)")
 class Call:
     """An operation and its parameters as far as authorization reads them.
 
-    `flat` holds Query and EC2 form parameters, or a REST request's labels and query; `document` a JSON body.
+    `flat` holds Query and EC2 form parameters, or a REST request's labels and query; `document` a JSON body, or an XML
+    body as `xml_documents` reads it.
     `protocol` is `query`, `ec2`, `json`, `rest-json`, `rest-xml` or `cbor`.
     """
 
@@ -53,6 +56,10 @@ class Asked(NamedTuple):
     unsure: bool = False
     tags_read: bool = False
 
+    def having(self, key: str, value: str | tuple[str, ...]) -> "Asked":
+        """With one more condition key."""
+        return self._replace(context=(*self.context, (key, value)))
+
 
 def identify(*, scope: str, region: str, method: str, path: str, query: str, headers: Headers, body: bytes) -> Call:
     """The call that a request makes, `scope` being the service it was signed for.
@@ -66,7 +73,7 @@ def identify(*, scope: str, region: str, method: str, path: str, query: str, hea
         raise NotImplementedBySandbox(
             f"The service {scope[:64]} is not available in this sandbox.",
             cause=f"no service signs with `{scope[:64]}` in the sandbox's catalogue",
-            fix="report the service and the client that needs it",
+            fix=_INSTEAD.get(scope, "report the service and the client that needs it"),
         )
     target = headers.get("x-amz-target")
     if target:
@@ -144,6 +151,8 @@ def _from_path(
             fix="report the operation and the client that needs it",
         )
     document = _document(body) if model.metadata.protocol == "rest-json" and body[:1] == b"{" else {}
+    if model.metadata.protocol == "rest-xml" and service.prefix != "s3" and body:
+        document = xml_documents.read(body)
     return Call(
         service,
         found.operation.name,

@@ -5,12 +5,11 @@ Read before each decision: a policy that is there always counts, whatever wrote 
 
 import json
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from iambridge.core.iam_policy import NamedDocument, PolicyKind
 from iambridge.errors import MalformedPolicyDocument, NotImplementedBySandbox
-from iambridge.sandbox.aws import moto_calls
+from iambridge.sandbox.aws import dynamodb_keys, moto_calls
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.sts_facts import parsed
@@ -26,7 +25,6 @@ _UNREAD = frozenset(
         "lambda:AddPermission",
     }
 )
-_TARGETS = {"kms": "TrentService", "secretsmanager": "secretsmanager", "sqs": "AmazonSQS"}
 
 
 def refuse_unread_policy(call: Call) -> None:
@@ -62,11 +60,17 @@ class ResourceFacts:
         items: list[Asked] = []
         policies: dict[str, NamedDocument] = {}
         for item in asked:
-            resolved = await self._resolved(call, item) if item.action == call.action else item
+            resolved = await self._resolved(call, item)
             items.append(resolved)
             if text := await self._policy(call, resolved.resource):
                 policies[resolved.resource] = _document(resolved.resource, text)
         return items, policies
+
+    async def leading_keys(self, call: Call) -> tuple[str, ...]:
+        """The partition keys that a call of DynamoDB names."""
+        table = {"TableName": call.document.get("TableName", "")}
+        described = await self._json(call, "dynamodb", "DescribeTable", table)
+        return dynamodb_keys.leading_keys(call, described.get("Table") or {})
 
     async def _resolved(self, call: Call, item: Asked) -> Asked:
         found = ""
@@ -109,21 +113,7 @@ class ResourceFacts:
         return json.dumps({"Version": "2012-10-17", "Statement": [{**allow, "Principal": principal}]})
 
     async def _json(self, call: Call, service: str, operation: str, document: Mapping[str, object]) -> dict[str, Any]:
-        """A JSON protocol call; empty when moto refuses it, as for what does not exist."""
-        status, _, body = await self._moto.call(
-            method="POST",
-            path="/",
-            headers=(
-                ("Host", f"{service}.{call.region}.amazonaws.com"),
-                ("Content-Type", "application/x-amz-json-1.1" if service != "sqs" else "application/x-amz-json-1.0"),
-                ("X-Amz-Target", f"{_TARGETS[service]}.{operation}"),
-            ),
-            body=json.dumps(document).encode(),
-            service=service,
-            region=call.region,
-        )
-        found = json.loads(body or b"{}") if status == HTTPStatus.OK else {}
-        return found if isinstance(found, dict) else {}
+        return await moto_calls.json_call(self._moto, service, call.region, operation, document)
 
 
 def _document(arn: str, text: str) -> NamedDocument:

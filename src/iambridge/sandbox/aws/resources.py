@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from iambridge.errors import NotImplementedBySandbox
-from iambridge.sandbox.aws import action_catalogue
+from iambridge.sandbox.aws import action_catalogue, named_resources
 from iambridge.sandbox.aws.action_catalogue import Action, ResourceType
 from iambridge.sandbox.aws.operations import Call
 
@@ -19,6 +19,10 @@ _INDEXED = re.compile(r"(?:RulePriorities\.member\.\d+\.)?([A-Za-z]+)(?:\.member
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _CREATES = ("Create", "Run", "Allocate", "Request", "Register", "Import", "Copy", "Put", "Start")
 _MAKES = ("Create", "Allocate", "Request", "Import", "Copy")
+# the reference names no resource for it, and the service does (CloudWatch Logs, in its denials)
+_NAMED_ALL_THE_SAME = frozenset({"logs:DescribeLogGroups"})
+# their `*` is every resource there is
+_LISTS_ALL = frozenset({"ecr:DescribeRepositories", "ecs:ListTasks"})
 _LAUNCHES = frozenset({"ec2:RunInstances", "ec2:CreateFleet"})
 _LAUNCHED = frozenset({"fleet", "instance", "network-interface", "spot-instances-request", "volume"})
 _EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)?)-[0-9a-f]{8,17}")
@@ -64,6 +68,7 @@ _ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
     ("sns", "TopicName"): ("Name",),
     ("sqs", "QueueName"): ("QueueName", "QueueUrl"),
     ("waf-regional", "Id"): ("WebACLId",),
+    ("route53", "Id"): ("Id", "HostedZoneId", "HealthCheckId"),
     ("shield", "Id"): ("ProtectionId",),
     ("ssm", "ParameterNameWithoutLeadingSlash"): ("Name", "Names"),
     ("ssm", "DocumentName"): ("DocumentName", "Name"),
@@ -94,10 +99,12 @@ def arns(call: Call, account_id: str) -> list[str]:
         NotImplementedBySandbox: the action must name a resource and the sandbox does not see which.
     """
     action = action_catalogue.action(call.service.prefix, call.operation)
-    if not action.resource_types:
+    if not action.resource_types and call.action not in _NAMED_ALL_THE_SAME:
         return ["*"]
-    found = list(dict.fromkeys(_found(call, action, account_id)))
-    return found or ["*"]
+    own = f"arn:aws:{call.service.prefix}:{call.region}:{account_id}:"
+    found = [part if part.startswith(("arn:", "*")) else own + part for part in named_resources.by_hand(call)]
+    found = list(dict.fromkeys(found or _found(call, action, account_id)))
+    return [named_resources.finished(call, arn) for arn in found] or ["*"]
 
 
 def unsure(call: Call, arn: str) -> bool:
@@ -108,9 +115,11 @@ def unsure(call: Call, arn: str) -> bool:
     if arn == "*":
         # a List action is decided on `*` when it names nothing
         return bool(action.resource_types) and action.access_level != "List"
+    if call.action in _LISTS_ALL:
+        return False
     if call.action in _LAUNCHES:
         return arn.split(":", 5)[5].partition("/")[0] not in _LAUNCHED
-    return not call.operation.startswith(_MAKES)
+    return call.operation == "CreateOrUpdateTags" or not call.operation.startswith(_MAKES)
 
 
 def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
@@ -132,6 +141,8 @@ def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
         if any(action_catalogue.arn_pattern(entry.template).fullmatch(arn) for arn in given):
             continue
         bound = list(_bound(prefix, entry, values))
+        if bound and not entry.required and _lacks_its_own(entry, bound[0], action):
+            continue
         if bound:
             for binding in bound:
                 yield _fill(entry.template, binding, call, account_id)
@@ -181,6 +192,14 @@ def _bound(prefix: str, kind: ResourceType, values: Values) -> Iterator[dict[str
         yield from ({**single, several[0]: item} for item in several[1])
     elif single:
         yield single
+
+
+def _lacks_its_own(entry: ResourceType, binding: dict[str, str], action: Action) -> bool:
+    """Whether all that is bound of an optional type names another type alone: a table is not one of its indexes."""
+    own = set(_own_placeholders(entry.template))
+    return own > binding.keys() and any(
+        set(_own_placeholders(other.template)) == binding.keys() for other in action.resource_types if other != entry
+    )
 
 
 def _own_placeholders(template: str) -> list[str]:

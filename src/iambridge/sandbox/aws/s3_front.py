@@ -45,10 +45,7 @@ class BucketPolicies:
 
     def forget(self, call: Call) -> None:
         """Called after a call that went through."""
-        if call.service.prefix != "s3":
-            if call.service.prefix == "cloudformation":
-                self._known.clear()
-        elif call.operation in _POLICY_CHANGES:
+        if call.service.prefix == "s3" and call.operation in _POLICY_CHANGES:
             self._known.pop(s3_actions.bucket_of(call), None)
 
 
