@@ -75,7 +75,7 @@ class Authorizer:
         asked: Asked,
         context: Context,
         *,
-        resource_policy: NamedDocument | None = None,
+        resource_policies: tuple[NamedDocument, ...] = (),
         request_id: str,
     ) -> tuple[AuthorizationRequest, Decision]:
         """One decision, logged.
@@ -90,7 +90,7 @@ class Authorizer:
             resource_account=self._account_id,
             context={**context, **caller.context, **dict(asked.context)},
         )
-        policies = replace(caller.policies, resource=(resource_policy,)) if resource_policy else caller.policies
+        policies = replace(caller.policies, resource=resource_policies) if resource_policies else caller.policies
         decision = authorize(request, policies)
         _refuse_undetermined(request, policies, asked)
         self._log.record(
@@ -108,7 +108,7 @@ class Authorizer:
         asked: Sequence[Asked],
         context: Context,
         *,
-        resource_policies: Mapping[str, NamedDocument] | None = None,
+        resource_policies: Mapping[str, tuple[NamedDocument, ...]] | None = None,
         request_id: str,
         encoded: bool = False,
     ) -> None:
@@ -124,7 +124,7 @@ class Authorizer:
                 caller,
                 item,
                 context,
-                resource_policy=(resource_policies or {}).get(item.resource),
+                resource_policies=(resource_policies or {}).get(item.resource, ()),
                 request_id=request_id,
             )
             if not decision.allowed:

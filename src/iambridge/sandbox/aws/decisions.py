@@ -12,6 +12,7 @@ from iambridge.sandbox.aws import (
 from iambridge.sandbox.aws.authorization import Authorizer, Caller
 from iambridge.sandbox.aws.dynamodb_keys import LEADING_KEYS
 from iambridge.sandbox.aws.iam_account import IamAccount
+from iambridge.sandbox.aws.key_grants import KeyGrants
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.resource_facts import ResourceFacts
@@ -20,11 +21,11 @@ from iambridge.sandbox.aws.resource_facts import ResourceFacts
 class Decisions:
     """Of all services but IAM, STS and S3, which find their resources in ways of their own."""
 
-    def __init__(self, account: IamAccount, moto: MotoBackend, authorizer: Authorizer) -> None:
+    def __init__(self, account: IamAccount, moto: MotoBackend, authorizer: Authorizer, grants: KeyGrants) -> None:
         self._account = account
         self._moto = moto
         self._authorizer = authorizer
-        self._resource_facts = ResourceFacts(moto, account.account_id)
+        self._resource_facts = ResourceFacts(moto, account.account_id, grants)
 
     async def require(self, call: Call, caller: Caller, context: dict[str, str], request_id: str) -> None:
         """Raises:
@@ -55,13 +56,14 @@ class Decisions:
         return asked
 
     async def _with_resource_tags(
-        self, call: Call, caller: Caller, asked: list[Asked], policies: dict[str, NamedDocument]
+        self, call: Call, caller: Caller, asked: list[Asked], policies: dict[str, tuple[NamedDocument, ...]]
     ) -> list[Asked]:
         """`asked` with aws:ResourceTag keys, when a policy in play has a word on them and they can be read."""
         result = []
+        of_resources = [named for documents in policies.values() for named in documents]
         for item in asked:
             prefix = item.action.partition(":")[0]
-            wanted = not item.tags_read and caller.reads_resource_tags(item.action.lower(), *policies.values())
+            wanted = not item.tags_read and caller.reads_resource_tags(item.action.lower(), *of_resources)
             tags = None
             if wanted and not (item.unsure and item.resource.endswith("*")):
                 tags = await resource_tags.read(self._moto, prefix, call.region, item.resource)

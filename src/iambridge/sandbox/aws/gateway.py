@@ -35,6 +35,7 @@ from iambridge.sandbox.aws.decisions import Decisions
 from iambridge.sandbox.aws.embedded_cluster import EmbeddedCluster
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
+from iambridge.sandbox.aws.key_grants import KeyGrants
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.resource_facts import refuse_unread_policy
@@ -105,7 +106,8 @@ class Gateway:
         self._now = now
         self._bucket_policies = BucketPolicies(moto)
         self.embedded_cluster: EmbeddedCluster | None = None
-        self._decisions = Decisions(account, moto, authorizer)
+        self._grants = KeyGrants(account, moto, now=lambda: now().timestamp())
+        self._decisions = Decisions(account, moto, authorizer, self._grants)
 
     async def app(self, request: Request) -> Response:
         """Answer one request of any service."""
@@ -149,6 +151,7 @@ class Gateway:
         if call.service.prefix == "s3":
             return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
         refuse_unread_policy(call)
+        call = self._grants.named(call)
 
         async def require(asked: Call) -> None:
             await self._decisions.require(asked, caller, context, request_id)
@@ -156,7 +159,7 @@ class Gateway:
         await require(call)
         if call.service.prefix == "eks" and self.embedded_cluster is not None:
             return await self._eks(request, call, content, self.embedded_cluster)
-        own = await native_answers.answer(call, self._moto, request_id)
+        own = await self._grants.answer(call) or await native_answers.answer(call, self._moto, request_id)
         if own is not None:
             return own
         await self._instances.before(call)

@@ -10,6 +10,7 @@ from typing import Any
 from iambridge.core.iam_policy import NamedDocument, PolicyKind
 from iambridge.errors import MalformedPolicyDocument, NotImplementedBySandbox
 from iambridge.sandbox.aws import dynamodb_keys, moto_calls
+from iambridge.sandbox.aws.key_grants import KeyGrants
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.sts_facts import parsed
@@ -29,13 +30,8 @@ _UNREAD = frozenset(
 
 def refuse_unread_policy(call: Call) -> None:
     """Raises:
-    NotImplementedBySandbox: the call gives a resource a policy, or a key a grant, that would not be enforced.
+    NotImplementedBySandbox: the call gives a resource a policy that would not be enforced.
     """
-    if call.action == "kms:CreateGrant":
-        raise NotImplementedBySandbox(
-            "kms:CreateGrant is not available in this sandbox: its decisions do not read grants.",
-            fix="grant access in the key's policy, or report what needs it",
-        )
     if call.action in _UNREAD:
         raise NotImplementedBySandbox(
             f"{call.action} is not available in this sandbox: it does not enforce resource policies of"
@@ -47,23 +43,26 @@ def refuse_unread_policy(call: Call) -> None:
 class ResourceFacts:
     """Reads moto; remembers nothing."""
 
-    def __init__(self, moto: MotoBackend, account_id: str) -> None:
+    def __init__(self, moto: MotoBackend, account_id: str, grants: KeyGrants) -> None:
         self._moto = moto
+        self._grants = grants
         self._account_id = account_id
 
-    async def of(self, call: Call, asked: Sequence[Asked]) -> tuple[list[Asked], dict[str, NamedDocument]]:
-        """`asked` with ARNs completed, and the resource policies by ARN.
+    async def of(self, call: Call, asked: Sequence[Asked]) -> tuple[list[Asked], dict[str, tuple[NamedDocument, ...]]]:
+        """`asked` with ARNs completed, and the resource policies by ARN, a key's grants among them.
 
         Raises:
             NotImplementedBySandbox: a resource has a policy that cannot be read.
         """
         items: list[Asked] = []
-        policies: dict[str, NamedDocument] = {}
+        policies: dict[str, tuple[NamedDocument, ...]] = {}
         for item in asked:
             resolved = await self._resolved(call, item)
             items.append(resolved)
             if text := await self._policy(call, resolved.resource):
-                policies[resolved.resource] = _document(resolved.resource, text)
+                own = () if resolved.resource in policies else (_document(resolved.resource, text),)
+                granted = self._grants.policy(call, resolved)
+                policies[resolved.resource] = (*policies.get(resolved.resource, ()), *own, *granted)
         return items, policies
 
     async def leading_keys(self, call: Call) -> tuple[str, ...]:

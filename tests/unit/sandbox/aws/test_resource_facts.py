@@ -102,14 +102,3 @@ def test_a_group_is_known_by_its_uuid(running: "RunningAccount") -> None:
     iam.put_user_policy(UserName="scaler", PolicyName="p", PolicyDocument=document)
     client = running.client("autoscaling", iam.create_access_key(UserName="scaler")["AccessKey"])
     assert "explicit deny" in refusal(client.set_desired_capacity, AutoScalingGroupName="law", DesiredCapacity=1)[1]
-
-
-def test_a_grant_that_would_not_be_read_is_not_taken(running: "RunningAccount") -> None:
-    """A grant whose grantee would be denied all the same is refused by name."""
-    kms = running.client("kms")
-    key = kms.create_key()["KeyMetadata"]["KeyId"]
-    grantee = "arn:aws:iam::111122223333:user/reader"
-    code, message, status = refusal(kms.create_grant, KeyId=key, GranteePrincipal=grantee, Operations=["Decrypt"])
-    assert (code, status) == ("NotImplemented", 501)
-    assert message.startswith("kms:CreateGrant is not available")
-    assert kms.list_grants(KeyId=key)["Grants"] == []
