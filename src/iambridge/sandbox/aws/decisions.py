@@ -5,6 +5,7 @@ from iambridge.sandbox.aws import (
     dependent_actions,
     indirect_names,
     launch_templates,
+    moto_calls,
     named_actions,
     resource_tags,
     resources,
@@ -25,6 +26,7 @@ class Decisions:
         self._account = account
         self._moto = moto
         self._authorizer = authorizer
+        self._known_roles: set[tuple[int, str]] = set()
         self._resource_facts = ResourceFacts(moto, account.account_id, grants)
 
     async def require(self, call: Call, caller: Caller, context: dict[str, str], request_id: str) -> None:
@@ -39,6 +41,16 @@ class Decisions:
         self._authorizer.require(
             caller, asked, context, resource_policies=policies, request_id=request_id, encoded=encoded
         )
+        await self._let_moto_know(asked, call.region)
+
+    async def _let_moto_know(self, asked: list[Asked], region: str) -> None:
+        """The roles that are passed on: the account has them, and moto looks for them in its own."""
+        for item in asked:
+            service = dict(item.context).get("iam:PassedToService")
+            known = (self._moto.generation, item.resource)
+            if isinstance(service, str) and known not in self._known_roles and self._account.has_role(item.resource):
+                await moto_calls.know_role(self._moto, region, item.resource, service)
+                self._known_roles.add((self._moto.generation, item.resource))
 
     async def _asked(self, call: Call, caller: Caller) -> list[Asked]:
         call = await indirect_names.resolved(self._moto, call)

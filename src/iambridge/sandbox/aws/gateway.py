@@ -19,8 +19,10 @@ from iambridge.errors import (
 )
 from iambridge.ports import IamFacts, Sessions
 from iambridge.sandbox.aws import (
+    cbor_calls,
     embedded_cluster,
     error_documents,
+    forwarding,
     iam,
     iam_resources,
     narrowed_answers,
@@ -49,28 +51,10 @@ _FAMILIES = {
     "query": Family.QUERY,
     "ec2": Family.EC2,
     "json": Family.JSON,
+    "cbor": Family.JSON,
     "rest-json": Family.REST_JSON,
     "rest-xml": Family.S3,
 }
-# hop-by-hop or proven here: moto gets neither the signature nor a header that it would route by
-_NOT_FORWARDED = frozenset(
-    {
-        "authorization",
-        "connection",
-        "content-length",
-        "expect",
-        "transfer-encoding",
-        "x-amz-content-sha256",
-        "x-amz-decoded-content-length",
-        "x-amz-security-token",
-        "x-amz-trailer",
-        "x-moto-account-id",
-    }
-)
-_QUERY_AUTHENTICATION = frozenset(
-    f"x-amz-{name}"
-    for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
-)
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
 
 
@@ -131,7 +115,7 @@ class Gateway:
     async def _answer(self, request: Request, found: AuthenticatedCaller | None, request_id: str) -> Response:
         signed = found.signed if found else None
         caller = self._caller(found)
-        content = found.payload.content if found else request.body
+        content = forwarding.inflated(request, found.payload.content if found else request.body, signed)
         scope, region = (signed.service, signed.region) if signed else ("s3", self._region)
         if caller.anonymous:
             _refuse_unsigned(request)
@@ -140,7 +124,7 @@ class Gateway:
             region=region,
             method=request.method,
             path=request.path,
-            query=_without_signature(request.query),
+            query=forwarding.without_signature(request.query),
             headers=request.headers,
             body=content,
         )
@@ -150,6 +134,13 @@ class Gateway:
             return await self._iam(call, caller, context, request_id)
         if call.service.prefix == "s3":
             return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
+        response = await self._others(request, call, caller, context=context, content=content, request_id=request_id)
+        return cbor_calls.answered(call, response) if call.protocol == "cbor" else response
+
+    async def _others(
+        self, request: Request, call: Call, caller: Caller, *, context: dict[str, str], content: bytes, request_id: str
+    ) -> Response:
+        """Every service but IAM, STS and S3."""
         refuse_unread_policy(call)
         call = self._grants.named(call)
 
@@ -221,18 +212,16 @@ class Gateway:
         return response
 
     async def _forward(self, request: Request, call: Call, content: bytes) -> Response:
-        headers = [
-            _without_chunked(name, value) for name, value in request.headers.items if name.lower() not in _NOT_FORWARDED
-        ]
-        if call.protocol == "rest-xml":
-            headers = [_not_a_form(name, value) for name, value in headers]
-        if call.protocol != "json":
-            headers = [(name, value) for name, value in headers if name.lower() != "x-amz-target"]
+        headers = forwarding.headers(request, call)
+        path = quote(request.path, safe="/~")
+        if call.protocol == "cbor":
+            plain, content = cbor_calls.as_json(call)
+            path, headers = "/", [("host", request.headers.get("host")), *plain]
         status, answered, body = await self._moto.call(
             method=request.method,
-            path=quote(request.path, safe="/~"),
-            query=_without_signature(request.query),
-            headers=[(name, value) for name, value in headers if value],
+            path=path,
+            query=forwarding.without_signature(request.query),
+            headers=headers,
             body=content,
             service=_scope_of(call.service),
             region=call.region,
@@ -276,6 +265,8 @@ def _protocol(request: Request) -> str:
     """The protocol to spell an error in, before the operation is known."""
     if request.headers.get("x-amz-target"):
         return "json"
+    if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
+        return "cbor"
     scope = _claimed_scope(request)
     if scope == "s3" or not scope:
         return "query" if _is_form(request) else "rest-xml"
@@ -283,6 +274,9 @@ def _protocol(request: Request) -> str:
     try:
         protocol = service_model(model).metadata.protocol
     except (KeyError, ValueError):
+        # what names no target and no Action is a REST call, mostly a JSON one
+        return "query" if _is_form(request) else "rest-json"
+    if protocol == "rest-json" and _is_form(request):
         return "query"
     if protocol in {"ec2", "rest-json", "query", "json"}:
         return protocol
@@ -292,26 +286,6 @@ def _protocol(request: Request) -> str:
 @lru_cache(maxsize=256)
 def _scope_of(service: Service) -> str:
     return next(scope for scope, services in SERVICES.items() if service in services)
-
-
-def _without_signature(query: str) -> str:
-    """The query without what a presigned URL adds for authentication."""
-    if not query:
-        return query
-    return "&".join(part for part in query.split("&") if part.partition("=")[0].lower() not in _QUERY_AUTHENTICATION)
-
-
-def _without_chunked(name: str, value: str) -> tuple[str, str]:
-    if name.lower() != "content-encoding":
-        return name, value
-    return name, ",".join(part for part in value.split(",") if part.strip().lower() != "aws-chunked")
-
-
-def _not_a_form(name: str, value: str) -> tuple[str, str]:
-    """Flask would read a body of this type as form fields and leave moto none; `curl -d` sends it unasked."""
-    if name.lower() == "content-type" and value.startswith("application/x-www-form-urlencoded"):
-        return name, "binary/octet-stream"
-    return name, value
 
 
 def _refuse_user_session(found: AuthenticatedCaller | None) -> None:

@@ -75,10 +75,12 @@ async def json_call(
     return found if isinstance(found, dict) else {}
 
 
-async def get(moto: MotoBackend, service: str, region: str, path: str) -> tuple[int, bytes]:
-    """A REST call; `path` is percent-encoded."""
+async def get(moto: MotoBackend, service: str, region: str, path: str, query: str = "") -> tuple[int, bytes]:
+    """A REST call; `path` and `query` are percent-encoded."""
     host = (("Host", f"{service}.{region}.amazonaws.com"),)
-    status, _, body = await moto.call(method="GET", path=path, headers=host, service=service, region=region)
+    status, _, body = await moto.call(
+        method="GET", path=path, query=query, headers=host, service=service, region=region
+    )
     return status, body
 
 
@@ -129,6 +131,20 @@ async def know_instance_profile(moto: MotoBackend, region: str, name: str, path:
         "Version": _IAM_VERSION,
         "InstanceProfileName": name,
         "Path": path,
+    }
+    await query(moto, "iam", region, parameters)
+
+
+async def know_role(moto: MotoBackend, region: str, arn: str, service: str) -> None:
+    """Services in moto look the roles that they are handed up in moto's own IAM, and who may assume them."""
+    path, _, name = arn.partition(":role")[2].rpartition("/")
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    parameters = {
+        "Action": "CreateRole",
+        "Version": _IAM_VERSION,
+        "RoleName": name,
+        "Path": f"{path}/",
+        "AssumeRolePolicyDocument": json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
     }
     await query(moto, "iam", region, parameters)
 

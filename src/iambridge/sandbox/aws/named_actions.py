@@ -152,6 +152,14 @@ def _listed_secrets(call: Call) -> list[Call]:
     return [call, *listing]
 
 
+def _mount_target(call: Call) -> list[Call]:
+    """EFS API Reference, CreateMountTarget: the network interface is made with the caller's own rights."""
+    ec2 = replace(call, service=Service("ec2", "ec2"), protocol="ec2", document={})
+    subnet = {"SubnetId": str(call.document.get("SubnetId", ""))}
+    looks = [replace(ec2, operation=name) for name in ("DescribeSubnets", "DescribeNetworkInterfaces")]
+    return [call, *looks, replace(ec2, operation="CreateNetworkInterface", flat=subnet)]
+
+
 def _refused(call: Call) -> list[Call]:
     raise NotImplementedBySandbox(
         f"{call.action} is not available in this sandbox: it would act on other services' resources without deciding"
@@ -172,6 +180,7 @@ _RULES: dict[str, Callable[[Call], list[Call]]] = {
     "dynamodb:ExecuteStatement": _statement,
     "dynamodb:BatchExecuteStatement": _each_statement,
     "dynamodb:ExecuteTransaction": _each_statement,
+    "elasticfilesystem:CreateMountTarget": _mount_target,
     "events:PutEvents": _each_bus,
     "kms:Decrypt": _decrypted,
     "kms:DeleteAlias": _alias_and_keys,
@@ -182,6 +191,8 @@ _RULES: dict[str, Callable[[Call], list[Call]]] = {
         f"ssm:{name}": _secrets_too
         for name in ("GetParameter", "GetParameters", "GetParameterHistory", "LabelParameterVersion")
     },
+    "servicediscovery:CreatePrivateDnsNamespace": _refused,
+    "servicediscovery:CreatePublicDnsNamespace": _refused,
     "tag:TagResources": _refused,
     "tag:UntagResources": _refused,
 }

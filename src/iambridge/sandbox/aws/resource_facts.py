@@ -4,8 +4,11 @@ Read before each decision: a policy that is there always counts, whatever wrote 
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from iambridge.core.iam_policy import NamedDocument, PolicyKind
 from iambridge.errors import MalformedPolicyDocument, NotImplementedBySandbox
@@ -18,14 +21,39 @@ from iambridge.sandbox.aws.sts_facts import parsed
 # they would write a resource policy that nothing here reads
 _UNREAD = frozenset(
     {
-        "dynamodb:PutResourcePolicy",
-        "ecr:SetRepositoryPolicy",
-        "events:PutPermission",
-        "kinesis:PutResourcePolicy",
+        "acm-pca:PutPolicy",
+        "aps:PutResourcePolicy",
+        "backup:PutBackupVaultAccessPolicy",
+        "cloudtrail:PutResourcePolicy",
+        "elasticfilesystem:PutFileSystemPolicy",
+        "kafka:PutClusterPolicy",
         "lambda:AddLayerVersionPermission",
-        "lambda:AddPermission",
+        "redshift:PutResourcePolicy",
+        "route53resolver:PutFirewallRuleGroupPolicy",
+        "route53resolver:PutResolverQueryLogConfigPolicy",
+        "route53resolver:PutResolverRulePolicy",
+        "ses:CreateEmailIdentityPolicy",
+        "ses:PutIdentityPolicy",
+        "ses:UpdateEmailIdentityPolicy",
     }
 )
+
+
+class _Policy(NamedTuple):
+    """How a JSON service tells the policy of what `named` finds in an ARN."""
+
+    named: re.Pattern[str]
+    operation: str
+    parameter: str
+    member: str
+
+
+_POLICIES = {
+    "dynamodb": _Policy(re.compile(r"(arn:.*:table/[^/]+)"), "GetResourcePolicy", "ResourceArn", "Policy"),
+    "ecr": _Policy(re.compile(r":repository/([^*]+)$"), "GetRepositoryPolicy", "repositoryName", "policyText"),
+    "events": _Policy(re.compile(r":event-bus/(.+)"), "DescribeEventBus", "Name", "Policy"),
+    "kinesis": _Policy(re.compile(r"(arn:.*:stream/[^/*]+)$"), "GetResourcePolicy", "ResourceARN", "Policy"),
+}
 
 
 def refuse_unread_policy(call: Call) -> None:
@@ -59,7 +87,7 @@ class ResourceFacts:
         for item in asked:
             resolved = await self._resolved(call, item)
             items.append(resolved)
-            if text := await self._policy(call, resolved.resource):
+            if (text := await self._policy(call, resolved.resource)) and text != "{}":
                 own = () if resolved.resource in policies else (_document(resolved.resource, text),)
                 granted = self._grants.policy(call, resolved)
                 policies[resolved.resource] = (*policies.get(resolved.resource, ()), *own, *granted)
@@ -103,7 +131,27 @@ class ResourceFacts:
             return str((answer.get("Attributes") or {}).get("Policy", ""))
         if service == "sns" and name != "*":
             return await moto_calls.topic_policy(self._moto, call.region, arn)
+        if service == "lambda" and ":function:" in arn:
+            return await self._function_policy(call, arn)
+        if (rule := _POLICIES.get(service)) is not None and (found := rule.named.search(arn)) is not None:
+            asked = {rule.parameter: found[1]}
+            return str((await self._json(call, service, rule.operation, asked)).get(rule.member) or "")
         return ""
+
+    async def _function_policy(self, call: Call, arn: str) -> str:
+        """A function's policy, or that of the version or alias that the ARN names."""
+        name, _, qualifier = arn.partition(":function:")[2].partition(":")
+        query = f"Qualifier={quote(qualifier, safe='')}" if qualifier else ""
+        path = f"/2015-03-31/functions/{quote(name, safe='')}/policy"
+        status, body = await moto_calls.get(self._moto, "lambda", call.region, path, query)
+        if status != HTTPStatus.OK or body[:1] != b"{":
+            return ""
+        found = json.loads(json.loads(body)["Policy"])
+        for statement in found["Statement"]:
+            # AddPermission takes an account or a principal as it is, and so moto keeps it
+            if isinstance(principal := statement.get("Principal"), str) and principal != "*":
+                statement["Principal"] = {"AWS": principal}
+        return json.dumps(found)
 
     def _default_key_policy(self) -> str:
         """For a key that is not there: whoever may use keys is told so (KMS Developer Guide, "Default key policy")."""

@@ -114,6 +114,7 @@ _READERS: dict[str, Reader] = {
     "ec2": _ec2,
     "ecr": _json("ecr", "ListTagsForResource", "resourceArn", "tags"),
     "eks": _rest("eks", "/tags/", "tags"),
+    "elasticfilesystem": _rest("elasticfilesystem", "/2015-02-01/resource-tags/", "Tags", of=_last),
     "elasticloadbalancing": _load_balancing,
     "events": _json("events", "ListTagsForResource", "ResourceARN", "Tags"),
     "kms": _json("kms", "ListResourceTags", "KeyId", "Tags", of=_last),
