@@ -43,6 +43,10 @@ class Caller:
         """Whether a policy in play looks at the resource's tags for `action` (lower case)."""
         return self._reads("resourcetag/", action, of_resources)
 
+    def reads_object_tags(self, action: str, *of_resources: NamedDocument) -> bool:
+        """Whether a policy in play looks at the tags of an S3 object for `action` (lower case)."""
+        return self._reads("s3:existingobjecttag/", action, of_resources)
+
     def reads_leading_keys(self, action: str) -> bool:
         """Whether a policy of the caller looks at the partition keys that `action` (lower case) names."""
         return self._reads("dynamodb:leadingkeys", action, ())

@@ -104,7 +104,9 @@ def answered(key: str, action: str, *, tags_read: bool) -> bool:
     family, _, name = key.partition(":")
     if name.startswith("resourcetag/"):
         # the reference lists it for fewer services than take it
-        return tags_read or (prefix == "s3" and not _applies("aws:resourcetag/", action))
+        return not _applies("aws:resourcetag/", action) if prefix == "s3" else tags_read
+    if key.startswith("s3:existingobjecttag/"):
+        return tags_read or not _applies(key, action)
     if family == "aws":
         if name.startswith("requesttag/") or name == "tagkeys":
             return prefix not in _TAGS_IN_BODY or not _applies(key, action)

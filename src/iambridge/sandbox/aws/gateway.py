@@ -29,7 +29,9 @@ from iambridge.sandbox.aws import (
     native_answers,
     operations,
     s3_actions,
+    s3_checksums,
     s3_front,
+    s3_tags,
 )
 from iambridge.sandbox.aws.authorization import Authorizer, Caller
 from iambridge.sandbox.aws.catalogue import SERVICES, Service
@@ -133,7 +135,10 @@ class Gateway:
             _refuse_user_session(found)
             return await self._iam(call, caller, context, request_id)
         if call.service.prefix == "s3":
-            return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
+            trailers = found.payload.trailers if found else ()
+            return await self._s3(
+                request, call, caller, context=context, content=content, request_id=request_id, trailers=trailers
+            )
         response = await self._others(request, call, caller, context=context, content=content, request_id=request_id)
         return cbor_calls.answered(call, response) if call.protocol == "cbor" else response
 
@@ -188,15 +193,25 @@ class Gateway:
         return Response(200, (("content-type", "text/xml"), ("x-amzn-requestid", request_id)), body)
 
     async def _s3(
-        self, request: Request, call: Call, caller: Caller, *, context: dict[str, str], content: bytes, request_id: str
+        self,
+        request: Request,
+        call: Call,
+        caller: Caller,
+        *,
+        context: dict[str, str],
+        content: bytes,
+        request_id: str,
+        trailers: tuple[tuple[str, str], ...],
     ) -> Response:
         asked = s3_actions.asked(call, content)
         policies = await self._bucket_policies.of(asked, call.region)
-        keys = {**context, **s3_actions.context(call)}
+        asked = await s3_tags.with_existing(self._moto, call, caller, asked, policies)
+        keys = {**context, **s3_actions.context(call), **s3_tags.requested(call, content)}
         try:
             self._authorizer.require(caller, asked, keys, resource_policies=policies, request_id=request_id)
         except AccessDenied as error:
             raise (s3_front.anonymous_denial(error) if caller.anonymous else error) from error
+        s3_checksums.check(call, content, trailers)
         if call.operation == "PutBucketPolicy":
             s3_front.check_bucket_policy(content)
         response = await self._forward(request, call, content)

@@ -205,4 +205,4 @@ ANSWERED = frozenset(
         "ssm:recursive",
     }
 )
-ANSWERED_FAMILIES = ("kms:encryptioncontext:",)
+ANSWERED_FAMILIES = ("kms:encryptioncontext:", "s3:requestobjecttag/", "s3:requestobjecttagkeys")
