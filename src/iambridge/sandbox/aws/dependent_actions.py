@@ -5,55 +5,17 @@ to tag resources during creation".
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from iambridge.sandbox.aws import launch_templates, resources
-from iambridge.sandbox.aws.entities import InstanceProfile, Role
+from iambridge.sandbox.aws import launch_templates, passed_roles, request_keys, resources
 from iambridge.sandbox.aws.iam_account import IamAccount
-from iambridge.sandbox.aws.iam_resources import passing
 from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.request_tags import request_tags, specified_tags, tag_context
-
-
-class Passed(NamedTuple):
-    """A parameter that names a role (or an instance profile), and the service that will hold it."""
-
-    parameter: str
-    service: str
-
-
-_PASSED: dict[str, tuple[Passed, ...]] = {
-    "autoscaling:CreateLaunchConfiguration": (Passed("IamInstanceProfile", "ec2.amazonaws.com"),),
-    "ec2:RunInstances": (
-        Passed("IamInstanceProfile.Name", "ec2.amazonaws.com"),
-        Passed("IamInstanceProfile.Arn", "ec2.amazonaws.com"),
-    ),
-    "ec2:AssociateIamInstanceProfile": (
-        Passed("IamInstanceProfile.Name", "ec2.amazonaws.com"),
-        Passed("IamInstanceProfile.Arn", "ec2.amazonaws.com"),
-    ),
-    "ec2:ReplaceIamInstanceProfileAssociation": (
-        Passed("IamInstanceProfile.Name", "ec2.amazonaws.com"),
-        Passed("IamInstanceProfile.Arn", "ec2.amazonaws.com"),
-    ),
-    "ecs:RegisterTaskDefinition": (
-        Passed("taskRoleArn", "ecs-tasks.amazonaws.com"),
-        Passed("executionRoleArn", "ecs-tasks.amazonaws.com"),
-    ),
-    "eks:CreateCluster": (Passed("roleArn", "eks.amazonaws.com"),),
-    "eks:CreateFargateProfile": (Passed("podExecutionRoleArn", "eks-fargate-pods.amazonaws.com"),),
-    "eks:CreateNodegroup": (Passed("nodeRole", "ec2.amazonaws.com"),),
-    "eks:CreatePodIdentityAssociation": (Passed("roleArn", "pods.eks.amazonaws.com"),),
-    "lambda:CreateFunction": (Passed("Role", "lambda.amazonaws.com"),),
-    "lambda:UpdateFunctionConfiguration": (Passed("Role", "lambda.amazonaws.com"),),
-    "states:CreateStateMachine": (Passed("roleArn", "states.amazonaws.com"),),
-    "states:UpdateStateMachine": (Passed("roleArn", "states.amazonaws.com"),),
-}
 
 
 def asked(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
     """The call's own decisions, one a resource, then those that depend on it."""
     own = {**tag_context(request_tags(call), call), **_launch_context(call, account)}
+    own |= request_keys.of(call, account.account_id)
     specified = specified_tags(call)
     result = []
     for arn in arns:
@@ -62,7 +24,7 @@ def asked(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
         unsure = resources.unsure(call, arn)
         result.append(Asked(call.action, arn, tuple(context.items()), unsure, tags_read=arn == "*" and not unsure))
     result += _tagging(call, arns, account)
-    result += _passing(call, account)
+    result += passed_roles.asked(call, account)
     return result
 
 
@@ -97,21 +59,3 @@ def _tagging(call: Call, arns: list[str], account: IamAccount) -> Iterator[Asked
         context = {**tag_context(tags, call), "elasticloadbalancing:CreateAction": call.operation}
         for arn in arns:
             yield Asked("elasticloadbalancing:AddTags", arn, tuple(context.items()), tags_read=True)
-
-
-def _passing(call: Call, account: IamAccount) -> Iterator[Asked]:
-    for parameter, service in _PASSED.get(call.action, ()):
-        named = call.flat.get(parameter) or call.document.get(parameter)
-        if isinstance(named, str) and named:
-            role = named
-            if parameter.startswith("IamInstanceProfile"):
-                role = _role_of_profile(named, account)
-            if role:
-                yield passing(account, role.rpartition("/")[2], role, service)
-
-
-def _role_of_profile(named: str, account: IamAccount) -> str:
-    """The role's ARN; empty for a profile that is not there or empty, which EC2 then refuses or runs without a role."""
-    profile = account.store.get(InstanceProfile, named.rpartition("/")[2].lower())
-    role = account.store.get(Role, profile.role.lower()) if profile is not None and profile.role else None
-    return account.arn(role) if role is not None else ""

@@ -8,6 +8,7 @@ import json
 from http import HTTPStatus
 
 from iambridge.errors import AccessDenied, AwsError
+from iambridge.wire import cbor
 from iambridge.wire.aws_query import xml_text
 from iambridge.wire.http import Response
 
@@ -34,7 +35,8 @@ def render(
 
 
 def spelled(error: AwsError, protocol: str) -> tuple[str, int, str]:
-    """Code, status and message."""
+    """Code, status and message. CBOR spells what JSON does."""
+    protocol = "json" if protocol == "cbor" else protocol
     if isinstance(error, AccessDenied):
         message = f"{_EC2_PREFIX} {error.message}" if protocol == "ec2" else error.message
         # JSON 1.0 and 1.1 answer every client fault with 400
@@ -60,6 +62,10 @@ def document(
     fault: str = "Sender",
 ) -> Response:
     """A response of any code, for errors that another module has spelled already."""
+    if protocol == "cbor":
+        spelled_out = cbor.dumps({"__type": code, "message": message})
+        own = (("x-amzn-requestid", request_id), ("smithy-protocol", "rpc-v2-cbor"))
+        return Response(status, (*own, ("content-type", "application/cbor")), spelled_out)
     if protocol in {"json", "rest-json"}:
         return _json(code, status, message, protocol=protocol, request_id=request_id, version=json_version)
     code, message = xml_text(code), xml_text(message)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from iambridge.adapters.randomness import uuid4
-from iambridge.core.iam_policy import NamedDocument, Policies, Principal, PrincipalKind
+from iambridge.core.iam_policy import Policies, Principal, PrincipalKind
 from iambridge.errors import (
     AccessDenied,
     AuthenticationFault,
@@ -19,28 +19,30 @@ from iambridge.errors import (
 )
 from iambridge.ports import IamFacts, Sessions
 from iambridge.sandbox.aws import (
-    dependent_actions,
+    cbor_calls,
     embedded_cluster,
     error_documents,
+    forwarding,
     iam,
     iam_resources,
-    indirect_names,
-    launch_templates,
-    moto_calls,
+    narrowed_answers,
     native_answers,
     operations,
-    resources,
     s3_actions,
+    s3_checksums,
     s3_front,
+    s3_tags,
 )
 from iambridge.sandbox.aws.authorization import Authorizer, Caller
 from iambridge.sandbox.aws.catalogue import SERVICES, Service
+from iambridge.sandbox.aws.decisions import Decisions
 from iambridge.sandbox.aws.embedded_cluster import EmbeddedCluster
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
+from iambridge.sandbox.aws.key_grants import KeyGrants
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Asked, Call
-from iambridge.sandbox.aws.resource_facts import ResourceFacts, refuse_unread_policy
+from iambridge.sandbox.aws.resource_facts import refuse_unread_policy
 from iambridge.sandbox.aws.s3_front import BucketPolicies
 from iambridge.sandbox.aws.service_models import service_model
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
@@ -51,28 +53,10 @@ _FAMILIES = {
     "query": Family.QUERY,
     "ec2": Family.EC2,
     "json": Family.JSON,
+    "cbor": Family.JSON,
     "rest-json": Family.REST_JSON,
     "rest-xml": Family.S3,
 }
-# hop-by-hop or proven here: moto gets neither the signature nor a header that it would route by
-_NOT_FORWARDED = frozenset(
-    {
-        "authorization",
-        "connection",
-        "content-length",
-        "expect",
-        "transfer-encoding",
-        "x-amz-content-sha256",
-        "x-amz-decoded-content-length",
-        "x-amz-security-token",
-        "x-amz-trailer",
-        "x-moto-account-id",
-    }
-)
-_QUERY_AUTHENTICATION = frozenset(
-    f"x-amz-{name}"
-    for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
-)
 _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive"})
 
 
@@ -108,7 +92,8 @@ class Gateway:
         self._now = now
         self._bucket_policies = BucketPolicies(moto)
         self.embedded_cluster: EmbeddedCluster | None = None
-        self._resource_facts = ResourceFacts(moto, account.account_id)
+        self._grants = KeyGrants(account, moto, now=lambda: now().timestamp())
+        self._decisions = Decisions(account, moto, authorizer, self._grants)
 
     async def app(self, request: Request) -> Response:
         """Answer one request of any service."""
@@ -132,7 +117,7 @@ class Gateway:
     async def _answer(self, request: Request, found: AuthenticatedCaller | None, request_id: str) -> Response:
         signed = found.signed if found else None
         caller = self._caller(found)
-        content = found.payload.content if found else request.body
+        content = forwarding.inflated(request, found.payload.content if found else request.body, signed)
         scope, region = (signed.service, signed.region) if signed else ("s3", self._region)
         if caller.anonymous:
             _refuse_unsigned(request)
@@ -141,7 +126,7 @@ class Gateway:
             region=region,
             method=request.method,
             path=request.path,
-            query=_without_signature(request.query),
+            query=forwarding.without_signature(request.query),
             headers=request.headers,
             body=content,
         )
@@ -150,60 +135,40 @@ class Gateway:
             _refuse_user_session(found)
             return await self._iam(call, caller, context, request_id)
         if call.service.prefix == "s3":
-            return await self._s3(request, call, caller, context=context, content=content, request_id=request_id)
+            trailers = found.payload.trailers if found else ()
+            return await self._s3(
+                request, call, caller, context=context, content=content, request_id=request_id, trailers=trailers
+            )
+        response = await self._others(request, call, caller, context=context, content=content, request_id=request_id)
+        return cbor_calls.answered(call, response) if call.protocol == "cbor" else response
+
+    async def _others(
+        self, request: Request, call: Call, caller: Caller, *, context: dict[str, str], content: bytes, request_id: str
+    ) -> Response:
+        """Every service but IAM, STS and S3."""
         refuse_unread_policy(call)
-        asked = await self._asked(call)
-        asked, policies = await self._resource_facts.of(call, asked)
-        asked = await self._with_resource_tags(call, caller, asked, policies)
-        # EC2 alone is documented to encode its denials (STS API Reference, DecodeAuthorizationMessage)
-        encoded = call.protocol == "ec2"
-        self._authorizer.require(
-            caller, asked, context, resource_policies=policies, request_id=request_id, encoded=encoded
-        )
+        call = self._grants.named(call)
+
+        async def require(asked: Call) -> None:
+            await self._decisions.require(asked, caller, context, request_id)
+
+        await require(call)
         if call.service.prefix == "eks" and self.embedded_cluster is not None:
             return await self._eks(request, call, content, self.embedded_cluster)
-        own = await native_answers.answer(call, self._moto, request_id)
+        own = await self._grants.answer(call) or await native_answers.answer(call, self._moto, request_id)
         if own is not None:
             return own
         await self._instances.before(call)
         response = await self._forward(request, call, content)
         if response.status < 300:
             await self._instances.after(call)
-        return response
-
-    async def _asked(self, call: Call) -> list[Asked]:
-        call = await indirect_names.resolved(self._moto, call)
-        own, launches = launch_templates.launches(call, await launch_templates.named(self._moto, call))
-        account = self._account
-        asked = dependent_actions.asked(own, resources.arns(own, account.account_id), account)
-        for launch in launches:
-            asked += dependent_actions.launching(launch, resources.arns(launch, account.account_id), account)
-        return asked
+        return await narrowed_answers.narrowed(call, response, require)
 
     async def _eks(self, request: Request, call: Call, content: bytes, cluster: EmbeddedCluster) -> Response:
         found = embedded_cluster.answer(call, cluster, self._account.account_id)
         if found is not None:
             return found
         return embedded_cluster.listed(call, cluster, await self._forward(request, call, content))
-
-    async def _with_resource_tags(
-        self, call: Call, caller: Caller, asked: list[Asked], policies: dict[str, NamedDocument]
-    ) -> list[Asked]:
-        """`asked` with aws:ResourceTag keys, when a policy in play has a word on them and they can be read."""
-        if not caller.reads_resource_tags(call.action.lower(), *policies.values()):
-            return asked
-        result = []
-        for item in asked:
-            tags = None
-            if item.action == call.action and not (item.unsure and item.resource.endswith("*")):
-                tags = await moto_calls.resource_tags(self._moto, call.service.prefix, call.region, item.resource)
-            if tags is None:
-                result.append(item)
-                continue
-            prefixes = ("aws", call.service.prefix)
-            keys = [(f"{prefix}:ResourceTag/{key}", value) for key, value in tags.items() for prefix in prefixes]
-            result.append(item._replace(context=(*item.context, *keys), tags_read=True))
-        return result
 
     def _caller(self, found: AuthenticatedCaller | None) -> Caller:
         if found is None:
@@ -228,15 +193,25 @@ class Gateway:
         return Response(200, (("content-type", "text/xml"), ("x-amzn-requestid", request_id)), body)
 
     async def _s3(
-        self, request: Request, call: Call, caller: Caller, *, context: dict[str, str], content: bytes, request_id: str
+        self,
+        request: Request,
+        call: Call,
+        caller: Caller,
+        *,
+        context: dict[str, str],
+        content: bytes,
+        request_id: str,
+        trailers: tuple[tuple[str, str], ...],
     ) -> Response:
         asked = s3_actions.asked(call, content)
         policies = await self._bucket_policies.of(asked, call.region)
-        keys = {**context, **s3_actions.context(call)}
+        asked = await s3_tags.with_existing(self._moto, call, caller, asked, policies)
+        keys = {**context, **s3_actions.context(call), **s3_tags.requested(call, content)}
         try:
             self._authorizer.require(caller, asked, keys, resource_policies=policies, request_id=request_id)
         except AccessDenied as error:
             raise (s3_front.anonymous_denial(error) if caller.anonymous else error) from error
+        s3_checksums.check(call, content, trailers)
         if call.operation == "PutBucketPolicy":
             s3_front.check_bucket_policy(content)
         response = await self._forward(request, call, content)
@@ -252,18 +227,16 @@ class Gateway:
         return response
 
     async def _forward(self, request: Request, call: Call, content: bytes) -> Response:
-        headers = [
-            _without_chunked(name, value) for name, value in request.headers.items if name.lower() not in _NOT_FORWARDED
-        ]
-        if call.protocol == "rest-xml":
-            headers = [_not_a_form(name, value) for name, value in headers]
-        if call.protocol != "json":
-            headers = [(name, value) for name, value in headers if name.lower() != "x-amz-target"]
+        headers = forwarding.headers(request, call)
+        path = quote(request.path, safe="/~")
+        if call.protocol == "cbor":
+            plain, content = cbor_calls.as_json(call)
+            path, headers = "/", [("host", request.headers.get("host")), *plain]
         status, answered, body = await self._moto.call(
             method=request.method,
-            path=quote(request.path, safe="/~"),
-            query=_without_signature(request.query),
-            headers=[(name, value) for name, value in headers if value],
+            path=path,
+            query=forwarding.without_signature(request.query),
+            headers=headers,
             body=content,
             service=_scope_of(call.service),
             region=call.region,
@@ -307,6 +280,8 @@ def _protocol(request: Request) -> str:
     """The protocol to spell an error in, before the operation is known."""
     if request.headers.get("x-amz-target"):
         return "json"
+    if request.headers.get("smithy-protocol") == "rpc-v2-cbor":
+        return "cbor"
     scope = _claimed_scope(request)
     if scope == "s3" or not scope:
         return "query" if _is_form(request) else "rest-xml"
@@ -314,6 +289,9 @@ def _protocol(request: Request) -> str:
     try:
         protocol = service_model(model).metadata.protocol
     except (KeyError, ValueError):
+        # what names no target and no Action is a REST call, mostly a JSON one
+        return "query" if _is_form(request) else "rest-json"
+    if protocol == "rest-json" and _is_form(request):
         return "query"
     if protocol in {"ec2", "rest-json", "query", "json"}:
         return protocol
@@ -323,26 +301,6 @@ def _protocol(request: Request) -> str:
 @lru_cache(maxsize=256)
 def _scope_of(service: Service) -> str:
     return next(scope for scope, services in SERVICES.items() if service in services)
-
-
-def _without_signature(query: str) -> str:
-    """The query without what a presigned URL adds for authentication."""
-    if not query:
-        return query
-    return "&".join(part for part in query.split("&") if part.partition("=")[0].lower() not in _QUERY_AUTHENTICATION)
-
-
-def _without_chunked(name: str, value: str) -> tuple[str, str]:
-    if name.lower() != "content-encoding":
-        return name, value
-    return name, ",".join(part for part in value.split(",") if part.strip().lower() != "aws-chunked")
-
-
-def _not_a_form(name: str, value: str) -> tuple[str, str]:
-    """Flask would read a body of this type as form fields and leave moto none; `curl -d` sends it unasked."""
-    if name.lower() == "content-type" and value.startswith("application/x-www-form-urlencoded"):
-        return name, "binary/octet-stream"
-    return name, value
 
 
 def _refuse_user_session(found: AuthenticatedCaller | None) -> None:

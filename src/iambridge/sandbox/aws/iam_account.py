@@ -73,6 +73,11 @@ class IamAccount:
     def arn(self, entity: Named | OpenIDConnectProvider) -> str:
         return entity.arn(self.account_id)
 
+    def has_role(self, arn: str) -> bool:
+        """Whether there is a role of exactly that ARN."""
+        found = self.store.get(Role, arn.rpartition("/")[2].lower())
+        return found is not None and self.arn(found) == arn
+
     def find(self, kind: type[N], name: str) -> N:
         """The entity of exactly this name.
 

@@ -6,13 +6,14 @@ from iambridge.sandbox.aws import moto_calls
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.operations import Call
 
+_BY_INSTANCE = frozenset({"autoscaling:SetInstanceHealth", "autoscaling:TerminateInstanceInAutoScalingGroup"})
 # stand for what is not there: a policy for anything covers them, one for a certain resource or its tags does not
 _NO_GROUP, _NO_TEMPLATE = "-", "lt-00000000"
 
 
 async def resolved(moto: MotoBackend, call: Call) -> Call:
     """The call with the names that its resources' ARNs are made of."""
-    if call.action == "autoscaling:TerminateInstanceInAutoScalingGroup":
+    if call.action in _BY_INSTANCE:
         group = await moto_calls.auto_scaling_group_of(moto, call.region, call.flat.get("InstanceId", ""))
         return replace(call, flat={**call.flat, "AutoScalingGroupName": group or _NO_GROUP})
     if call.action == "ec2:DeleteLaunchTemplate" and (name := call.flat.get("LaunchTemplateName")):

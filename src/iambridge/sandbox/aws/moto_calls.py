@@ -1,12 +1,16 @@
-"""The sandbox's own calls to moto: instances, their tags, and profiles that moto must know of."""
+"""The sandbox's own calls to moto, and what it asks moto before it decides."""
 
+import json
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 from iambridge.errors import ServiceUnavailable
+from iambridge.sandbox.aws.catalogue import SERVICES
 from iambridge.sandbox.aws.moto_backend import MotoBackend
+from iambridge.sandbox.aws.service_models import service_model
 
 _EC2_VERSION = "2016-11-15"
 _AUTO_SCALING_VERSION = "2011-01-01"
@@ -48,6 +52,36 @@ async def query(
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     return status, root
+
+
+async def json_call(
+    moto: MotoBackend, service: str, region: str, operation: str, document: Mapping[str, object]
+) -> dict[str, Any]:
+    """A JSON protocol call; empty when moto answers anything but an object and 200."""
+    model = service_model(SERVICES[service][0].model).metadata
+    status, _, body = await moto.call(
+        method="POST",
+        path="/",
+        headers=(
+            ("Host", f"{service}.{region}.amazonaws.com"),
+            ("Content-Type", f"application/x-amz-json-{model.json_version}"),
+            ("X-Amz-Target", f"{model.target_prefix}.{operation}"),
+        ),
+        body=json.dumps(document).encode(),
+        service=service,
+        region=region,
+    )
+    found = json.loads(body or b"{}") if status == HTTPStatus.OK else {}
+    return found if isinstance(found, dict) else {}
+
+
+async def get(moto: MotoBackend, service: str, region: str, path: str, query: str = "") -> tuple[int, bytes]:
+    """A REST call; `path` and `query` are percent-encoded."""
+    host = (("Host", f"{service}.{region}.amazonaws.com"),)
+    status, _, body = await moto.call(
+        method="GET", path=path, query=query, headers=host, service=service, region=region
+    )
+    return status, body
 
 
 async def instances(moto: MotoBackend, region: str) -> list[Instance]:
@@ -101,6 +135,20 @@ async def know_instance_profile(moto: MotoBackend, region: str, name: str, path:
     await query(moto, "iam", region, parameters)
 
 
+async def know_role(moto: MotoBackend, region: str, arn: str, service: str) -> None:
+    """Services in moto look the roles that they are handed up in moto's own IAM, and who may assume them."""
+    path, _, name = arn.partition(":role")[2].rpartition("/")
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    parameters = {
+        "Action": "CreateRole",
+        "Version": _IAM_VERSION,
+        "RoleName": name,
+        "Path": f"{path}/",
+        "AssumeRolePolicyDocument": json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    }
+    await query(moto, "iam", region, parameters)
+
+
 async def auto_scaling_group_arn(moto: MotoBackend, region: str, name: str) -> str:
     """The ARN with the group's UUID; empty for a group that is not there."""
     parameters = {
@@ -142,35 +190,3 @@ async def topic_policy(moto: MotoBackend, region: str, arn: str) -> str:
     _, root = await query(moto, "sns", region, parameters)
     entries = root.iterfind("GetTopicAttributesResult/Attributes/entry") if root is not None else ()
     return next((entry.findtext("value") or "" for entry in entries if entry.findtext("key") == "Policy"), "")
-
-
-async def resource_tags(moto: MotoBackend, prefix: str, region: str, arn: str) -> dict[str, str] | None:
-    """The tags of a resource; None where the sandbox cannot read them."""
-    resource = arn.split(":", 5)[5] if arn.startswith("arn:") else ""
-    if resource.endswith("/*") or not resource:
-        return {}
-    if prefix == "ec2":
-        identity = resource.rpartition("/")[2]
-        parameters = {"Action": "DescribeTags", "Version": _EC2_VERSION, "Filter.1.Name": "resource-id"}
-        _, root = await query(moto, "ec2", region, parameters | {"Filter.1.Value.1": identity})
-        return _tags(root, "tagSet/item", "key", "value")
-    if prefix == "autoscaling":
-        parameters = {
-            "Action": "DescribeTags",
-            "Version": _AUTO_SCALING_VERSION,
-            "Filters.member.1.Name": "auto-scaling-group",
-            "Filters.member.1.Values.member.1": resource.rpartition("/")[2],
-        }
-        _, root = await query(moto, "autoscaling", region, parameters)
-        return _tags(root, "DescribeTagsResult/Tags/member", "Key", "Value")
-    if prefix == "elasticloadbalancing":
-        parameters = {"Action": "DescribeTags", "Version": "2015-12-01", "ResourceArns.member.1": arn}
-        _, root = await query(moto, "elasticloadbalancing", region, parameters)
-        return _tags(root, "DescribeTagsResult/TagDescriptions/member/Tags/member", "Key", "Value")
-    return None
-
-
-def _tags(root: ET.Element | None, path: str, key: str, value: str) -> dict[str, str]:
-    if root is None:
-        return {}
-    return {item.findtext(key) or "": item.findtext(value) or "" for item in root.iterfind(path)}

@@ -9,6 +9,7 @@ headers, body] out. The caller has authenticated and authorised each request; mo
 
 import io
 import os
+import select
 import socket
 import struct
 import sys
@@ -25,6 +26,7 @@ _LENGTH = struct.Struct(">I")
 _THREADS = 16
 # calls that wait for another call to happen must not keep it from being read
 _WAITING_TARGETS = ("AmazonSQS.ReceiveMessage", "SimpleWorkflowService.PollFor")
+_WAITING_FORM = b"Action=ReceiveMessage"
 
 Frame = tuple[int, str, str, str, list[tuple[str, str]], bytes]
 
@@ -46,9 +48,11 @@ class Backend:
         )
 
         self._application = DomainDispatcherApplication(create_backend_app)
+        _leave_bucket_policies_to_the_gateway()
 
     def serve(self) -> None:
         """Answer frames until the parent closes."""
+        threading.Thread(target=self._end_with_parent, daemon=True).start()
         pool = ThreadPoolExecutor(_THREADS)
         stream = self._connection.makefile("rb")
         while header := stream.read(_LENGTH.size):
@@ -56,10 +60,17 @@ class Backend:
                 return
             content = stream.read(_LENGTH.unpack(header)[0])
             frame = msgspec.msgpack.decode(content, type=Frame)
-            if any(name.lower() == "x-amz-target" and value.startswith(_WAITING_TARGETS) for name, value in frame[4]):
+            if _waits(frame):
                 pool.submit(self._answer, frame)
             else:
                 self._answer(frame)
+
+    def _end_with_parent(self) -> None:
+        """A call that never returns keeps this process from reading that its parent is gone."""
+        closed = select.poll()
+        closed.register(self._connection, 0)
+        closed.poll()
+        os._exit(0)
 
     def _answer(self, frame: Frame) -> None:
         try:
@@ -85,6 +96,25 @@ class Backend:
 
         body = _collect(self._application(environ, start_response))
         return identity, status[0], status[1], b"" if method == "HEAD" else body
+
+
+def _leave_bucket_policies_to_the_gateway() -> None:
+    """What moto judges of a bucket policy knows no conditions and principals: a Deny would hold for everybody."""
+    from moto.iam.access_control import PermissionResult  # noqa: PLC0415 - loaded with the application
+    from moto.s3.models import FakeBucket  # noqa: PLC0415
+
+    def allowed(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
+        del bucket, action, resource
+        return PermissionResult.PERMITTED
+
+    FakeBucket.get_permission = allowed
+
+
+def _waits(frame: Frame) -> bool:
+    """Whether a call may wait for another: in the JSON protocol, or in SQS's older form."""
+    if any(name.lower() == "x-amz-target" and value.startswith(_WAITING_TARGETS) for name, value in frame[4]):
+        return True
+    return _WAITING_FORM in frame[5] or _WAITING_FORM in frame[3].encode()
 
 
 def _collect(chunks: Iterable[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 moto must read the same operation from the request as we do: whatever could be read in two ways is refused.
 """
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -11,11 +12,14 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from iambridge.errors import InvalidAction, MissingAction, NotImplementedBySandbox, ValidationError
-from iambridge.sandbox.aws import query_protocol, rest_routes
+from iambridge.sandbox.aws import query_protocol, rest_routes, xml_documents
 from iambridge.sandbox.aws.catalogue import SERVICES, Service
-from iambridge.sandbox.aws.service_models import ServiceModel, service_model
+from iambridge.sandbox.aws.service_models import service_model
+from iambridge.wire import cbor
 from iambridge.wire.http import Headers
 
+# a template's resources would be made without deciding whether the caller may make them
+_INSTEAD = {"cloudformation": "make the resources by their own services' calls"}
 _CBOR_PATH = re.compile(r"/service/(\w+)/operation/(\w+)")
 
 
@@ -23,7 +27,8 @@ _CBOR_PATH = re.compile(r"/service/(\w+)/operation/(\w+)")
 class Call:
     """An operation and its parameters as far as authorization reads them.
 
-    `flat` holds Query and EC2 form parameters, or a REST request's labels and query; `document` a JSON body.
+    `flat` holds Query and EC2 form parameters, or a REST request's labels and query; `document` a JSON or
+    CBOR body, or an XML body as `xml_documents` reads it.
     `protocol` is `query`, `ec2`, `json`, `rest-json`, `rest-xml` or `cbor`.
     """
 
@@ -53,6 +58,10 @@ class Asked(NamedTuple):
     unsure: bool = False
     tags_read: bool = False
 
+    def having(self, key: str, value: str | tuple[str, ...]) -> "Asked":
+        """With one more condition key."""
+        return self._replace(context=(*self.context, (key, value)))
+
 
 def identify(*, scope: str, region: str, method: str, path: str, query: str, headers: Headers, body: bytes) -> Call:
     """The call that a request makes, `scope` being the service it was signed for.
@@ -66,20 +75,19 @@ def identify(*, scope: str, region: str, method: str, path: str, query: str, hea
         raise NotImplementedBySandbox(
             f"The service {scope[:64]} is not available in this sandbox.",
             cause=f"no service signs with `{scope[:64]}` in the sandbox's catalogue",
-            fix="report the service and the client that needs it",
+            fix=_INSTEAD.get(scope, "report the service and the client that needs it"),
         )
     target = headers.get("x-amz-target")
     if target:
         return _from_target(services, target, region, headers, body)
-    if (cbor := _CBOR_PATH.fullmatch(path)) is not None:
-        return _from_cbor(services, cbor[2], region, headers)
-    model = service_model(services[0].model)
+    if (found := _CBOR_PATH.fullmatch(path)) is not None:
+        return _from_cbor(services, (found[1], found[2]), region, headers, body)
+    rest = [service for service in services if service_model(service.model).metadata.protocol.startswith("rest-")]
+    others = tuple(service for service in services if service not in rest)
     # SQS and others took the Query protocol before they took JSON, and still do
-    if not model.metadata.protocol.startswith("rest-"):
-        return _from_form(services, region, query, headers, body)
-    return _from_path(
-        services[0], model, region=region, method=method, path=path, query=query, headers=headers, body=body
-    )
+    if not rest or (others and path == "/"):
+        return _from_form(others, region, query, headers, body)
+    return _from_path(rest[0], region=region, method=method, path=path, query=query, headers=headers, body=body)
 
 
 def _from_target(services: tuple[Service, ...], target: str, region: str, headers: Headers, body: bytes) -> Call:
@@ -91,12 +99,32 @@ def _from_target(services: tuple[Service, ...], target: str, region: str, header
     raise InvalidAction(f"The action {target[:128]} is not valid for this endpoint.")
 
 
-def _from_cbor(services: tuple[Service, ...], name: str, region: str, headers: Headers) -> Call:
-    del region, headers
-    raise NotImplementedBySandbox(
-        f"{services[0].prefix}:{name[:64]} over the Smithy RPC v2 CBOR protocol is not available in this sandbox.",
-        fix="use the AWS CLI or an SDK that speaks the service's Query or JSON protocol",
-    )
+def _from_cbor(
+    services: tuple[Service, ...], named: tuple[str, str], region: str, headers: Headers, body: bytes
+) -> Call:
+    prefix, name = named
+    for service in services:
+        model = service_model(service.model)
+        if model.metadata.target_prefix == prefix and name in model.operations:
+            try:
+                document = _plain(cbor.loads(body or b"\xa0"))
+            except cbor.NotCbor as error:
+                raise ValidationError("The request body is not valid CBOR.", cause=str(error)) from error
+            if not isinstance(document, dict):
+                raise ValidationError("The request body is not a map.")
+            return Call(service, name, "cbor", region, document=document, headers=headers)
+    raise InvalidAction(f"The action {name[:128]} is not valid for this endpoint.")
+
+
+def _plain(value: Any) -> Any:
+    """A CBOR value as JSON has it: bytes in base64."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    return value
 
 
 def _from_form(services: tuple[Service, ...], region: str, query: str, headers: Headers, body: bytes) -> Call:
@@ -115,7 +143,6 @@ def _from_form(services: tuple[Service, ...], region: str, query: str, headers: 
 
 def _from_path(
     service: Service,
-    model: ServiceModel,
     *,
     region: str,
     method: str,
@@ -124,6 +151,7 @@ def _from_path(
     headers: Headers,
     body: bytes,
 ) -> Call:
+    model = service_model(service.model)
     pairs = parse_qsl(query, keep_blank_values=True)
     parameters = dict(pairs)
     selecting = rest_routes.subresources(service.model) & parameters.keys()
@@ -144,6 +172,8 @@ def _from_path(
             fix="report the operation and the client that needs it",
         )
     document = _document(body) if model.metadata.protocol == "rest-json" and body[:1] == b"{" else {}
+    if model.metadata.protocol == "rest-xml" and service.prefix != "s3" and body:
+        document = xml_documents.read(body)
     return Call(
         service,
         found.operation.name,

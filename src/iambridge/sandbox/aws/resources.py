@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from iambridge.errors import NotImplementedBySandbox
-from iambridge.sandbox.aws import action_catalogue
+from iambridge.sandbox.aws import action_catalogue, named_resources
 from iambridge.sandbox.aws.action_catalogue import Action, ResourceType
 from iambridge.sandbox.aws.operations import Call
 
@@ -19,6 +19,15 @@ _INDEXED = re.compile(r"(?:RulePriorities\.member\.\d+\.)?([A-Za-z]+)(?:\.member
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _CREATES = ("Create", "Run", "Allocate", "Request", "Register", "Import", "Copy", "Put", "Start")
 _MAKES = ("Create", "Allocate", "Request", "Import", "Copy")
+# their Describe calls take a resource's name
+_NAMES_WHAT_IT_LISTS = frozenset({"elasticache", "memorydb", "rds", "redshift"})
+_OF_PAGES = frozenset(
+    {"action", "version", "filters", "limit", "marker", "maxitems", "maxrecords", "maxresults", "nexttoken", "pagesize"}
+)
+# the reference names no resource for it, and the service does (CloudWatch Logs, in its denials)
+_NAMED_ALL_THE_SAME = frozenset({"logs:DescribeLogGroups"})
+# their `*` is every resource there is
+_LISTS_ALL = frozenset({"ecr:DescribeRepositories", "ecs:ListTasks"})
 _LAUNCHES = frozenset({"ec2:RunInstances", "ec2:CreateFleet"})
 _LAUNCHED = frozenset({"fleet", "instance", "network-interface", "spot-instances-request", "volume"})
 _EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)?)-[0-9a-f]{8,17}")
@@ -60,10 +69,24 @@ _ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
     ("elasticloadbalancing", "TargetGroupName"): ("Name",),
     ("kms", "KeyId"): ("KeyId", "TargetKeyId"),
     ("kms", "Alias"): ("AliasName",),
+    ("batch", "ComputeEnvironmentName"): ("computeEnvironmentName", "computeEnvironment"),
+    ("batch", "JobQueueName"): ("jobQueueName", "jobQueue"),
+    ("memorydb", "AclName"): ("ACLName",),
+    ("rds", "ClusterParameterGroupName"): ("DBClusterParameterGroupName",),
+    ("rds", "ClusterSnapshotName"): ("DBClusterSnapshotIdentifier",),
+    ("rds", "DbClusterInstanceName"): ("DBClusterIdentifier",),
+    ("rds", "DbInstanceName"): ("DBInstanceIdentifier",),
+    ("rds", "GlobalCluster"): ("GlobalClusterIdentifier",),
+    ("rds", "ParameterGroupName"): ("DBParameterGroupName",),
+    ("rds", "SecurityGroupName"): ("DBSecurityGroupName",),
+    ("rds", "SnapshotName"): ("DBSnapshotIdentifier",),
+    ("rds", "SubnetGroupName"): ("DBSubnetGroupName",),
+    ("scheduler", "ScheduleName"): ("Name",),
     ("secretsmanager", "SecretId"): ("SecretId", "Name"),
     ("sns", "TopicName"): ("Name",),
     ("sqs", "QueueName"): ("QueueName", "QueueUrl"),
     ("waf-regional", "Id"): ("WebACLId",),
+    ("route53", "Id"): ("Id", "HostedZoneId", "HealthCheckId"),
     ("shield", "Id"): ("ProtectionId",),
     ("ssm", "ParameterNameWithoutLeadingSlash"): ("Name", "Names"),
     ("ssm", "DocumentName"): ("DocumentName", "Name"),
@@ -94,10 +117,14 @@ def arns(call: Call, account_id: str) -> list[str]:
         NotImplementedBySandbox: the action must name a resource and the sandbox does not see which.
     """
     action = action_catalogue.action(call.service.prefix, call.operation)
-    if not action.resource_types:
+    if not action.resource_types and call.action not in _NAMED_ALL_THE_SAME:
         return ["*"]
-    found = list(dict.fromkeys(_found(call, action, account_id)))
-    return found or ["*"]
+    own = f"arn:aws:{call.service.prefix}:{call.region}:{account_id}:"
+    if call.service.prefix in _NAMES_WHAT_IT_LISTS and _lists_all(call):
+        return [_fill(entry.template, {}, call, account_id) for entry in action.resource_types]
+    found = [part if part.startswith(("arn:", "*")) else own + part for part in named_resources.by_hand(call)]
+    found = list(dict.fromkeys(found or _found(call, action, account_id)))
+    return [named_resources.finished(call, arn) for arn in found] or ["*"]
 
 
 def unsure(call: Call, arn: str) -> bool:
@@ -106,11 +133,14 @@ def unsure(call: Call, arn: str) -> bool:
         return False
     action = action_catalogue.action(call.service.prefix, call.operation)
     if arn == "*":
-        # a List action is decided on `*` when it names nothing
-        return bool(action.resource_types) and action.access_level != "List"
+        # a List action is decided on `*`; where it may have named something that is not seen, a policy must not tell
+        listed = action.access_level == "List" and call.service.prefix not in _NAMES_WHAT_IT_LISTS
+        return bool(action.resource_types) and not listed
+    if call.action in _LISTS_ALL or _lists_all(call):
+        return False
     if call.action in _LAUNCHES:
         return arn.split(":", 5)[5].partition("/")[0] not in _LAUNCHED
-    return not call.operation.startswith(_MAKES)
+    return call.operation == "CreateOrUpdateTags" or not call.operation.startswith(_MAKES)
 
 
 def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
@@ -132,6 +162,8 @@ def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
         if any(action_catalogue.arn_pattern(entry.template).fullmatch(arn) for arn in given):
             continue
         bound = list(_bound(prefix, entry, values))
+        if bound and not entry.required and _lacks_its_own(entry, bound[0], action):
+            continue
         if bound:
             for binding in bound:
                 yield _fill(entry.template, binding, call, account_id)
@@ -183,6 +215,14 @@ def _bound(prefix: str, kind: ResourceType, values: Values) -> Iterator[dict[str
         yield single
 
 
+def _lacks_its_own(entry: ResourceType, binding: dict[str, str], action: Action) -> bool:
+    """Whether all that is bound of an optional type names another type alone: a table is not one of its indexes."""
+    own = set(_own_placeholders(entry.template))
+    return own > binding.keys() and any(
+        set(_own_placeholders(other.template)) == binding.keys() for other in action.resource_types if other != entry
+    )
+
+
 def _own_placeholders(template: str) -> list[str]:
     return [name for name in _PLACEHOLDER.findall(template) if name not in {"Partition", "Region", "Account"}]
 
@@ -202,9 +242,17 @@ def _fill(template: str, binding: dict[str, str], call: Call, account_id: str, d
     return _PLACEHOLDER.sub(lambda m: fixed.get(m[1]) or binding.get(m[1], default), template)
 
 
+def _lists_all(call: Call) -> bool:
+    """Whether a call describes whatever there is: it gives nothing but pages and filters."""
+    if not call.operation.startswith(("Describe", "List")):
+        return False
+    names = {name.partition(".")[0].lower() for name in (*call.flat, *call.document)}
+    return names <= _OF_PAGES
+
+
 def _unnamed(call: Call, kind: ResourceType, account_id: str) -> str:
     """A resource that has no name yet is decided on as `type/*` (Service Authorization Reference, resource types)."""
-    if call.operation.startswith(_CREATES):
+    if call.operation.startswith(_CREATES) or _lists_all(call):
         return _fill(kind.template, {}, call, account_id)
     raise NotImplementedBySandbox(
         f"{call.action} cannot be authorized by this sandbox: it does not see which {kind.name} the request names.",

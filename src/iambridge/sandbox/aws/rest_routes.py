@@ -1,7 +1,7 @@
 """Which operation a REST request is: method, path and query against a service model. Pure.
 
 Source: Smithy "HTTP bindings": a literal in the query of a URI must be in the request; labels match one segment, or
-with `+` the rest.
+with `+` the rest. An ARN is one segment to the client, which escapes its slashes; here the path is decoded.
 """
 
 import re
@@ -22,7 +22,7 @@ _SHADOWED = frozenset({"ListDirectoryBuckets", "GetBucketLifecycle", "PutBucketL
 class Route(NamedTuple):
     """`literals` must be in the query with these values (empty: any); the needed ones are required members.
 
-    `keys` are all that the query must have.
+    `keys` are all that the query must have; `plain` is how long the path is without its labels.
     """
 
     operation: Operation
@@ -31,6 +31,7 @@ class Route(NamedTuple):
     needed_query: tuple[str, ...]
     needed_headers: tuple[str, ...]
     keys: frozenset[str]
+    plain: int
 
 
 class Match(NamedTuple):
@@ -50,7 +51,7 @@ def routes(model_name: str) -> dict[str, tuple[Route, ...]]:
         method: tuple(
             sorted(
                 found,
-                key=lambda r: (len(r.literals), len(r.needed_query), len(r.needed_headers), -r.pattern.groups),
+                key=lambda r: (len(r.literals), len(r.needed_query), len(r.needed_headers), -r.pattern.groups, r.plain),
                 reverse=True,
             )
         )
@@ -89,7 +90,7 @@ def match(model_name: str, *, method: str, path: str, query: Mapping[str, str], 
 
 def _route(model: ServiceModel, operation: Operation) -> Route:
     path, _, literal = operation.http.request_uri.partition("?")
-    pattern = _LABEL.sub(lambda m: f"(?P<{m[1]}>{'.+' if m[2] else '[^/]+'})", _escaped(path))
+    pattern = _LABEL.sub(lambda m: f"(?P<{m[1]}>{_label(m[1], rest=bool(m[2]))})", _escaped(path))
     literals = dict(part.partition("=")[::2] for part in literal.split("&") if part)
     query: list[str] = []
     headers: list[str] = []
@@ -104,7 +105,21 @@ def _route(model: ServiceModel, operation: Operation) -> Route:
     # S3 takes a bucket with a trailing slash, and so do clients that write one
     optional_slash = "/?" if path == "/{Bucket}" else ""
     compiled = re.compile(pattern + optional_slash, re.DOTALL)
-    return Route(operation, compiled, literals, tuple(query), tuple(headers), frozenset((*literals, *query)))
+    return Route(
+        operation,
+        compiled,
+        literals,
+        tuple(query),
+        tuple(headers),
+        frozenset((*literals, *query)),
+        len(_LABEL.sub("", path)),
+    )
+
+
+def _label(name: str, *, rest: bool) -> str:
+    if rest:
+        return ".+"
+    return "(?:arn:.+|[^/]+)" if name.lower().endswith(("arn", "resource", "resourceid")) else "[^/]+"
 
 
 def _escaped(path: str) -> str:

@@ -21,13 +21,14 @@ class BucketPolicies:
         self._known: dict[str, str] = {}
         self._generation = 0
 
-    async def of(self, asked: Sequence[Asked], region: str) -> dict[str, NamedDocument]:
+    async def of(self, asked: Sequence[Asked], region: str) -> dict[str, tuple[NamedDocument, ...]]:
         """By resource ARN, for the buckets of `asked`."""
-        found: dict[str, NamedDocument] = {}
+        found: dict[str, tuple[NamedDocument, ...]] = {}
         for item in asked:
             bucket = item.resource.removeprefix("arn:aws:s3:::").partition("/")[0]
             if bucket != "*" and (text := await self._text(bucket, region)):
-                found[item.resource] = NamedDocument(f"bucket policy of {bucket}", parsed(text, PolicyKind.RESOURCE))
+                document = NamedDocument(f"bucket policy of {bucket}", parsed(text, PolicyKind.RESOURCE))
+                found[item.resource] = (document,)
         return found
 
     async def _text(self, bucket: str, region: str) -> str:
@@ -45,10 +46,7 @@ class BucketPolicies:
 
     def forget(self, call: Call) -> None:
         """Called after a call that went through."""
-        if call.service.prefix != "s3":
-            if call.service.prefix == "cloudformation":
-                self._known.clear()
-        elif call.operation in _POLICY_CHANGES:
+        if call.service.prefix == "s3" and call.operation in _POLICY_CHANGES:
             self._known.pop(s3_actions.bucket_of(call), None)
 
 

@@ -144,6 +144,26 @@ def test_a_bucket_policy_denies_even_the_administrator(running: "RunningAccount"
     s3.delete_bucket_policy(Bucket=BUCKET)
 
 
+def test_a_deny_for_others_or_under_a_condition_holds_for_them_alone(running: "RunningAccount", s3: Any) -> None:
+    """The usual "TLS only" policy, and a Deny for one user: everybody else reads, writes and deletes over TLS."""
+    running.client("iam").create_user(UserName="shut-out")
+    everything = {"Effect": "Deny", "Action": "s3:*", "Resource": [f"arn:aws:s3:::fenced{end}" for end in ("", "/*")]}
+    plain_text = {"Bool": {"aws:SecureTransport": "false"}}
+    s3.create_bucket(Bucket="fenced")
+    s3.put_bucket_policy(
+        Bucket="fenced",
+        Policy=policy(
+            {**everything, "Principal": "*", "Condition": plain_text},
+            {**everything, "Principal": {"AWS": "arn:aws:iam::111122223333:user/shut-out"}},
+        ),
+    )
+    s3.put_object(Bucket="fenced", Key="k", Body=b"content")
+    assert s3.get_object(Bucket="fenced", Key="k")["Body"].read() == b"content"
+    assert [
+        item["Key"] for item in s3.delete_objects(Bucket="fenced", Delete={"Objects": [{"Key": "k"}]})["Deleted"]
+    ] == ["k"]
+
+
 def test_presigned_urls_read_and_write(running: "RunningAccount", s3: Any) -> None:
     """A SigV4 presigned PUT and GET work without headers; another signature does not."""
     signer = running.client("s3", signature_version="s3v4")
@@ -234,10 +254,10 @@ def test_a_session_has_its_roles_policies_until_the_role_is_gone(running: "Runni
 
 
 def test_a_deny_on_a_fact_that_is_not_read_refuses_the_call_by_name(running: "RunningAccount", s3: Any) -> None:
-    """A bucket policy that denies by object tag is never passed over: NotImplemented, and the key is named."""
-    condition = {"StringEquals": {"s3:ExistingObjectTag/secret": "yes"}}
+    """A bucket policy that denies by TLS version is never passed over: NotImplemented, and the key is named."""
+    condition = {"NumericLessThan": {"s3:TlsVersion": "1.2"}}
     statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Condition": condition}
     s3.put_bucket_policy(Bucket=BUCKET, Policy=policy({**statement, "Resource": f"arn:aws:s3:::{BUCKET}/*"}))
     code, message, status = refusal(s3.get_object, Bucket=BUCKET, Key="open/ä b")
-    assert (code, status, "s3:ExistingObjectTag/secret" in message) == ("NotImplemented", 501, True)
+    assert (code, status, "s3:TlsVersion" in message) == ("NotImplemented", 501, True)
     s3.delete_bucket_policy(Bucket=BUCKET)

@@ -148,7 +148,8 @@ def test_what_the_policy_does_not_name_is_denied(running: "RunningAccount", cont
     others: dict[str, list[str]] = {}
     for service, names in policy.items():
         model = running.client(CLIENTS.get(service, service), key).meta.service_model
-        left_out = [name for name in model.operation_names if name not in names]
+        # DeleteMessageBatch is sqs:DeleteMessage
+        left_out = [name for name in model.operation_names if name.removesuffix("Batch") not in names]
         others[service] = left_out[:: max(1, len(left_out) // 12)]
     found = outcomes(running, key, others)
     assert {action: answer for action, answer in found.items() if not refused(*answer)} == {}

@@ -1,6 +1,8 @@
 """Resource policies of KMS keys, queues, topics and secrets, with boto3 over a real socket."""
 
+import io
 import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,11 +78,55 @@ def test_a_topic_policy_denies(running: "RunningAccount") -> None:
 
 def test_a_policy_that_would_not_be_enforced_is_not_taken(running: "RunningAccount") -> None:
     """A service whose resource policies are not read refuses to store one."""
-    ecr = running.client("ecr")
-    ecr.create_repository(repositoryName="law")
+    efs = running.client("efs")
+    identity = efs.create_file_system(CreationToken="law")["FileSystemId"]
     text = json.dumps({"Version": "2012-10-17", "Statement": []})
-    code, message, _ = refusal(ecr.set_repository_policy, repositoryName="law", policyText=text)
-    assert (code, "ecr:SetRepositoryPolicy" in message) == ("NotImplemented", True)
+    code, message, _ = refusal(efs.put_file_system_policy, FileSystemId=identity, Policy=text)
+    assert (code, "elasticfilesystem:PutFileSystemPolicy" in message) == ("NotImplemented", True)
+
+
+def test_a_functions_policy_lets_a_user_invoke_it(running: "RunningAccount") -> None:
+    """AddPermission for one user: that user invokes the function without a policy of their own, and nobody else does."""
+    iam, functions = running.client("iam"), running.client("lambda")
+    trust = policy({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"})
+    role = iam.create_role(RoleName="law-function", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("m.py", "def h(event, context): return 1")
+    functions.create_function(
+        FunctionName="law", Runtime="python3.12", Role=role, Handler="m.h", Code={"ZipFile": code.getvalue()}
+    )
+    clients = {}
+    for name in ("invoker", "bystander"):
+        arn = iam.create_user(UserName=name)["User"]["Arn"]
+        clients[name] = running.client("lambda", iam.create_access_key(UserName=name)["AccessKey"])
+        if name == "invoker":
+            functions.add_permission(FunctionName="law", StatementId="s", Action="lambda:GetFunction", Principal=arn)
+    assert clients["invoker"].get_function(FunctionName="law")["Configuration"]["FunctionName"] == "law"
+    assert refusal(clients["bystander"].get_function, FunctionName="law")[0] == "AccessDeniedException"
+    assert refusal(clients["invoker"].delete_function, FunctionName="law")[0] == "AccessDeniedException"
+
+
+def test_policies_of_repositories_tables_and_streams_deny(running: "RunningAccount") -> None:
+    """A Deny in the policy of a repository, a table or a stream holds for the administrator."""
+    ecr, dynamodb, kinesis = (running.client(name) for name in ("ecr", "dynamodb", "kinesis"))
+    ecr.create_repository(repositoryName="law")
+    everywhere = {"Effect": "Deny", "Principal": EVERYONE, "Action": "ecr:ListImages"}
+    ecr.set_repository_policy(repositoryName="law", policyText=policy(everywhere))
+    assert "explicit deny in a resource-based policy" in refusal(ecr.list_images, repositoryName="law")[1]
+    table = dynamodb.create_table(
+        TableName="law",
+        KeySchema=[{"AttributeName": "k", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )["TableDescription"]["TableArn"]
+    dynamodb.put_resource_policy(ResourceArn=table, Policy=policy({**deny("dynamodb:Scan"), "Resource": table}))
+    assert "explicit deny in a resource-based policy" in refusal(dynamodb.scan, TableName="law")[1]
+    kinesis.create_stream(StreamName="law", ShardCount=1)
+    stream = kinesis.describe_stream_summary(StreamName="law")["StreamDescriptionSummary"]["StreamARN"]
+    denied = policy({**deny("kinesis:ListShards"), "Resource": stream})
+    kinesis.put_resource_policy(ResourceARN=stream, Policy=denied)
+    assert "explicit deny in a resource-based policy" in refusal(kinesis.list_shards, StreamName="law")[1]
 
 
 def test_a_group_is_known_by_its_uuid(running: "RunningAccount") -> None:
@@ -102,14 +148,3 @@ def test_a_group_is_known_by_its_uuid(running: "RunningAccount") -> None:
     iam.put_user_policy(UserName="scaler", PolicyName="p", PolicyDocument=document)
     client = running.client("autoscaling", iam.create_access_key(UserName="scaler")["AccessKey"])
     assert "explicit deny" in refusal(client.set_desired_capacity, AutoScalingGroupName="law", DesiredCapacity=1)[1]
-
-
-def test_a_grant_that_would_not_be_read_is_not_taken(running: "RunningAccount") -> None:
-    """A grant whose grantee would be denied all the same is refused by name."""
-    kms = running.client("kms")
-    key = kms.create_key()["KeyMetadata"]["KeyId"]
-    grantee = "arn:aws:iam::111122223333:user/reader"
-    code, message, status = refusal(kms.create_grant, KeyId=key, GranteePrincipal=grantee, Operations=["Decrypt"])
-    assert (code, status) == ("NotImplemented", 501)
-    assert message.startswith("kms:CreateGrant is not available")
-    assert kms.list_grants(KeyId=key)["Grants"] == []
