@@ -40,8 +40,10 @@ def client_environment(data_dir: Path) -> dict[str, str | None]:
             where=str(data_dir / "aws/admin-credentials.json"),
             fix="start it once with `iambridge up --data-dir ...`",
         ) from error
+    kubeconfig = data_dir / "kubeconfig"
     return {
-        "KUBECONFIG": str(data_dir / "kubeconfig"),
+        # an account alone has none, and its user's own cluster is nobody else's business
+        **({"KUBECONFIG": str(kubeconfig)} if kubeconfig.exists() else {}),
         "AWS_ENDPOINT_URL": ports.url("aws"),
         # the SDK for Go looks for credentials before it reads the general one
         "AWS_ENDPOINT_URL_STS": ports.url("aws"),
@@ -53,4 +55,5 @@ def client_environment(data_dir: Path) -> dict[str, str | None]:
         "AWS_SECRET_ACCESS_KEY": secret,
         "AWS_SESSION_TOKEN": None,
         "AWS_PROFILE": None,
+        "AWS_DEFAULT_PROFILE": None,
     }
