@@ -153,6 +153,8 @@ def test_env_leads_past_a_proxy(tmp_path: Path) -> None:
             capture_output=True, text=True, timeout=90, check=False, env={**os.environ, **proxy},
         )  # fmt: skip
         assert identity.returncode == 0, identity.stderr
+        values = json.loads(env("--data-dir", str(tmp_path), "--json", **proxy).stdout)
+        assert (values["no_proxy"], values["AWS_PROFILE"]) == ("intranet.example,127.0.0.1", None)
         for excepted in ({}, {"HTTPS_PROXY": proxy["HTTPS_PROXY"], "NO_PROXY": "*"}):
             assert "no_proxy" not in env("--data-dir", str(tmp_path), **excepted).stdout
 

@@ -1,6 +1,7 @@
 """`iambridge env`: shell lines that point clients at a running sandbox."""
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait", type=float, metavar="SECONDS", help="wait until `up` is ready, scripts of --init-dir included"
     )
+    parser.add_argument("--json", action="store_true", help="one JSON object of names and values; null means unset")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,6 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     changes = {**client_environment(data_dir), **_past_the_proxy(os.environ)}
     if arguments.wait is None and not readiness.listens(data_dir):
         print(f"iambridge: nothing runs on {data_dir} now: `iambridge up --data-dir {data_dir}`", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps(changes, indent=2))
+        return 0
     for name, value in changes.items():
         print(f"unset {name}" if value is None else f"export {name}={shlex.quote(value)}")
     return 0
