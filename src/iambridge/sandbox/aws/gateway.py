@@ -173,7 +173,7 @@ class Gateway:
         await self._instances.before(call)
         response = await self._forward(request, call, content)
         if response.status < 300:
-            await self._instances.after(call)
+            await self._instances.after(call, response)
         return response
 
     async def _asked(self, call: Call) -> list[Asked]:

@@ -127,6 +127,22 @@ def test_karpenter_launches_nothing_else(running: "RunningAccount", karpenter: A
     assert refusal(karpenter.terminate_instances, InstanceIds=[other])[0] == "UnauthorizedOperation"
 
 
+def test_awss_public_parameters_are_no_accounts(running: "RunningAccount") -> None:
+    """Karpenter's policy allows them by an ARN with an empty account; the account's own stay shut."""
+    public = {
+        "Effect": "Allow",
+        "Action": "ssm:GetParameter",
+        "Resource": "arn:aws:ssm:us-east-1::parameter/aws/service/*",
+    }
+    client = running.client("ssm", user_key(running, "reads-images", public))
+    image = "/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2"
+    assert client.get_parameter(Name=image)["Parameter"]["Value"].startswith("ami-")
+    running.client("ssm").put_parameter(Name="/own/service", Value="v", Type="String")
+    code, message, _ = refusal(client.get_parameter, Name="/own/service")
+    assert code == "AccessDeniedException"
+    assert "arn:aws:ssm:us-east-1:111122223333:parameter/own/service" in message
+
+
 def test_the_load_balancer_controller_keeps_to_its_cluster(running: "RunningAccount") -> None:
     """What carries the cluster's tag is made and deleted; what does not is neither."""
     elb = running.client("elbv2", user_key(running, "balancer", *BALANCER))
