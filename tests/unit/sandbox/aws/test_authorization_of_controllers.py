@@ -156,3 +156,39 @@ def test_the_load_balancer_controller_keeps_to_its_cluster(running: "RunningAcco
     assert refusal(elb.delete_target_group, TargetGroupArn=other)[0] == "AccessDenied"
     elb.delete_target_group(TargetGroupArn=own)
     assert [group["TargetGroupName"] for group in elb.describe_target_groups()["TargetGroups"]] == ["other"]
+
+
+def test_the_load_balancer_controller_tags_what_it_makes_below(running: "RunningAccount") -> None:
+    """Listeners and rules get their tags with their making: AddTags is asked for them, and not for their parent."""
+
+    def below(kind: str) -> dict[str, Any]:
+        return {
+            "Effect": "Allow",
+            "Action": "elasticloadbalancing:AddTags",
+            "Resource": f"arn:aws:elasticloadbalancing:*:*:{kind}",
+        }
+
+    make = {
+        "Effect": "Allow",
+        "Action": ["elasticloadbalancing:CreateListener", "elasticloadbalancing:CreateRule"],
+        "Resource": "*",
+    }
+    listeners, rules = below("listener/app/*/*/*"), below("listener-rule/app/*/*/*")
+    subnets = [subnet["SubnetId"] for subnet in running.client("ec2").describe_subnets()["Subnets"][:2]]
+    balancer = running.client("elbv2").create_load_balancer(Name="tagged-below", Subnets=subnets)["LoadBalancers"][0]
+    answer = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+    tags = [{"Key": CLUSTER, "Value": "iambridge"}]
+    listener = {
+        "LoadBalancerArn": balancer["LoadBalancerArn"], "Protocol": "HTTP", "Port": 80, "DefaultActions": [answer], "Tags": tags,
+    }  # fmt: skip
+    some = running.client("elbv2", user_key(running, "tags-listeners", make, listeners))
+    made = some.create_listener(**listener)["Listeners"][0]["ListenerArn"]
+    path = {"Field": "path-pattern", "Values": ["/*"]}
+    rule = {"ListenerArn": made, "Priority": 1, "Conditions": [path], "Actions": [answer], "Tags": tags}
+    code, message, _ = refusal(some.create_rule, **rule)
+    assert code == "AccessDenied"
+    assert f"{made.replace(':listener/', ':listener-rule/')}/*" in message
+    both = running.client("elbv2", user_key(running, "tags-rules", make, listeners, rules))
+    assert both.create_rule(**rule)["Rules"]
+    nothing = running.client("elbv2", user_key(running, "tags-nothing", make))
+    assert "AddTags on resource" in refusal(nothing.create_listener, **{**listener, "Port": 81})[1]
