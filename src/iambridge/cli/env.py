@@ -6,16 +6,14 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from iambridge.errors import InputError
 from iambridge.sandbox import readiness
-from iambridge.sandbox.client_environment import client_environment
+from iambridge.sandbox.client_environment import client_environment, past_the_proxy
 from iambridge.sandbox.data_dir import default_data_dir
 
 _POLL_SECONDS = 0.05
-_PROXIES = ("https_proxy", "all_proxy", "http_proxy")
 _EXAMPLE = """examples:
   eval "$(iambridge env)"
   kubectl get namespaces && aws sts get-caller-identity
@@ -38,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     data_dir = (arguments.data_dir or default_data_dir()).absolute()
     if arguments.wait is not None:
         _wait(data_dir, arguments.wait)
-    changes = {**client_environment(data_dir), **_past_the_proxy(os.environ)}
+    changes = {**client_environment(data_dir), **past_the_proxy(os.environ)}
     if arguments.wait is None and not readiness.listens(data_dir):
         print(f"iambridge: nothing runs on {data_dir} now: `iambridge up --data-dir {data_dir}`", file=sys.stderr)
     if arguments.json:
@@ -66,14 +64,3 @@ def _ready(data_dir: Path) -> bool:
         return readiness.is_ready(data_dir)
     except InputError:
         return False  # `up` has not made the directory yet
-
-
-def _past_the_proxy(environment: Mapping[str, str]) -> dict[str, str | None]:
-    """Python and curl send even loopback through a proxy, unless told; Go's clients do not."""
-    lower = {name.lower(): value for name, value in environment.items()}
-    lower |= {name: value for name, value in environment.items() if name == name.lower()}
-    direct = lower.get("no_proxy", "")
-    if not any(lower.get(name) for name in _PROXIES) or {"*", "127.0.0.1"} & {h.strip() for h in direct.split(",")}:
-        return {}
-    value = f"{direct},127.0.0.1" if direct else "127.0.0.1"
-    return {"NO_PROXY": value, "no_proxy": value}

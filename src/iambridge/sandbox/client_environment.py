@@ -1,12 +1,14 @@
 """What points kubectl, the AWS CLI and SDKs at a sandbox: the lines of `iambridge env`, and what its workloads get."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from iambridge.errors import InputError
 from iambridge.sandbox.data_dir import Ports, read_ports
 
 REGION = "us-east-1"
+_PROXIES = ("https_proxy", "all_proxy", "http_proxy")
 
 
 def workload_environment(data_dir: Path, ports: Ports) -> dict[str, str]:
@@ -57,3 +59,17 @@ def client_environment(data_dir: Path) -> dict[str, str | None]:
         "AWS_PROFILE": None,
         "AWS_DEFAULT_PROFILE": None,
     }
+
+
+def past_the_proxy(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """What excepts loopback where `environment` has a proxy; nothing where it has none, or excepts it already.
+
+    Python and curl send even loopback through a proxy, unless told; Go's clients do not.
+    """
+    lower = {name.lower(): value for name, value in environment.items()}
+    lower |= {name: value for name, value in environment.items() if name == name.lower()}
+    direct = lower.get("no_proxy", "")
+    if not any(lower.get(name) for name in _PROXIES) or {"*", "127.0.0.1"} & {h.strip() for h in direct.split(",")}:
+        return {}
+    value = f"{direct},127.0.0.1" if direct else "127.0.0.1"
+    return {"NO_PROXY": value, "no_proxy": value}

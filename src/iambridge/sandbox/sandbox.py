@@ -17,7 +17,7 @@ from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.errors import InputError
 from iambridge.sandbox import readiness
 from iambridge.sandbox.aws_side import AwsSide
-from iambridge.sandbox.client_environment import client_environment
+from iambridge.sandbox.client_environment import client_environment, past_the_proxy
 from iambridge.sandbox.data_dir import SIGNING_KEY, DataDir
 from iambridge.wire.http import App
 
@@ -168,7 +168,7 @@ def _run_scripts(folder: Path, data_dir: Path) -> None:
     """Run the executables of `folder` in order of name, with clients pointed at this sandbox."""
     if not folder.is_dir():
         raise InputError(f"--init-dir {folder} is not a directory", fix="give a directory of executable scripts")
-    changes = client_environment(data_dir)
+    changes = client_environment(data_dir) | past_the_proxy(os.environ)
     environment = {name: value for name, value in os.environ.items() if name not in changes}
     environment.update({name: value for name, value in changes.items() if value is not None})
     for script in sorted(folder.iterdir()):
