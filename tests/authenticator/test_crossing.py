@@ -197,6 +197,17 @@ def test_a_token_for_amazons_own_host_goes_to_the_endpoint_given(tmp_path: Path)
     asyncio.run(play())
 
 
+def test_no_proxy_is_asked_the_way_to_loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Go's clients do it: a sandbox on a machine behind a proxy is reached past it."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            assert (await world.status(world.token()))["user"]["username"] == "pod-reader"
+
+    asyncio.run(play())
+
+
 def test_edits_count_at_once_and_a_broken_one_throws_nobody_out(tmp_path: Path) -> None:
     """Removal, addition, a broken document and deletion take effect while tokens stay in the identity cache."""
 

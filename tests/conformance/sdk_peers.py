@@ -54,6 +54,25 @@ def go(cache: Path) -> Command:
     return [str(binary)]
 
 
+def java(cache: Path) -> Command:
+    """The program of `sdk_programs/java`, compiled once for each content of it; skips where it cannot be."""
+    if missing := [tool for tool in ("mvn", "javac", "java", "keytool") if not shutil.which(tool)]:
+        pytest.skip(f"{missing[0]} is not on PATH: the Java SDK cannot run")
+    source = PROGRAMS / "java"
+    place = cache / f"java-sdk-{content_hash(sorted(source.iterdir()))}"
+    if not place.exists():
+        with tempfile.TemporaryDirectory(dir=cache) as directory:
+            fresh = Path(directory) / "sdk"
+            shutil.copytree(source, fresh)
+            copy = ["mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars"]
+            install(copy, fresh, "Maven could not install the Java SDK")
+            install(["javac", "-cp", "jars/*", "Crossing.java"], fresh, "the Java SDK's program did not build")
+            # whole or not at all; another run may have been first
+            with contextlib.suppress(OSError):
+                fresh.rename(place)
+    return ["sh", str(place / "crossing.sh")]
+
+
 def content_hash(files: list[Path]) -> str:
     """16 hexadecimal digits that change with the content of the files."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
@@ -68,4 +87,4 @@ def install(command: Command, directory: Path, failed: str) -> None:
     except subprocess.TimeoutExpired:
         pytest.skip(f"{failed} within {_INSTALL_SECONDS} s")
     if done.returncode:
-        pytest.skip(f"{failed}: {done.stderr[-300:]}")
+        pytest.skip(f"{failed}: {(done.stderr or done.stdout)[-300:]}")  # Maven tells its errors on stdout

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import boto3
 import pytest
-from tests.conformance.sdk_peers import PROGRAMS, Command, go, javascript
+from tests.conformance.sdk_peers import PROGRAMS, Command, go, java, javascript
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.decision_log import NoDecisionLog
@@ -38,6 +38,7 @@ SDKS: dict[str, Callable[[Path], Command]] = {
     "aws-cli": _python("crossing_by_cli.py"),
     "javascript": lambda cache: javascript(cache, "crossing.mjs"),
     "go": go,
+    "java": java,
 }
 
 

@@ -1,5 +1,6 @@
 """Both stories as `iambridge demo` plays them: one sandbox, real clients, every step and every refusal."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +44,17 @@ def test_a_refusal_names_its_code(step: Step) -> None:
 
 def _decisions(directory: Path) -> str:
     return (directory / "sandbox/logs/decisions.jsonl").read_text()[-4000:]
+
+
+def test_a_proxy_is_not_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that has one, the clients of a demo reach loopback past it."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    stage = Stage(tmp_path)
+    stage.start(lambda _seconds: None)
+    try:
+        environment = stage.world.environment
+        command = ["aws", "sts", "get-caller-identity"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    finally:
+        stage.stop()
+    assert "user/iambridge-admin" in done.stdout, done.stderr

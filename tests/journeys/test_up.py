@@ -83,8 +83,10 @@ def test_it_says_what_it_is_and_drains(tmp_path: Path) -> None:
     with running("--aws-only", "--data-dir", str(tmp_path)) as (process, printed):
         text = "".join(printed)
         assert read_ports(tmp_path).url("aws") in text
-        for words in ("Enforced:", "In memory:", "iambridge env --data-dir", "Not a sandbox for code"):
+        for words in ("Enforced:", "In memory:", "iambridge env --data-dir"):
             assert words in text
+        for words in ("Kubernetes", "RBAC", "pods"):
+            assert words not in text, "an account alone has no cluster to speak of"
         assert client("sts", tmp_path).get_caller_identity()["Account"] == "111122223333"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
@@ -102,12 +104,59 @@ def test_env_points_a_client_at_it(tmp_path: Path) -> None:
         assert all(line.startswith(("export ", "unset ")) for line in lines.splitlines())
         assert "unset AWS_PROFILE" in lines
         names = {line.split()[1].partition("=")[0] for line in lines.splitlines()}
-        assert names >= {"KUBECONFIG", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_REGION"}
+        assert names >= {"AWS_ENDPOINT_URL", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "AWS_REGION"}
+        assert "KUBECONFIG" not in names, "the user's own cluster stays the user's"
         aws = Path(sys.executable).parent / "aws"
         identity = subprocess.run(
             ["sh", "-c", f"{lines}\n{aws} sts get-caller-identity"], capture_output=True, text=True, check=True
         ).stdout
         assert json.loads(identity)["Arn"] == "arn:aws:iam::111122223333:user/iambridge-admin"
+
+
+def env(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "iambridge", "env", *arguments]
+    own = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, env=own)
+
+
+def test_env_waits_for_all_of_the_start(tmp_path: Path) -> None:
+    """`env --wait`, started before `up`, returns when the start scripts have run; after SIGKILL there is none again."""
+    scripts, data_dir = tmp_path / "init", tmp_path / "d"
+    scripts.mkdir()
+    (scripts / "slow").write_text(f"#!/bin/sh\nsleep 1\ntouch {tmp_path}/done\n")
+    (scripts / "slow").chmod(0o755)
+    command = [sys.executable, "-m", "iambridge", "env", "--data-dir", str(data_dir), "--wait", "60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as waiting:
+        up = ("--aws-only", "--data-dir", str(data_dir), "--init-dir", str(scripts))
+        with running(*up, expect_ready=False) as (process, _):
+            assert "export AWS_ENDPOINT_URL=" in waiting.communicate(timeout=60)[0]
+            assert (tmp_path / "done").exists()
+            process.kill()
+            process.wait(10)
+            gone = env("--data-dir", str(data_dir), "--wait", "0")
+            assert gone.returncode == 2
+            assert "no sandbox came up" in gone.stderr
+    told = env("--data-dir", str(data_dir))
+    assert told.returncode == 0
+    assert f"nothing runs on {data_dir}" in told.stderr
+
+
+def test_env_leads_past_a_proxy(tmp_path: Path) -> None:
+    """Where a proxy is set, loopback is excepted, beside what is excepted already; else nothing is said of it."""
+    with running("--aws-only", "--data-dir", str(tmp_path)):
+        proxy = {"HTTPS_PROXY": "http://127.0.0.1:1", "no_proxy": "intranet.example"}
+        lines = env("--data-dir", str(tmp_path), **proxy).stdout
+        assert "export no_proxy=intranet.example,127.0.0.1\n" in lines
+        aws = Path(sys.executable).parent / "aws"
+        identity = subprocess.run(
+            ["sh", "-c", f"{lines}\n{aws} sts get-caller-identity"],
+            capture_output=True, text=True, timeout=90, check=False, env={**os.environ, **proxy},
+        )  # fmt: skip
+        assert identity.returncode == 0, identity.stderr
+        values = json.loads(env("--data-dir", str(tmp_path), "--json", **proxy).stdout)
+        assert (values["no_proxy"], values["AWS_PROFILE"]) == ("intranet.example,127.0.0.1", None)
+        for excepted in ({}, {"HTTPS_PROXY": proxy["HTTPS_PROXY"], "NO_PROXY": "*"}):
+            assert "no_proxy" not in env("--data-dir", str(tmp_path), **excepted).stdout
 
 
 def test_two_sandboxes_live_side_by_side(tmp_path: Path) -> None:
@@ -165,9 +214,12 @@ def test_start_scripts_run_at_every_start(tmp_path: Path) -> None:
     first.write_text(f"#!/bin/sh\nexec {aws} s3 mb s3://put-back\n")
     first.chmod(0o755)
     (scripts / "notes.txt").write_text("not executable")
+    (scripts / "forgotten").write_text("#!/bin/sh\nexit 9\n")
     arguments = ("--aws-only", "--data-dir", str(tmp_path / "d"), "--init-dir", str(scripts))
     for _ in range(2):
-        with running(*arguments):
+        with running(*arguments) as (_, printed):
+            assert f"{scripts / 'forgotten'} is a script and not executable" in "".join(printed)
+            assert "notes.txt" not in "".join(printed)
             buckets = client("s3", tmp_path / "d").list_buckets()["Buckets"]
             assert [bucket["Name"] for bucket in buckets] == ["put-back"]
     second = scripts / "2-fails"

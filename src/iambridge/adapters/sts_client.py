@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -102,7 +103,7 @@ class StsClient:
         """Asked once a host: reading the environment costs more than the call's own work."""
         direct = self._direct.get(host)
         if direct is None:
-            direct = self._direct[host] = bool(proxy_bypass(host))
+            direct = self._direct[host] = _is_loopback(host) or bool(proxy_bypass(host))
         return None if direct else self._proxy
 
     def _open(self) -> aiohttp.ClientSession:
@@ -146,6 +147,14 @@ def _refusal(code: str, presigned: PresignedCallerIdentity) -> Reason:
     if code in _EXPIRED:
         return Reason("sts-expired", "the AWS session has expired", where=presigned.host, facts={"code": code})
     return Reason("sts-refused", f"STS refuses the caller with {code}", where=presigned.host, facts={"code": code})
+
+
+def _is_loopback(host: str) -> bool:
+    """What no proxy can reach for us. Source: golang.org/x/net/http/httpproxy, which the original goes by."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _unavailable(host: str, problem: str) -> ServiceUnavailable:

@@ -35,8 +35,12 @@ exit codes: 0 healthy, 1 a finding or a refusal, 2 bad input, 3 unknown: somethi
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One grammar for all nouns; a noun's own module says what it needs of it."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("noun", choices=tuple(NOUNS), help="; ".join(f"{key}: {text}" for key, text in NOUNS.items()))
-    parser.add_argument("name", nargs="?", default="", help="the object's name, or the error's text")
+    there = "; ".join(f"{noun}: {text}" for noun, text in NOUNS.items() if _is_there(noun))
+    absent = ", ".join(noun for noun in NOUNS if not _is_there(noun))
+    parser.add_argument(
+        "noun", choices=tuple(NOUNS), metavar="NOUN", help=f"{there} (not there yet: {absent})" if absent else there
+    )
+    parser.add_argument("name", nargs="?", default="", help="the object's name")
     parser.add_argument("-f", "--file", action="append", type=Path, default=[], metavar="FILE", help="YAML or JSON")
     parser.add_argument("-n", "--namespace", default="", help="the object's namespace (default: its own, or default)")
     parser.add_argument("--kubeconfig", type=Path, help="ask this cluster for what the files do not hold")
@@ -53,8 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    module = f"iambridge.cli.explain_{arguments.noun}"
-    if importlib.util.find_spec(module) is None:
+    if not _is_there(arguments.noun):
+        there = ", ".join(noun for noun in NOUNS if _is_there(noun))
         print(f"iambridge: explain {arguments.noun} is not there yet: no answer", file=sys.stderr)
+        print(f"  fix:   these are: {there}; why a sandbox refused is in its logs/decisions.jsonl", file=sys.stderr)
         return 3
-    return int(importlib.import_module(module).run(arguments))
+    return int(importlib.import_module(_module(arguments.noun)).run(arguments))
+
+
+def _module(noun: str) -> str:
+    return f"iambridge.cli.explain_{noun}"
+
+
+def _is_there(noun: str) -> bool:
+    return importlib.util.find_spec(_module(noun)) is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import logging
 import os
 import subprocess
 import time
@@ -14,8 +15,9 @@ from iambridge.adapters.certificates import CertificateAuthority, Leaf
 from iambridge.adapters.decision_log import LINGER_SECONDS, JsonLinesDecisionLog
 from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.errors import InputError
+from iambridge.sandbox import readiness
 from iambridge.sandbox.aws_side import AwsSide
-from iambridge.sandbox.client_environment import client_environment
+from iambridge.sandbox.client_environment import client_environment, past_the_proxy
 from iambridge.sandbox.data_dir import SIGNING_KEY, DataDir
 from iambridge.wire.http import App
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from iambridge.sandbox.cluster.kubelet.mount_mode import MountMode
     from iambridge.sandbox.cluster_side import ClusterSide
 
+_log = logging.getLogger(__name__)
 _LOOPBACK = "127.0.0.1"
 # An S3 object is read whole; moto keeps it in memory anyway.
 _AWS_MAX_BODY = 256 * 1024 * 1024
@@ -69,6 +72,8 @@ class Sandbox:
             InputError: a port is taken, state is unreadable, or a script of `init_dir` failed.
         """
         data_dir, ports = self._data_dir, self._data_dir.ports
+        # a killed predecessor may have left its mark, and this process may have its number
+        readiness.unmark(data_dir.path)
         authority = CertificateAuthority(data_dir.pki, name="iambridge sandbox CA", now=dt.datetime.now(dt.UTC))
         leaf = authority.leaf("servers", hosts=(_LOOPBACK, "localhost"))
         self._decisions = (data_dir.logs / "decisions.jsonl").open("a", encoding="utf-8")
@@ -103,8 +108,10 @@ class Sandbox:
             await self._cluster.start()
         if self._options.init_dir is not None:
             await asyncio.to_thread(_run_scripts, self._options.init_dir, data_dir.path)
+        readiness.mark(data_dir.path)
 
     async def stop(self) -> None:
+        readiness.unmark(self._data_dir.path)
         if self._cluster is not None:
             await self._cluster.stop()
         await asyncio.gather(*(server.stop() for server in self._servers))
@@ -137,14 +144,19 @@ class Sandbox:
                 f"  authenticator   {ports.url('authenticator')}/authenticate",
                 *(f"  service account keys: {change}" for change in self._key_changes),
             ]
+        cluster = not self._options.aws_only
         lines += [
             "",
             "  Enforced: SigV4 on every AWS request (AssumeRoleWithWebIdentity carries a token instead);",
             "            web identity tokens against their issuer's keys and the role's trust policy; IAM policies,",
-            "            default deny; RBAC and admission on every Kubernetes request.",
+            f"            default deny{'; RBAC and admission on every Kubernetes request' if cluster else ''}.",
             "  In memory: what moto holds (S3 objects, EC2 instances and the like) is gone when this stops;",
             "            --init-dir D runs your scripts at every start to put it back. All else is kept.",
-            "  Not a sandbox for code: pods are processes of this machine with your own rights.",
+            *(
+                ["  Not a sandbox for code: pods are processes of this machine with your own rights."]
+                if cluster
+                else []
+            ),
             f"  Decisions: {path / 'logs/decisions.jsonl'}",
             "",
             f'  Point clients at it:  eval "$(iambridge env --data-dir {path})"',
@@ -156,11 +168,13 @@ def _run_scripts(folder: Path, data_dir: Path) -> None:
     """Run the executables of `folder` in order of name, with clients pointed at this sandbox."""
     if not folder.is_dir():
         raise InputError(f"--init-dir {folder} is not a directory", fix="give a directory of executable scripts")
-    changes = client_environment(data_dir)
+    changes = client_environment(data_dir) | past_the_proxy(os.environ)
     environment = {name: value for name, value in os.environ.items() if name not in changes}
     environment.update({name: value for name, value in changes.items() if value is not None})
     for script in sorted(folder.iterdir()):
         if not script.is_file() or not os.access(script, os.X_OK):
+            if script.is_file() and script.read_bytes()[:2] == b"#!":
+                _log.warning("%s is a script and not executable, so it is left out: chmod +x", script)
             continue
         done = subprocess.run(  # noqa: S603 - the user's own scripts
             [script], cwd=folder, env=environment, timeout=_SCRIPT_SECONDS, capture_output=True, text=True, check=False

@@ -12,7 +12,7 @@ import iambridge
 from iambridge.cli.demo.play import client_path
 from iambridge.cli.demo.step import World
 from iambridge.errors import InputError
-from iambridge.sandbox.client_environment import client_environment
+from iambridge.sandbox.client_environment import client_environment, past_the_proxy
 from iambridge.sandbox.data_dir import SIGNING_KEY, read_ports
 
 READY = "iambridge is ready"
@@ -57,7 +57,7 @@ class Stage:
         (self.directory / "examples").symlink_to(examples())
         ports = read_ports(self.data_dir)
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KUBE"))}
-        changes = client_environment(self.data_dir)
+        changes = client_environment(self.data_dir) | past_the_proxy(os.environ)
         environment.update({name: value for name, value in changes.items() if value is not None})
         environment["PATH"] = client_path()
         environment["AWS_PAGER"] = ""

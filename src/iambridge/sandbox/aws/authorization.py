@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from iambridge.core.decision import Decision
+from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy import (
     AuthorizationRequest,
     Context,
@@ -18,7 +18,7 @@ from iambridge.core.iam_policy import (
     authorize,
 )
 from iambridge.core.sigv4 import SignedRequest
-from iambridge.errors import AccessDenied, NotImplementedBySandbox
+from iambridge.errors import AccessDenied, AwsError, NotImplementedBySandbox
 from iambridge.ports import DecisionLog
 from iambridge.sandbox.aws import condition_keys, undetermined
 from iambridge.sandbox.aws.operations import Asked
@@ -136,6 +136,22 @@ class Authorizer:
                 if encoded and self._encode and (more := self._encode(request, decision)):
                     message += f". Encoded authorization failure message: {more}"
                 raise AccessDenied(message, fix=decision.fix)
+
+    def refused(self, error: AwsError, code: str, request: Request, *, service: str, request_id: str) -> None:
+        """Log a request that was refused without a decision; `code` as the answer spells it, `service` as claimed."""
+        operation = request.headers.get("x-amz-target").rpartition(".")[2]
+        self._log.record(
+            Decision(
+                f"{service or 'unsigned'}:{operation or 'unidentified'}"[:128],
+                Outcome.IMPLICIT_DENY,
+                (Reason(code, error.cause or error.message, facts=error.facts),),
+                error.fix,
+            ),
+            request_id=request_id,
+            client=request.client,
+            method=request.method,
+            path=request.path[:256],
+        )
 
     def request_context(self, request: Request, signed: SignedRequest | None, region: str) -> dict[str, str]:
         """The condition keys of the request itself."""

@@ -11,6 +11,8 @@ from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.request_tags import request_tags, specified_tags, tag_context
 
+_BELOW = {"CreateListener": ("loadbalancer", "listener"), "CreateRule": ("listener", "listener-rule")}
+
 
 def asked(call: Call, arns: list[str], account: IamAccount) -> list[Asked]:
     """The call's own decisions, one a resource, then those that depend on it."""
@@ -58,4 +60,13 @@ def _tagging(call: Call, arns: list[str], account: IamAccount) -> Iterator[Asked
     if call.service.model == "elbv2" and call.operation.startswith("Create") and (tags := request_tags(call)):
         context = {**tag_context(tags, call), "elasticloadbalancing:CreateAction": call.operation}
         for arn in arns:
-            yield Asked("elasticloadbalancing:AddTags", arn, tuple(context.items()), tags_read=True)
+            yield Asked("elasticloadbalancing:AddTags", _made_below(call, arn), tuple(context.items()), tags_read=True)
+
+
+def _made_below(call: Call, arn: str) -> str:
+    """What the tags go to: a listener is made below its load balancer, a rule below its listener.
+
+    Source: the AWS Load Balancer Controller's iam_policy.json, which allows AddTags on both by these forms.
+    """
+    parent, made = _BELOW.get(call.operation, ("", ""))
+    return f"{arn.replace(f':{parent}/', f':{made}/', 1)}/*" if parent else arn

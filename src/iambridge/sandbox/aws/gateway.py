@@ -15,6 +15,7 @@ from iambridge.errors import (
     AccessDenied,
     AuthenticationFault,
     AwsError,
+    NotImplementedBySandbox,
     RequestNotAuthenticated,
 )
 from iambridge.ports import IamFacts, Sessions
@@ -106,10 +107,14 @@ class Gateway:
             return await self._answer(request, found, request_id)
         except RequestNotAuthenticated as error:
             code, message, status = spell(error, _FAMILIES[protocol])
+            self._authorizer.refused(error, code, request, service=_claimed_scope(request), request_id=request_id)
             return error_documents.document(
                 code, status, message, protocol=protocol, request_id=request_id, head=request.method == "HEAD"
             )
         except AwsError as error:
+            if isinstance(error, NotImplementedBySandbox):
+                scope = _claimed_scope(request)
+                self._authorizer.refused(error, error.code, request, service=scope, request_id=request_id)
             return error_documents.render(
                 error, protocol=protocol, request_id=request_id, head=request.method == "HEAD"
             )
@@ -161,7 +166,7 @@ class Gateway:
         await self._instances.before(call)
         response = await self._forward(request, call, content)
         if response.status < 300:
-            await self._instances.after(call)
+            await self._instances.after(call, response)
         return await narrowed_answers.narrowed(call, response, require)
 
     async def _eks(self, request: Request, call: Call, content: bytes, cluster: EmbeddedCluster) -> Response:

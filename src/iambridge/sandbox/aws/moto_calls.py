@@ -124,6 +124,17 @@ async def tag_instance(moto: MotoBackend, region: str, instance_id: str, key: st
     await query(moto, "ec2", region, parameters)
 
 
+async def give_instance_profile(moto: MotoBackend, region: str, instance_id: str, name: str) -> None:
+    """Associate an instance that has no profile with the one of that name, which moto must know."""
+    parameters = {
+        "Action": "AssociateIamInstanceProfile",
+        "Version": _EC2_VERSION,
+        "InstanceId": instance_id,
+        "IamInstanceProfile.Name": name,
+    }
+    await query(moto, "ec2", region, parameters)
+
+
 async def know_instance_profile(moto: MotoBackend, region: str, name: str, path: str) -> None:
     """EC2 in moto looks profiles up in moto's own IAM."""
     parameters = {

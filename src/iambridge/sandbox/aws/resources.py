@@ -238,8 +238,10 @@ def _cleaned(placeholder: str, value: str) -> str:
 
 
 def _fill(template: str, binding: dict[str, str], call: Call, account_id: str, default: str = "*") -> str:
+    if binding.get("ParameterNameWithoutLeadingSlash", "").startswith("aws/service/"):
+        account_id = ""  # AWS's public parameters are no account's (Karpenter's published policy names them so)
     fixed = {"Partition": "aws", "Region": call.region, "Account": account_id}
-    return _PLACEHOLDER.sub(lambda m: fixed.get(m[1]) or binding.get(m[1], default), template)
+    return _PLACEHOLDER.sub(lambda m: fixed[m[1]] if m[1] in fixed else binding.get(m[1], default), template)
 
 
 def _lists_all(call: Call) -> bool:

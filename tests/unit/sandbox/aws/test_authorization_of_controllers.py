@@ -127,6 +127,22 @@ def test_karpenter_launches_nothing_else(running: "RunningAccount", karpenter: A
     assert refusal(karpenter.terminate_instances, InstanceIds=[other])[0] == "UnauthorizedOperation"
 
 
+def test_awss_public_parameters_are_no_accounts(running: "RunningAccount") -> None:
+    """Karpenter's policy allows them by an ARN with an empty account; the account's own stay shut."""
+    public = {
+        "Effect": "Allow",
+        "Action": "ssm:GetParameter",
+        "Resource": "arn:aws:ssm:us-east-1::parameter/aws/service/*",
+    }
+    client = running.client("ssm", user_key(running, "reads-images", public))
+    image = "/aws/service/ami-amazon-linux-latest/amzn2-ami-hvm-x86_64-gp2"
+    assert client.get_parameter(Name=image)["Parameter"]["Value"].startswith("ami-")
+    running.client("ssm").put_parameter(Name="/own/service", Value="v", Type="String")
+    code, message, _ = refusal(client.get_parameter, Name="/own/service")
+    assert code == "AccessDeniedException"
+    assert "arn:aws:ssm:us-east-1:111122223333:parameter/own/service" in message
+
+
 def test_the_load_balancer_controller_keeps_to_its_cluster(running: "RunningAccount") -> None:
     """What carries the cluster's tag is made and deleted; what does not is neither."""
     elb = running.client("elbv2", user_key(running, "balancer", *BALANCER))
@@ -140,3 +156,39 @@ def test_the_load_balancer_controller_keeps_to_its_cluster(running: "RunningAcco
     assert refusal(elb.delete_target_group, TargetGroupArn=other)[0] == "AccessDenied"
     elb.delete_target_group(TargetGroupArn=own)
     assert [group["TargetGroupName"] for group in elb.describe_target_groups()["TargetGroups"]] == ["other"]
+
+
+def test_the_load_balancer_controller_tags_what_it_makes_below(running: "RunningAccount") -> None:
+    """Listeners and rules get their tags with their making: AddTags is asked for them, and not for their parent."""
+
+    def below(kind: str) -> dict[str, Any]:
+        return {
+            "Effect": "Allow",
+            "Action": "elasticloadbalancing:AddTags",
+            "Resource": f"arn:aws:elasticloadbalancing:*:*:{kind}",
+        }
+
+    make = {
+        "Effect": "Allow",
+        "Action": ["elasticloadbalancing:CreateListener", "elasticloadbalancing:CreateRule"],
+        "Resource": "*",
+    }
+    listeners, rules = below("listener/app/*/*/*"), below("listener-rule/app/*/*/*")
+    subnets = [subnet["SubnetId"] for subnet in running.client("ec2").describe_subnets()["Subnets"][:2]]
+    balancer = running.client("elbv2").create_load_balancer(Name="tagged-below", Subnets=subnets)["LoadBalancers"][0]
+    answer = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+    tags = [{"Key": CLUSTER, "Value": "iambridge"}]
+    listener = {
+        "LoadBalancerArn": balancer["LoadBalancerArn"], "Protocol": "HTTP", "Port": 80, "DefaultActions": [answer], "Tags": tags,
+    }  # fmt: skip
+    some = running.client("elbv2", user_key(running, "tags-listeners", make, listeners))
+    made = some.create_listener(**listener)["Listeners"][0]["ListenerArn"]
+    path = {"Field": "path-pattern", "Values": ["/*"]}
+    rule = {"ListenerArn": made, "Priority": 1, "Conditions": [path], "Actions": [answer], "Tags": tags}
+    code, message, _ = refusal(some.create_rule, **rule)
+    assert code == "AccessDenied"
+    assert f"{made.replace(':listener/', ':listener-rule/')}/*" in message
+    both = running.client("elbv2", user_key(running, "tags-rules", make, listeners, rules))
+    assert both.create_rule(**rule)["Rules"]
+    nothing = running.client("elbv2", user_key(running, "tags-nothing", make))
+    assert "AddTags on resource" in refusal(nothing.create_listener, **{**listener, "Port": 81})[1]

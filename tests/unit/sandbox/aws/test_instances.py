@@ -198,6 +198,35 @@ def test_a_templates_role_is_passed_too(running: "RunningAccount", template: str
     assert start(client, template)
 
 
+@pytest.mark.parametrize("start", [fleet, launched_by_name])
+def test_an_instance_from_a_template_has_its_role(running: "RunningAccount", template: str, start: Any) -> None:
+    """As Karpenter's nodes do: EC2 tells the profile, the metadata service the role; the request's own profile wins."""
+    ec2 = running.client("ec2")
+    before = {item["InstanceId"] for group in ec2.describe_instances()["Reservations"] for item in group["Instances"]}
+    start(ec2, template)
+    after = [item for group in ec2.describe_instances()["Reservations"] for item in group["Instances"]]
+    (instance,) = [item for item in after if item["InstanceId"] not in before]
+    assert instance["IamInstanceProfile"]["Arn"] == "arn:aws:iam::111122223333:instance-profile/node-profile"
+    url = metadata_endpoint(running, instance["InstanceId"])
+    seconds = {"x_aws_ec2_metadata_token_ttl_seconds": "60"}
+    _, token = fetch(f"{url}/latest/api/token", method="PUT", **seconds)
+    said = fetch(f"{url}/latest/meta-data/iam/security-credentials/", x_aws_ec2_metadata_token=token)
+    assert said == (200, "node-role")
+
+
+def test_the_requests_profile_goes_before_its_templates(running: "RunningAccount", template: str) -> None:
+    """EC2 takes what the request says; nothing is added to it."""
+    running.client("iam").create_instance_profile(InstanceProfileName="its-own")
+    made = running.client("ec2").run_instances(
+        LaunchTemplate={"LaunchTemplateId": template},
+        IamInstanceProfile={"Name": "its-own"},
+        MinCount=1,
+        MaxCount=1,
+    )
+    found = running.client("ec2").describe_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])
+    assert found["Reservations"][0]["Instances"][0]["IamInstanceProfile"]["Arn"].endswith("/its-own")
+
+
 @pytest.mark.parametrize(
     ("kind", "resource"),
     [("image", "image/ami-12c6146b"), ("template", "launch-template/{template}"), ("tag", "instance/*")],
