@@ -12,16 +12,17 @@ from iambridge.core.iam_policy.matching import split_arn
 from iambridge.core.iam_policy.operators import UncomparableValueError
 from iambridge.core.iam_policy.principals import FAMILIES, PrincipalElement, fault_in
 from iambridge.core.iam_policy.reading import SYNTAX, PolicyKind, Reading, is_text
-from iambridge.core.iam_policy.statement import ActionElement, ResourceElement
+from iambridge.core.iam_policy.statement import EVERYTHING, ActionElement, ResourceElement
 from iambridge.core.iam_policy.variables import VariableError, tokens
 
 _WITH_PRINCIPAL: Final = frozenset(
     {PolicyKind.RESOURCE, PolicyKind.TRUST, PolicyKind.RESOURCE_CONTROL, PolicyKind.ENDPOINT}
 )
-_TRUST_ACTIONS: Final = (
+TRUST_ACTIONS: Final = (
     "sts:assumerole", "sts:assumerolewithsaml", "sts:assumerolewithwebidentity", "sts:tagsession",
     "sts:setsourceidentity", "sts:setcontext",
 )  # fmt: skip
+"""What a role's trust policy is about, in lower case."""
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9*?_.-]+\Z")
 _PARTITION: Final = re.compile(r"aws(?:-[a-z]+)*\Z|[a-z*?-]*[*?][a-z*?-]*\Z")
 _NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
@@ -45,7 +46,7 @@ def action(reading: Reading, entry: JsonObject, path: str) -> ActionElement | No
         return None
     values = reading.texts(entry[name], f"{path}.{name}", "Policy statement must contain actions.")
     for where, value in values:
-        if value != "*" and not _ACTION.match(value):
+        if value not in EVERYTHING and not _ACTION.match(value):
             vendor, colon, _ = value.partition(":")
             if not colon:
                 reading.fault(where, f"`{value}` names no service, as s3:GetObject", _NO_VENDOR)
@@ -54,7 +55,7 @@ def action(reading: Reading, entry: JsonObject, path: str) -> ActionElement | No
             else:
                 reading.fault(where, f"`{value}` is not service:Action", SYNTAX)
         elif reading.kind is PolicyKind.TRUST and not any(
-            ActionElement([value], negated=False).matches(known) for known in _TRUST_ACTIONS
+            ActionElement([value], negated=False).matches(known) for known in TRUST_ACTIONS
         ):
             reading.fault(
                 where, f"`{value}` is not an action of a trust policy",
@@ -171,7 +172,7 @@ def conditions(reading: Reading, entry: JsonObject, path: str) -> tuple[Conditio
         try:
             OperatorName.parse(name)
         except UnknownOperatorError as fault:
-            reading.fault(f"{path}.{name}", str(fault), SYNTAX)
+            reading.fault(f"{path}.{name}", str(fault), f"Invalid Condition type : {name}")
             continue
         if not isinstance(keys, JsonObject):
             reading.fault(f"{path}.{name}", "is not an object of condition keys", SYNTAX)

@@ -1,8 +1,10 @@
 """What is asked, and by whom: the values that `authorize` judges."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from iambridge.core.iam_policy.document import PolicyDocument
 
@@ -21,6 +23,19 @@ class PrincipalKind(StrEnum):
     ANONYMOUS = "anonymous"
 
 
+UNSIGNED: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.FEDERATED})
+_ARN: Final = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):(?:iam::(?P<iam>[0-9]{12}):(?:root|(?:user|role)/[\w+=,.@/-]+)"
+    r"|sts::(?P<sts>[0-9]{12}):(?:assumed-role/(?P<role>[\w+=,.@-]+)/[\w+=,.@-]+|federated-user/[\w+=,.@-]+))\Z",
+    re.ASCII,
+)
+_KINDS: Final = {
+    "root": PrincipalKind.ROOT,
+    "user": PrincipalKind.USER,
+    "role": PrincipalKind.ROLE,
+    "assumed-role": PrincipalKind.ROLE_SESSION,
+    "federated-user": PrincipalKind.FEDERATED_USER,
+}
 _TYPES = {
     PrincipalKind.USER: "User",
     PrincipalKind.ROLE: "AssumedRole",
@@ -61,26 +76,15 @@ class Principal:
 
         A role session's ARN drops the role's path: pass `role_arn` where the path is known.
         """
-        parts = arn.split(":", 5)
-        if len(parts) != 6 or parts[0] != "arn" or not parts[4].isdigit() or len(parts[4]) != 12:
-            raise ValueError(f"`{arn}` is not the ARN of a principal")
-        partition, service, account, resource = parts[1], parts[2], parts[4], parts[5]
-        family, slash, name = resource.partition("/")
-        kinds = {
-            ("iam", "root", ""): PrincipalKind.ROOT,
-            ("iam", "user", "/"): PrincipalKind.USER,
-            ("iam", "role", "/"): PrincipalKind.ROLE,
-            ("sts", "assumed-role", "/"): PrincipalKind.ROLE_SESSION,
-            ("sts", "federated-user", "/"): PrincipalKind.FEDERATED_USER,
-        }
-        kind = kinds.get((service, family, slash))
-        if kind is None or bool(slash) != bool(name):
-            raise ValueError(f"`{arn}` is not the ARN of a principal")
+        found = _ARN.match(arn)
+        if found is None or arn.endswith("/"):
+            raise ValueError(
+                f"`{arn}` is not the ARN of an account's root, a user, a role, or a session of a role or federated user"
+            )
+        account = found["iam"] or found["sts"]
+        kind = _KINDS[arn.split(":", 5)[5].partition("/")[0]]
         if kind is PrincipalKind.ROLE_SESSION:
-            role, _, session = name.partition("/")
-            if not role or not session or "/" in session:
-                raise ValueError(f"`{arn}` is not ROLE/SESSION after assumed-role/")
-            role_arn = role_arn or f"arn:{partition}:iam::{account}:role/{role}"
+            role_arn = role_arn or f"arn:{found['partition']}:iam::{account}:role/{found['role']}"
         elif kind is PrincipalKind.ROLE:
             role_arn = role_arn or arn
         return cls(arn=arn, account=account, kind=kind, role_arn=role_arn, user_id=user_id, tags=tags or {})
@@ -88,31 +92,42 @@ class Principal:
     def keys(self, tags: Mapping[str, str] | None = None) -> dict[str, str | tuple[str, ...]]:
         """The condition keys that follow from the principal, in lower case; `tags` stand in for its own.
 
-        Source: IAM User Guide, "AWS global condition context keys", properties of the principal.
+        Source: IAM User Guide, "AWS global condition context keys", principals; "Principal key values".
         """
-        keys: dict[str, str | tuple[str, ...]] = {"aws:principalisawsservice": "false"}
+        keys: dict[str, str | tuple[str, ...]] = {}
         kind = self.kind if isinstance(self.kind, PrincipalKind) else PrincipalKind(self.kind)
-        if kind in _TYPES:
-            keys["aws:principaltype"] = _TYPES[kind]
-        if kind is PrincipalKind.SERVICE:
-            keys["aws:principalisawsservice"] = "true"
-            keys["aws:principalservicename"] = self.arn
-            return keys
         if not self.arn:
             return keys
+        if kind in _TYPES:
+            keys["aws:principaltype"] = _TYPES[kind]
+        if kind is PrincipalKind.ANONYMOUS:
+            return keys | {"aws:principalaccount": "anonymous", "aws:userid": "anonymous"}
         if kind is PrincipalKind.FEDERATED:
-            keys["aws:federatedprovider"] = self.arn
-        elif kind is not PrincipalKind.ANONYMOUS:
-            session = kind in (PrincipalKind.ROLE, PrincipalKind.ROLE_SESSION)
-            keys["aws:principalarn"] = self.role_arn if session else self.arn
-            keys["aws:principalaccount"] = self.account
-            if self.user_id:
-                keys["aws:userid"] = self.user_id
-            if kind is PrincipalKind.USER:
-                keys["aws:username"] = self.arn.rpartition("/")[2]
-        for name, value in (self.tags if tags is None else tags).items():
-            keys[f"aws:principaltag/{name.lower()}"] = value
-        return keys
+            return keys | {"aws:federatedprovider": self.arn} | self._tag_keys(tags)
+        keys["aws:principalisawsservice"] = "true" if kind is PrincipalKind.SERVICE else "false"
+        if kind is PrincipalKind.SERVICE:
+            keys["aws:principalservicename"] = self.arn
+            return keys
+        session = kind in (PrincipalKind.ROLE, PrincipalKind.ROLE_SESSION)
+        keys["aws:principalarn"] = self.role_arn if session else self.arn
+        keys["aws:principalaccount"] = self.account
+        user_id = self.user_id or self._derived_user_id(kind)
+        if user_id:
+            keys["aws:userid"] = user_id
+        if kind is PrincipalKind.USER:
+            keys["aws:username"] = self.arn.rpartition("/")[2]
+        return keys | self._tag_keys(tags)
+
+    def _derived_user_id(self, kind: PrincipalKind) -> str:
+        """aws:userid where it is no unique id: the root user's and a federated user's."""
+        if kind is PrincipalKind.ROOT:
+            return self.account
+        return f"{self.account}:{self.arn.rpartition('/')[2]}" if kind is PrincipalKind.FEDERATED_USER else ""
+
+    def _tag_keys(self, tags: Mapping[str, str] | None) -> dict[str, str]:
+        return {
+            f"aws:principaltag/{name.lower()}": value for name, value in (self.tags if tags is None else tags).items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
