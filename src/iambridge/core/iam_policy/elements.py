@@ -129,6 +129,8 @@ def principal(reading: Reading, entry: JsonObject, path: str) -> PrincipalElemen
     if not name:
         return None
     path = f"{path}.{name}"
+    if name == "NotPrincipal" and reading.kind is PolicyKind.TRUST:
+        reading.fault(path, "a trust policy names whom it trusts by Principal", "Has prohibited field NotPrincipal")
     pairs = _principal_pairs(reading, entry[name], path)
     if reading.kind is PolicyKind.RESOURCE_CONTROL and (name != "Principal" or pairs != [("AWS", "*")]):
         reading.fault(path, "a resource-control policy has the principal `*` only", SYNTAX)

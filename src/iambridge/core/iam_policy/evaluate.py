@@ -61,7 +61,7 @@ def authorize(request: AuthorizationRequest, policies: Policies, *, explain: boo
     The last reason is the verdict. `explain` adds a reason for every statement in play: None does so for a denial only.
     Reasons are told when they are first read, from what was judged here: until then they cost nothing.
     """
-    question = Question(request)
+    question = Question(request, bounded=bool(policies.boundary))
     aside: Sequence[tuple[Layer, str]] = ()
     if policies.service_control or policies.resource_control:
         policies, aside = _touching(question, policies)

@@ -97,11 +97,11 @@ class PrincipalElement:
         self._accounts = frozenset(accounts)
         self._exact = frozenset(exact)
 
-    def naming(self, principal: Named, *, denies: bool) -> Naming:
-        """How a statement with this element names the principal.
+    def naming(self, principal: Named, *, denies: bool, bounded: bool = False) -> Naming:
+        """How a statement with this element names the principal; `bounded`: one with a permissions boundary.
 
-        NotPrincipal in a Deny spares only one whose every name is listed: account, role and session. In an Allow it
-        covers only one of whose names none is listed.
+        NotPrincipal in a Deny spares only one whose every name is listed: account, role and session; and, as the User
+        Guide warns, none with a boundary. In an Allow it covers only one of whose names none is listed.
         """
         if not self.negated:
             # a provider's caller is named by its provider only; `*` may refuse it, never admit it
@@ -110,7 +110,7 @@ class PrincipalElement:
         if self._everyone:
             return Naming.NOT
         listed = self._listed(principal)
-        spared = all(listed) if denies else any(listed)
+        spared = (all(listed) and not bounded) if denies else any(listed)
         return Naming.NOT if spared else Naming.EVERYONE
 
     def _named(self, principal: Named, *, everyone: bool) -> Naming:

@@ -67,7 +67,8 @@ def mismatches(statement: Statement, question: Question) -> list[Mismatch]:
         return [_element("Action", action.negated, question.request.action, action.values)]
     found = []
     principal = statement.principal
-    if principal is not None and not principal.naming(question.principal, denies=statement.denies):
+    denies, bounded = statement.denies, question.bounded
+    if principal is not None and not principal.naming(question.principal, denies=denies, bounded=bounded):
         values = tuple(value for _, value in principal.values)
         found.append(_element("Principal", principal.negated, question.principal.arn, values))
     resource, lookup = statement.resource, question.lookup

@@ -180,12 +180,14 @@ class Question:
     """A request while it is judged: the action in lower case, and the context gathered at the first key asked for.
 
     INVARIANT: what it answers never changes, also when the caller's mappings do: reasons are told later.
+    `bounded`: the principal has a permissions boundary, which NotPrincipal with Deny looks at.
     """
 
-    __slots__ = ("_context", "_keys", "_tags", "action", "principal", "request", "resource")
+    __slots__ = ("_context", "_keys", "_tags", "action", "bounded", "principal", "request", "resource")
 
-    def __init__(self, request: AuthorizationRequest) -> None:
+    def __init__(self, request: AuthorizationRequest, *, bounded: bool = False) -> None:
         self.request = request
+        self.bounded = bounded
         self.action = request.action.lower()
         self.resource = request.resource
         self.principal = request.principal

@@ -19,6 +19,8 @@ class Asked(Protocol):
     def resource(self) -> str: ...
     @property
     def principal(self) -> Named: ...
+    @property
+    def bounded(self) -> bool: ...
 
     def lookup(self, key: str) -> str | tuple[str, ...] | None: ...
 
@@ -105,7 +107,7 @@ class Statement:
         """
         naming = Naming.EXACT
         if self.principal is not None:
-            naming = self.principal.naming(asked.principal, denies=self.denies)
+            naming = self.principal.naming(asked.principal, denies=self.denies, bounded=asked.bounded)
             if not naming:
                 return naming
         if self.resource is not None and not self.resource.matches(asked.resource, asked.lookup):
