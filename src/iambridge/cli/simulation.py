@@ -3,6 +3,7 @@
 Source: IAM API Reference, SimulateCustomPolicy; keys that AWS has not are marked ours.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ _NAMES: Final = (
     "PermissionsBoundaryPolicyInputList", "ResourcePolicy", "ContextEntries",
     "SessionPolicies", "ServiceControlPolicies", "ResourceControlPolicies", "EndpointPolicies",  # ours
 )  # fmt: skip
+_LOWERED: Final = {name.lower(): name for name in _NAMES}
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9_.-]+\Z")
 _RESOURCE: Final = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+\Z", re.DOTALL)
 _ACCOUNT: Final = re.compile(r"(?:arn:[a-z-]+:iam::)?([0-9]{12})(?::root)?\Z")
@@ -85,7 +87,9 @@ class _Reading:
             self.fault(name, "is given more than once")
         for name in value:
             if name not in _NAMES:
-                self.fault(name, "is not an input of simulate")
+                near = difflib.get_close_matches(name.lower(), _LOWERED, n=1)
+                meant = f"; did you mean {_LOWERED[near[0]]}?" if near else ""
+                self.fault(name, f"is not an input of simulate{meant}")
         principal = self._principal(value)
         actions, resources = self._actions(value), self._resources(value)
         owner = self._owner(value)
@@ -237,7 +241,7 @@ class _Reading:
     def _context_entry(self, entry: JsonObject, path: str) -> tuple[str, str | tuple[str, ...]]:
         key = entry.get("ContextKeyName", "")
         if not _is_text(key) or not key:
-            self.fault(f"{path}.ContextKeyName", "is not a string")
+            self.fault(f"{path}.ContextKeyName", "is not a string that names a key")
         given = entry.get("ContextKeyValues")
         values = (
             [str(one).lower() if isinstance(one, bool) else one for one in given] if isinstance(given, list) else []
@@ -247,9 +251,10 @@ class _Reading:
             values = []
         texts = tuple(str(one) for one in values)
         kind = entry.get("ContextKeyType", "string" if len(texts) == 1 else "stringList")
-        base = str(kind).removesuffix("List")
+        base = str(kind).removesuffix("List") if _is_text(kind) else ""
         if base not in _TYPES:
-            self.fault(f"{path}.ContextKeyType", f"`{kind}` is not one of {', '.join(_TYPES)}, or one with List")
+            shown = f"`{kind}`" if _is_text(kind) else "the type"
+            self.fault(f"{path}.ContextKeyType", f"{shown} is not one of {', '.join(_TYPES)}, or one with List")
             return str(key), texts
         for index, text in enumerate(texts):
             if _TYPES[base](text) is None:

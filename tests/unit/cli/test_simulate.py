@@ -198,6 +198,24 @@ def test_every_fault_of_a_request_has_its_path(case: dict[str, Any]) -> None:
     assert set(result) == {"Errors"}
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b'{"actionNames": ["s3:GetObject"]}', "did you mean ActionNames?"),
+        (b'{"ActionNames": ["s3:GetObject"], "Zzz": 1}', "is not an input of simulate"),
+        (b'\xef\xbb\xbf{"ActionNames": ["s3:GetObject"]}', "save it as UTF-8 without one"),
+        (
+            b'{"ActionNames": ["a:B"], "ContextEntries": [{"ContextKeyName": "a:b", "ContextKeyValues": ["1"], "ContextKeyType": null}]}',
+            "the type is not one of string, numeric",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_says_what_to_do(text: bytes, words: str) -> None:
+    """A misspelt input, a byte order mark and a type of another type are told with what is right."""
+    errors: Any = answer(text)["Errors"]
+    assert words in errors[0]["Message"]
+
+
 @pytest.mark.parametrize("text", [b"\xff", b"[" * 20_000])
 def test_what_is_no_request_is_told(text: bytes) -> None:
     """Bytes that are no JSON object get one error for the whole request."""

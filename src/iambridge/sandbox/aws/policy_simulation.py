@@ -17,6 +17,7 @@ from iambridge.core.iam_policy import (
     PrincipalKind,
     authorize,
 )
+from iambridge.core.iam_policy.elements import TRUST_ACTIONS
 from iambridge.core.iam_policy.request import Question
 from iambridge.errors import InvalidInput, NoSuchEntity, NotImplementedBySandbox
 from iambridge.sandbox.aws.entities import Group, Role, User
@@ -78,12 +79,14 @@ def _simulate(account: IamAccount, parameters: Parameters, own: Policies, princi
         if parameters.get(name):
             raise NotImplementedBySandbox(f"{name} is not available in this sandbox's policy simulator.")
     resource_policy = parameters.get("ResourcePolicy")
+    trust = all(action.lower() in TRUST_ACTIONS for action in parameters["ActionNames"])
+    kind = PolicyKind.TRUST if trust else PolicyKind.RESOURCE
     boundary = _documents(parameters, "PermissionsBoundaryPolicyInputList")
     policies = Policies(
         identity=own.identity + _documents(parameters, "PolicyInputList"),
         # a given boundary takes the place of the principal's own
         boundary=boundary or own.boundary,
-        resource=(_document("ResourcePolicy", resource_policy, PolicyKind.RESOURCE),) if resource_policy else None,
+        resource=(_document("ResourcePolicy", resource_policy, kind),) if resource_policy else None,
     )
     asked = itertools.product(parameters["ActionNames"], parameters.get("ResourceArns") or ["*"])
     context = _context(parameters)
