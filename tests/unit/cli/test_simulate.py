@@ -1,4 +1,5 @@
 import json
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,22 @@ def test_decisions() -> None:
     wrong = [(c["name"], c["expected"], got) for c, got in zip(cases, outcomes, strict=True) if c["expected"] != got]
     assert wrong == []
     assert done.returncode == 2
+
+
+def test_each_line_is_answered_before_the_next_is_read() -> None:
+    """A program at the other end of two pipes gets each answer while it still holds its next request back."""
+    command = [sys.executable, "-m", "iambridge", "simulate", "--jsonl"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for line, key in ((GOOD, "EvaluationResults"), ("{", "Errors"), (GOOD, "EvaluationResults")):
+            process.stdin.write(f"{line}\n".encode())
+            process.stdin.flush()
+            ready, _, _ = select.select([process.stdout], [], [], 120)
+            assert ready, "no answer while the pipe is open"
+            assert key in json.loads(process.stdout.readline())
+        process.stdin.close()
+        assert process.wait(120) == 2
 
 
 def test_a_file_or_standard_input_is_one_request(tmp_path: Path) -> None:
