@@ -27,8 +27,8 @@ input keys:
   ServiceControlPolicies, ResourceControlPolicies    lists of levels (root, OUs, account), each a list of documents
   ContextEntries            {ContextKeyName, ContextKeyValues, ContextKeyType}; what a key is given here wins
 A document is an object or its text. What is left out, or an empty list, is not in play; a level without documents
-allows nothing. Leave ServiceControlPolicies out for the management account, and tell a role's path, or that it is
-service-linked, by aws:PrincipalArn: no session's ARN says them.
+allows nothing. Leave ServiceControlPolicies out for a caller of the management account, ResourceControlPolicies for
+its resources; tell a role's path, or that it is service-linked, by aws:PrincipalArn: no session's ARN says them.
 Exit code 0: every request was judged, whatever the decision. 2: at least one was malformed; its line has Errors.
 """
 

@@ -171,39 +171,52 @@ def conditions(reading: Reading, entry: JsonObject, path: str) -> tuple[Conditio
     reading.repeated(block, path)
     made: list[Condition] = []
     for name, keys in block.items():
-        try:
-            OperatorName.parse(name)
-        except UnknownOperatorError as fault:
-            reading.fault(f"{path}.{name}", str(fault), f"Invalid Condition type : {name}")
-            continue
+        known = _is_operator(reading, name, f"{path}.{name}")
         if not isinstance(keys, JsonObject):
-            reading.fault(f"{path}.{name}", "is not an object of condition keys", SYNTAX)
+            if known:
+                reading.fault(f"{path}.{name}", "is not an object of condition keys", SYNTAX)
             continue
         reading.repeated(keys, f"{path}.{name}")
-        for key, values in keys.items():
-            condition = _condition(reading, f"{path}.{name}.{key}", name, key, values)
+        for key, given in keys.items():
+            values = _values(reading, f"{path}.{name}.{key}", key, given)
+            condition = _condition(reading, name, key, values) if known else None
             if condition is not None:
                 made.append(condition)
     return tuple(made)
 
 
-def _condition(reading: Reading, path: str, name: str, key: str, given: object) -> Condition | None:
+def _is_operator(reading: Reading, name: str, path: str) -> bool:
+    try:
+        OperatorName.parse(name)
+    except UnknownOperatorError as fault:
+        reading.fault(path, str(fault), f"Invalid Condition type : {name}")
+        return False
+    return True
+
+
+def _values(reading: Reading, path: str, key: str, given: object) -> list[tuple[str, str]]:
+    """(path, text) of each value of a condition key."""
     if ":" not in key:
         reading.fault(path, f"the key `{key}` names no service, as aws:SourceIp", _NO_VENDOR)
-    values: list[str] = []
-    listed = given if isinstance(given, list) else [given]
-    for index, value in enumerate(listed):
+    values: list[tuple[str, str]] = []
+    for index, value in enumerate(given if isinstance(given, list) else [given]):
         where = f"{path}[{index}]" if isinstance(given, list) else path
         if isinstance(value, bool):
-            values.append("true" if value else "false")
+            values.append((where, "true" if value else "false"))
         elif isinstance(value, str):
-            values.append(str(value))
+            values.append((where, str(value)))
         else:
             reading.fault(where, "is neither a string, a number nor a boolean", SYNTAX)
-            continue
+    return values
+
+
+def _condition(reading: Reading, name: str, key: str, values: list[tuple[str, str]]) -> Condition | None:
+    before = len(reading.faults)
+    for where, value in values:
         try:
-            Condition(name, key, values[-1:], variables=reading.variables)
+            Condition(name, key, [value], variables=reading.variables)
         except UncomparableValueError as fault:
             reading.fault(where, str(fault), SYNTAX)
-            values.pop()
-    return None if listed and not values else Condition(name, key, values, variables=reading.variables)
+    if len(reading.faults) > before:
+        return None
+    return Condition(name, key, [value for _, value in values], variables=reading.variables)
