@@ -69,8 +69,8 @@ class OidcKeys(Protocol):
 class Sessions(Protocol):
     """Makes a session token of a session, and a session of a session token."""
 
-    def seal(self, session: Session) -> str:
-        """The session token: opaque to everybody else, and self-contained."""
+    def seal(self, session: Session, least: int = 0) -> str:
+        """The session token: opaque to everybody else, self-contained, and of `least` characters or more."""
 
     def unseal(self, session_token: str) -> Session | None:
         """The session, or None when this sandbox did not make the token."""

@@ -4,12 +4,12 @@ import contextlib
 import copy
 import random
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from iambridge.core.iam_policy import PolicyDocument, PolicyKind, authorize
 from iambridge.core.iam_policy.layers import in_play

@@ -8,6 +8,7 @@ OpenID Connect identity provider".
 import asyncio
 import hashlib
 import ipaddress
+import math
 import socket
 import ssl
 from collections.abc import Callable, Sequence
@@ -15,10 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
-from iambridge.core.service_account_token import VerificationKey, parse_discovery_document, parse_jwks
+from iambridge.adapters.bounded_get import NobodyAnswers, UnusableAnswer, bounded_get, connected
+from iambridge.core.service_account_token import KeySet, VerificationKey, parse_discovery_document, read_jwks
 from iambridge.core.service_account_token.issuer import KEYS_NOT_RETRIEVED, MAX_DOCUMENT_BYTES, followable
 from iambridge.errors import IDPCommunicationError, InvalidIdentityToken
 
@@ -26,23 +25,45 @@ _TOTAL_SECONDS = 5.0
 _FRESH_SECONDS = 300.0
 _REFETCH_SECONDS = 10.0
 _MAX_PROVIDERS = 1000
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")  # all that IANA has given out
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
 _THUMBPRINT_MISMATCH = "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint"
 
 Provider = tuple[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Fetched:
-    keys: tuple[VerificationKey, ...]
+    """What was fetched, when, and when an unknown key id last made a fetch. Times are of the monotonic clock."""
+
+    found: KeySet
+    kids: frozenset[str]
     at: float
+    tried: float
+
+    def keys(self, kid: str) -> Sequence[VerificationKey]:
+        """The usable keys.
+
+        Raises:
+            InvalidIdentityToken: the key of this id is published, and cannot be used.
+        """
+        why = self.found.left_out.get(kid)
+        if why is not None:
+            raise InvalidIdentityToken(
+                KEYS_NOT_RETRIEVED,
+                cause=f"the issuer publishes the key `{kid[:64]}`, which cannot be used: {why}",
+                fix="publish the key as RFC 7517 and RFC 7518 write an RSA or EC signing key, with its `kid`",
+            )
+        return self.found.keys
 
 
 class FetchedOidcKeys:
     """Implements `ports.OidcKeys`. `now` is a monotonic clock in seconds; `authorities` replaces the system's CAs,
     `is_public` the rule of which addresses a public issuer's keys may be at.
 
-    Keys are kept five minutes a provider. An unknown key id makes one more fetch, at most every ten seconds. Callers
-    that want the same provider's keys at the same time share one fetch.
+    Keys are kept five minutes a provider. An unknown key id makes one more fetch at once, as after a rotation, and at
+    most every ten seconds, whether it succeeds or not: anyone may send an unknown key id. Callers that want the same
+    provider's keys at the same time share one fetch.
     """
 
     def __init__(
@@ -62,29 +83,39 @@ class FetchedOidcKeys:
         provider = (issuer, thumbprints)
         found = self._fetched.get(provider)
         if found is not None:
-            age = self._now() - found.at
-            known = any(key.kid == kid for key in found.keys)
-            if age < (_FRESH_SECONDS if known else _REFETCH_SECONDS):
-                return found.keys
-        return (await self._shared_fetch(provider)).keys
+            now = self._now()
+            fresh = now - found.at < _FRESH_SECONDS
+            if fresh and kid in found.kids:
+                return found.found.keys
+            if fresh and provider not in self._running:
+                if now - found.tried < _REFETCH_SECONDS:
+                    return found.keys(kid)
+                found.tried = now
+        return (await self._shared_fetch(provider)).keys(kid)
 
     async def _shared_fetch(self, provider: Provider) -> _Fetched:
         running = self._running.get(provider)
         if running is None:
             running = asyncio.create_task(self._fetch(provider))
             self._running[provider] = running
-            running.add_done_callback(lambda _: self._running.pop(provider, None))
+            running.add_done_callback(lambda done: self._ended(provider, done))
         return await asyncio.shield(running)
+
+    def _ended(self, provider: Provider, done: asyncio.Task[_Fetched]) -> None:
+        self._running.pop(provider, None)
+        if not done.cancelled():
+            done.exception()  # looked at here too: whoever asked may have gone
 
     async def _fetch(self, provider: Provider) -> _Fetched:
         issuer, thumbprints = provider
         try:
             async with asyncio.timeout(_TOTAL_SECONDS):
-                keys = await fetch_keys(issuer, thumbprints, self._public, self._is_public)
+                found = await fetch_keys(issuer, thumbprints, self._public, self._is_public)
         except TimeoutError as error:
             raise _not_retrieved(f"{issuer} did not answer within 5 seconds") from error
-        fetched = _Fetched(keys, self._now())
-        self._fetched.pop(provider, None)
+        kept = self._fetched.pop(provider, None)
+        kids = frozenset(key.kid for key in found.keys)
+        fetched = _Fetched(found, kids, self._now(), kept.tried if kept else -math.inf)
         self._fetched[provider] = fetched
         while len(self._fetched) > _MAX_PROVIDERS:
             self._fetched.pop(next(iter(self._fetched)))
@@ -93,7 +124,7 @@ class FetchedOidcKeys:
 
 async def fetch_keys(
     issuer: str, thumbprints: tuple[str, ...], public: ssl.SSLContext, is_public: Callable[[str], bool]
-) -> tuple[VerificationKey, ...]:
+) -> KeySet:
     """Discovery, then the keys it names; both bounded, neither redirected.
 
     Raises:
@@ -108,7 +139,7 @@ async def fetch_keys(
     key_addresses = await _addresses(uri)
     if not private and not all(map(is_public, key_addresses)):
         raise _not_retrieved("the jwks_uri of a public issuer leads to a private address")
-    return parse_jwks(await _get(uri, key_addresses, thumbprints, public))
+    return read_jwks(await _get(uri, key_addresses, thumbprints, public))
 
 
 async def top_certificate_thumbprint(issuer: str) -> str:
@@ -117,49 +148,34 @@ async def top_certificate_thumbprint(issuer: str) -> str:
     Raises:
         IDPCommunicationError: nobody answers there.
     """
-    async with asyncio.timeout(_TOTAL_SECONDS):
-        chain = await _served_chain(issuer, await _addresses(issuer))
+    try:
+        async with asyncio.timeout(_TOTAL_SECONDS):
+            chain = await _served_chain(issuer, await _addresses(issuer))
+    except NobodyAnswers as error:
+        raise _unreachable(str(error)) from error
     return hashlib.sha1(chain[-1], usedforsecurity=False).hexdigest()
 
 
 async def _get(url: str, addresses: tuple[str, ...], thumbprints: tuple[str, ...], public: ssl.SSLContext) -> bytes:
     try:
-        return await _answer(url, addresses, public)
-    except aiohttp.ClientConnectorCertificateError as error:
-        if not thumbprints:
-            raise _not_retrieved(f"no public authority vouches for {_host(url)}, and no thumbprint is set") from error
-    anchored = await _anchored(url, addresses, thumbprints)
-    try:
-        return await _answer(url, addresses, anchored)
-    except aiohttp.ClientConnectorCertificateError as error:
+        try:
+            return await bounded_get(url, addresses, public, most=MAX_DOCUMENT_BYTES)
+        except ssl.SSLCertVerificationError as error:
+            if not thumbprints:
+                cause = f"no public authority vouches for {_host(url)}, and no thumbprint is set"
+                raise _not_retrieved(cause) from error
+        anchored = await _anchored(url, addresses, thumbprints)
+        return await bounded_get(url, addresses, anchored, most=MAX_DOCUMENT_BYTES)
+    except ssl.SSLCertVerificationError as error:
         raise InvalidIdentityToken(
             _THUMBPRINT_MISMATCH,
-            cause=f"{_host(url)} does not prove itself under the thumbprint's certificate: {error.certificate_error}",
+            cause=f"{_host(url)} does not prove itself under the thumbprint's certificate: {error.verify_message}",
             fix="renew the issuer's certificate, for its host name, under that certificate",
         ) from error
-
-
-async def _answer(url: str, addresses: tuple[str, ...], context: ssl.SSLContext) -> bytes:
-    connector = aiohttp.TCPConnector(ssl=context, resolver=_Pinned(addresses), force_close=True)
-    try:
-        async with (
-            aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=False) as client,
-            client.get(url, allow_redirects=False, headers={"accept": "application/json"}) as response,
-        ):
-            if response.status != 200:
-                raise _not_retrieved(f"{_host(url)} answered {response.status}")
-            body = bytearray()
-            async for part in response.content.iter_chunked(65536):
-                body += part
-                if len(body) > MAX_DOCUMENT_BYTES:
-                    raise _not_retrieved(f"the answer of {_host(url)} is larger than 512 KiB")
-            return bytes(body)
-    except aiohttp.ClientConnectorCertificateError:
-        raise
-    except aiohttp.ClientConnectorError as error:
-        raise _unreachable(url) from error
-    except aiohttp.ClientError as error:
-        raise _not_retrieved(f"{_host(url)} broke off its answer: {type(error).__name__}") from error
+    except UnusableAnswer as error:
+        raise _not_retrieved(str(error)) from error
+    except NobodyAnswers as error:
+        raise _unreachable(str(error)) from error
 
 
 async def _anchored(url: str, addresses: tuple[str, ...], thumbprints: tuple[str, ...]) -> ssl.SSLContext:
@@ -187,7 +203,7 @@ async def _served_chain(url: str, addresses: tuple[str, ...]) -> list[bytes]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    writer = await _connected(url, addresses, context)
+    _, writer = await connected(url, addresses, context)
     try:
         connection: Any = writer.get_extra_info("ssl_object")
         public = getattr(connection, "get_unverified_chain", None)
@@ -196,50 +212,7 @@ async def _served_chain(url: str, addresses: tuple[str, ...]) -> list[bytes]:
         pem = [certificate.public_bytes() for certificate in connection._sslobj.get_unverified_chain()]  # noqa: SLF001 - no public way before Python 3.13
         return [ssl.PEM_cert_to_DER_cert(text) for text in pem]
     finally:
-        writer.close()
-
-
-async def _connected(url: str, addresses: tuple[str, ...], context: ssl.SSLContext) -> asyncio.StreamWriter:
-    """A connection to the first address that answers: a host such as localhost may be listened at on one of two."""
-    parts = urlsplit(url)
-    failed: OSError | None = None
-    for address in addresses:
-        try:
-            _, writer = await asyncio.open_connection(
-                address, parts.port or 443, ssl=context, server_hostname=parts.hostname
-            )
-        except OSError as error:
-            failed = error
-        else:
-            return writer
-    raise _unreachable(url) from failed
-
-
-class _Pinned(AbstractResolver):
-    """Resolves every name to addresses that were resolved, and judged, before."""
-
-    def __init__(self, addresses: tuple[str, ...]) -> None:
-        self._addresses = addresses
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        wanted = {socket.AF_INET, socket.AF_INET6} if family == socket.AF_UNSPEC else {family}
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in self._addresses
-            if (socket.AF_INET6 if ":" in address else socket.AF_INET) in wanted
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""
+        writer.transport.abort()
 
 
 async def _addresses(url: str) -> tuple[str, ...]:
@@ -247,14 +220,21 @@ async def _addresses(url: str) -> tuple[str, ...]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise _unreachable(url) from error
+        raise _unreachable(f"the name `{parts.hostname}` has no address") from error
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _is_global(address: str) -> bool:
+    """Whether anybody on the Internet has this address. One that carries an IPv4 address goes where that one leads."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return bool((mapped or parsed).is_global) and not (mapped or parsed).is_multicast
+    if isinstance(parsed, ipaddress.IPv6Address):
+        carried = parsed.ipv4_mapped or parsed.sixtofour
+        if parsed in _NAT64:
+            carried = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
+        if carried is None:
+            return parsed in _GLOBAL_UNICAST and parsed.is_global
+        parsed = carried
+    return parsed.is_global and not parsed.is_multicast
 
 
 def _host(url: str) -> str:
@@ -267,9 +247,9 @@ def _not_retrieved(cause: str) -> InvalidIdentityToken:
     )
 
 
-def _unreachable(url: str) -> IDPCommunicationError:
+def _unreachable(cause: str) -> IDPCommunicationError:
     return IDPCommunicationError(
         "An error occurred while communicating with the identity provider",
-        cause=f"nobody answers at {_host(url)}",
-        fix="check that the issuer's host can be reached from here",
+        cause=cause,
+        fix="check that the issuer's host can be reached from here, by https",
     )

@@ -6,9 +6,10 @@ Source: IAM API Reference, SimulateCustomPolicy; keys that AWS has not are marke
 import difflib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import product
 from typing import Final
+
+from msgspec.structs import replace
 
 from iambridge.cli.simulation_result import result_of
 from iambridge.core.iam_policy import (

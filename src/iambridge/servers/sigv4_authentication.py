@@ -1,7 +1,8 @@
 """Who sent an AWS request: its signature proved with the key of an IAM user, the root user or a session."""
 
 import datetime as dt
-from dataclasses import dataclass
+
+import msgspec
 
 from iambridge.core import sigv4
 from iambridge.core.iam_policy import Principal
@@ -11,8 +12,7 @@ from iambridge.ports import IamFacts, Sessions
 from iambridge.wire.http import Request
 
 
-@dataclass(frozen=True, slots=True)
-class AuthenticatedCaller:
+class AuthenticatedCaller(msgspec.Struct, frozen=True):
     """A proven caller. `session` is None for a long-term key; `payload` is the body as the service shall see it."""
 
     principal: Principal

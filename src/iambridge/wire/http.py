@@ -4,7 +4,8 @@ The socket end is `adapters.serving`; an in-process caller may build a Request i
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 
 class Headers:
@@ -32,8 +33,7 @@ class Headers:
         return self._first is not None and name.lower() in self._first
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One request, its body read whole.
 
     `path` is percent-decoded once; `query` is raw, without the question mark. `headers` always hold a `host`, also over
@@ -43,14 +43,13 @@ class Request:
     method: str
     path: str
     query: str = ""
-    headers: Headers = field(default_factory=Headers)
+    headers: Headers = msgspec.field(default_factory=Headers)
     body: bytes = b""
     client: str = ""
     scheme: str = "https"
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """`body` is bytes, or an async iterator of chunks that is closed when the client goes away."""
 
     status: int = 200

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import datetime as dt
+import gc
 import gzip
 import ipaddress
 import json
@@ -205,7 +206,7 @@ def test_a_small_answer_that_unpacks_to_a_large_one_is_not_unpacked(tmp_path: Pa
             packed = gzip.compress(b" " * (64 * 1024 * 1024), compresslevel=9)
             found.documents["/jwks"] = Response(200, (("content-encoding", "gzip"),), packed)
             error = await refusal(found, authorities=trusting(found.authority))
-            assert "unreadable" in error.cause
+            assert "content coding `gzip`" in error.cause
 
     asyncio.run(play())
 
@@ -303,9 +304,17 @@ def test_a_public_issuers_keys_stay_public(tmp_path: Path) -> None:
 
 
 def test_a_closed_port_is_a_communication_error() -> None:
-    """When nobody answers, the error is the one that SDKs retry."""
-    with pytest.raises(IDPCommunicationError):
-        asyncio.run(fetcher().keys(f"https://127.0.0.1:{free_port()}", ("0" * 40,), "k"))
+    """When nobody answers, the error is the one that SDKs retry, and its cause says what there is not."""
+    port = free_port()
+    for url, cause in (
+        (f"https://127.0.0.1:{port}", f"nobody answers at 127.0.0.1:{port}: Connection refused"),
+        ("https://nobody.invalid", "the name `nobody.invalid` has no address"),
+    ):
+        with pytest.raises(IDPCommunicationError) as caught:
+            asyncio.run(fetcher().keys(url, ("0" * 40,), "k"))
+        assert caught.value.cause == cause
+        with pytest.raises(IDPCommunicationError):
+            asyncio.run(top_certificate_thumbprint(url))
 
 
 def test_keys_are_kept_shared_and_refetched(tmp_path: Path) -> None:
@@ -335,8 +344,126 @@ def test_keys_are_kept_shared_and_refetched(tmp_path: Path) -> None:
     ("address", "public"),
     [("93.184.215.14", True), ("127.0.0.1", False), ("10.0.0.1", False), ("169.254.169.254", False), ("::1", False),
      ("fe80::1%eth0", False), ("::ffff:127.0.0.1", False), ("fd00:ec2::254", False), ("0.0.0.0", False), ("224.0.0.1", False),
-     ("2606:4700::1", True)],
+     ("2606:4700::1", True), ("64:ff9b::7f00:1", False), ("64:ff9b::a9fe:a9fe", False), ("64:ff9b::5db8:d70e", True),
+     ("64:ff9b:1::5db8:d70e", False), ("2002:a00:1::1", False), ("2002:5db8:d70e::1", True), ("::7f00:1", False), ("fec0::1", False),
+     ("::ffff:0:127.0.0.1", False), ("::ffff:93.184.215.14", True), ("100.64.0.1", False), ("ff0e::1", False)],
 )  # fmt: skip
 def test_private_addresses_are_recognised(address: str, *, public: bool) -> None:
-    """The keys of a public issuer must not lead to a private, loopback, link-local or mapped address."""
+    """The keys of a public issuer must not lead to a private, loopback or link-local address, translated ones included."""
     assert oidc_keys._is_global(address) is public
+
+
+def test_a_proxy_that_packs_what_it_is_asked_to_is_not_asked_to(tmp_path: Path) -> None:
+    """An issuer behind a packing proxy answers plainly: nothing here unpacks, so nothing may offer to."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            plain = found.app
+
+            async def packing(request: Request) -> Response:
+                response = await plain(request)
+                if "gzip" not in request.headers.get("accept-encoding"):
+                    return response
+                assert isinstance(response.body, bytes)
+                return Response(response.status, (("content-encoding", "gzip"),), gzip.compress(response.body))
+
+            leaf, port = found.authority.leaf("issuer", hosts=("127.0.0.1",)), free_port()
+            server = RunningServer(packing, Listener("127.0.0.1", port, leaf.certificate, leaf.key))
+            await server.start()
+            try:
+                found.url = f"https://127.0.0.1:{port}"
+                found.publish()
+                keys = await fetcher(authorities=trusting(found.authority)).keys(found.url, (), KEY.kid)
+                assert [key.kid for key in keys] == [KEY.kid]
+            finally:
+                await server.stop()
+
+    asyncio.run(play())
+
+
+def test_a_rotated_key_is_fetched_at_once(tmp_path: Path) -> None:
+    """The first unknown key id after a fetch makes another; the next waits for its ten seconds."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            clock, rotated = Clock(), SigningKey.generate("ES256")
+            keys = fetcher(clock, trusting(found.authority))
+            await keys.keys(found.url, (), KEY.kid)
+            found.documents["/jwks"] = Response(200, (), json.dumps(jwks([rotated.public])).encode())
+            at_once = await asyncio.gather(*(keys.keys(found.url, (), rotated.kid) for _ in range(5)))
+            assert {key.kid for found_keys in at_once for key in found_keys} == {rotated.kid}
+            asked = len(found.asked)
+            clock.seconds += 9
+            await keys.keys(found.url, (), "unknown")
+            assert len(found.asked) == asked
+            clock.seconds += 1
+            await keys.keys(found.url, (), "unknown")
+            assert len(found.asked) == asked + 2
+
+    asyncio.run(play())
+
+
+def test_a_fetch_that_nobody_waits_for_any_more_ends_quietly(tmp_path: Path) -> None:
+    """Whoever asked has gone; the error is nobody's, and no noise of the event loop either."""
+    heard: list[str] = []
+
+    async def play() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["message"]))
+        async with issuer(tmp_path) as found:
+            keys = fetcher(authorities=trusting(found.authority))
+            found.documents.clear()
+            asking = asyncio.create_task(keys.keys(found.url, (), "k"))
+            while not found.asked:  # noqa: ASYNC110 - a real server's progress
+                await asyncio.sleep(0)
+            (running,) = keys._running.values()
+            asking.cancel()
+            await asyncio.wait({running, asking})
+            del running
+            gc.collect()
+            await asyncio.sleep(0)
+
+    asyncio.run(play())
+    assert heard == []
+
+
+def test_an_unknown_key_id_does_not_hammer_an_issuer_that_fails(tmp_path: Path) -> None:
+    """A fetch for an unknown key id that failed counts too: ten seconds long the keys that are kept answer."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            clock = Clock()
+            keys = fetcher(clock, trusting(found.authority))
+            await keys.keys(found.url, (), KEY.kid)
+            found.documents["/jwks"] = Response(503)
+            clock.seconds += 11
+            with pytest.raises(InvalidIdentityToken, match="Couldn't retrieve"):
+                await keys.keys(found.url, (), "unknown")
+            asked = len(found.asked)
+            for _ in range(20):
+                assert [key.kid for key in await keys.keys(found.url, (), "unknown")] == [KEY.kid]
+            assert len(found.asked) == asked
+            clock.seconds += 11
+            found.publish()
+            await keys.keys(found.url, (), "unknown")
+            assert len(found.asked) == asked + 2
+
+    asyncio.run(play())
+
+
+def test_a_published_key_that_cannot_be_used_is_told_apart_from_one_that_is_not_published(tmp_path: Path) -> None:
+    """The cause says what is wrong with the key, also when the set was fetched before."""
+
+    async def play() -> None:
+        async with issuer(tmp_path) as found:
+            published = jwks([KEY.public])["keys"][0]
+            found.documents["/jwks"] = Response(200, (), json.dumps({"keys": [{**published, "use": "enc"}]}).encode())
+            keys = fetcher(authorities=trusting(found.authority))
+            for _ in range(2):
+                with pytest.raises(InvalidIdentityToken, match="Couldn't retrieve") as caught:
+                    await keys.keys(found.url, (), KEY.kid)
+                assert caught.value.cause == (
+                    f"the issuer publishes the key `{KEY.kid}`, which cannot be used: its `use` or `key_ops` is not to "
+                    "verify signatures"
+                )
+
+    asyncio.run(play())

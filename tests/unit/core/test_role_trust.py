@@ -16,6 +16,7 @@ from iambridge.core.role_trust import (
     judge_web_identity,
     provider_urls,
     role_missing,
+    session_keys,
     session_tags,
     web_identity_context,
     web_identity_keys,
@@ -50,7 +51,14 @@ def judged(*statements: dict[str, Any], tags: SessionTags | None = None, **asked
     role = TrustedRole(ROLE, ACCOUNT, "reader", "AROA1", trust, tags={"env": "prod"})
     claims = asked.pop("claims", proven())
     known = {"claims": claims, "audience": "sts.amazonaws.com", "tags": tags or SessionTags()}
-    context = web_identity_context(role, PROVIDER, session_name="pod-1", duration=3600, **known)
+    context = web_identity_context(
+        role,
+        PROVIDER,
+        keys=web_identity_keys(claims, PROVIDER, "sts.amazonaws.com"),
+        tags=known["tags"],
+        session_name="pod-1",
+        duration=3600,
+    )
     return judge_web_identity(role, PROVIDER, context={"aws:SourceIp": "10.0.0.1", **asked, **context}, **known)
 
 
@@ -183,6 +191,37 @@ def test_claims_that_aws_has_keys_for_are_keys_of_their_provider_only() -> None:
     assert not any("repository" in key for key in web_identity_keys(claims, PROVIDER, "sts.amazonaws.com"))
 
 
+@pytest.mark.parametrize(
+    ("url", "claims"),
+    [
+        ("token.actions.githubusercontent.com/octo", {"repository": "octo/app"}),
+        ("token.actions.octo.ghe.com", {"enterprise_id": "7"}),
+        ("github.com/enterprises/octo", {"actor": "mona"}),
+        ("gitlab.com", {"project_id": "42"}),
+        ("agent.octo.buildkite.dev", {"pipeline_slug": "app"}),
+        ("oidc.circleci.com/org/0a1b", {"oidc.circleci.com/project-id": "2c3d"}),
+        ("idcs-9e8f.identity.oraclecloud.com", {"rpst_id": "ocid1"}),
+    ],
+)
+def test_tenants_of_shared_providers_have_their_providers_keys(url: str, claims: dict[str, Any]) -> None:
+    """Those of the Service Authorization Reference with a variable part, and no lookalike's."""
+    found = web_identity_keys(proven(**claims), OidcProvider("arn", url, ()), "sts.amazonaws.com")
+    for name, value in claims.items():
+        assert found[f"{url}:{name}"] == value
+    host = url.partition("/")[0]
+    for lookalike in (url.replace(host, f"{host}.evil.example", 1), f"evil.example/{url}", f"a{url}"):
+        keys = web_identity_keys(proven(**claims), OidcProvider("arn", lookalike, ()), "sts.amazonaws.com")
+        assert len(keys) == 2
+
+
+def test_a_session_keeps_subject_and_audience_alone() -> None:
+    """The other claims count when the role is assumed; a policy of the role does not see them."""
+    github = "token.actions.githubusercontent.com"
+    claims = proven(("a", "b"), "app", amr=["mfa"], repository="octo/app")
+    kept = session_keys(claims, OidcProvider("arn", github, ()), "app")
+    assert kept == {f"{github}:sub": SUBJECT, f"{github}:aud": "app"}
+
+
 def test_amr_is_many_valued_in_a_trust_policy() -> None:
     """ForAnyValue holds when one of the token's authentication methods fits."""
     statement = allow(**{"ForAnyValue:StringEquals": {f"{HOST}:amr": "mfa"}})
@@ -232,6 +271,8 @@ MALFORMED: list[Any] = [
     {"principal_tags": {"a" * 129: "b"}},
     {"principal_tags": {"a": "b" * 257}},
     {"principal_tags": {"a": "1", "A": "2"}},
+    {"principal_tags": {"a*": "1"}},
+    {"principal_tags": {"a": ["${aws:username}"]}},
     {"principal_tags": {str(number): "" for number in range(51)}},
     {"principal_tags": {"a": "b"}, "transitive_tag_keys": "a"},
     {"principal_tags": {"a": "b"}, "transitive_tag_keys": ["c"]},
@@ -248,6 +289,25 @@ def test_a_tag_claim_of_another_shape_is_refused(claim: Any) -> None:
     with pytest.raises(InvalidIdentityToken) as caught:
         session_tags(proven(**{TAGS_CLAIM: claim}))
     assert TAGS_CLAIM in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("claim", "why"),
+    [
+        ([], "it is not an object of"),
+        ({"principal_tags": []}, "`principal_tags` is no object"),
+        ({"principal_tags": {"a": ["b", "c"]}}, "the tag `a` is not one string"),
+        ({"principal_tags": {"a": "b" * 257}}, "the tag `a` has no key of 1 to 128"),
+        ({"principal_tags": {"a*": "b"}}, "the tag `a*` holds more than letters"),
+        ({"principal_tags": {"a": "1", "A": "2"}}, "two keys differ by case alone"),
+        ({"transitive_tag_keys": ["a"]}, "`transitive_tag_keys` names a key"),
+    ],
+)
+def test_what_is_wrong_with_a_tag_claim_is_told(claim: Any, why: str) -> None:
+    """The cause, which only the operator reads, names the fault; a tag's value is not repeated."""
+    with pytest.raises(InvalidIdentityToken) as caught:
+        session_tags(proven(**{TAGS_CLAIM: claim}))
+    assert caught.value.cause.startswith(f"the claim `{TAGS_CLAIM}` has not the shape that AWS reads: {why}")
 
 
 @pytest.mark.parametrize("claim", [7, ["alice"], "a", "a b", "x" * 65, "é" * 3])

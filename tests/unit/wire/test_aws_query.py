@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iambridge.errors import InvalidIdentityToken, MalformedQueryString
-from iambridge.wire.aws_query import error_response, failure, members, parse_form, success, wants_json
+from iambridge.wire.aws_query import Result, error_response, failure, members, parse_form, success, wants_json
+from iambridge.wire.moment import Moment
 
 NAMESPACE = "{https://sts.amazonaws.com/doc/2011-06-15/}"
 
@@ -74,8 +75,22 @@ def test_json_when_accepted() -> None:
     answer = success("GetCallerIdentity", {"Arn": "a", "No": None}, request_id="r", as_json=True)
     assert isinstance(answer.body, bytes)
     assert json.loads(answer.body) == {
-        "GetCallerIdentityResponse": {"GetCallerIdentityResult": {"Arn": "a"}, "ResponseMetadata": {"RequestId": "r"}}
+        "GetCallerIdentityResponse": {
+            "GetCallerIdentityResult": {"Arn": "a", "No": None},
+            "ResponseMetadata": {"RequestId": "r"},
+        }
     }
+
+
+def test_a_moment_is_a_date_in_xml_and_a_number_in_json() -> None:
+    """What Envoy and Kong read from STS in JSON is seconds since the epoch; XML has AWS's date."""
+    result: Result = {"Credentials": {"Expiration": Moment(1514862300)}, "List": ["a"], "Size": 6}
+    xml, as_json = (success("AssumeRole", result, request_id="r", as_json=wanted) for wanted in (False, True))
+    assert isinstance(xml.body, bytes)
+    assert isinstance(as_json.body, bytes)
+    assert b"<Expiration>2018-01-02T03:05:00Z</Expiration>" in xml.body
+    found = json.loads(as_json.body)["AssumeRoleResponse"]["AssumeRoleResult"]
+    assert found == {"Credentials": {"Expiration": 1514862300.0}, "List": ["a"], "Size": 6}
 
 
 @pytest.mark.parametrize("as_json", [True, False])

@@ -5,7 +5,7 @@ policies, mapping operations to actions, or spelling an error on the wire. Start
 """
 
 from iambridge.core.iam_policy.document import PolicyDocument
-from iambridge.core.iam_policy.evaluate import authorize, evaluate_trust
+from iambridge.core.iam_policy.evaluate import authorize, evaluate_trust, trust_alone
 from iambridge.core.iam_policy.grammar import size
 from iambridge.core.iam_policy.layers import Layer
 from iambridge.core.iam_policy.messages import access_denied_message
@@ -48,4 +48,5 @@ __all__ = [
     "authorize",
     "evaluate_trust",
     "size",
+    "trust_alone",
 ]

@@ -24,7 +24,9 @@ TRUST_ACTIONS: Final = (
 )  # fmt: skip
 """What a role's trust policy is about, in lower case."""
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9*?_.-]+\Z")
+_VENDOR: Final = re.compile(r"[A-Za-z0-9-]+\Z")
 _PARTITION: Final = re.compile(r"aws(?:-[a-z]+)*\Z|[a-z*?-]*[*?][a-z*?-]*\Z")
+_FEDERATED: Final = "Federated principals must be valid domain names or SAML metadata ARNs"
 _NO_VENDOR: Final = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 
 
@@ -52,6 +54,10 @@ def action(reading: Reading, entry: JsonObject, path: str) -> ActionElement | No
                 reading.fault(where, f"`{value}` names no service, as s3:GetObject", _NO_VENDOR)
             elif "*" in vendor or "?" in vendor:
                 reading.fault(where, f"`{value}`: a service takes no wildcard", f"Vendor {vendor} is not valid")
+            elif not _VENDOR.match(vendor):
+                reading.fault(where, f"`{vendor}` is no service's name", f"Vendor {vendor} is not valid")
+            elif value.count(":") > 1:
+                reading.fault(where, f"`{value}` has two colons", "Actions/Condition can contain only one colon.")
             else:
                 reading.fault(where, f"`{value}` is not service:Action", SYNTAX)
         elif reading.kind is PolicyKind.TRUST and not any(
@@ -155,7 +161,8 @@ def _principal_pairs(reading: Reading, given: object, path: str) -> list[tuple[s
         for where, value in reading.texts(values, f"{path}.{family}", "Invalid principal in policy"):
             wrong = fault_in(family, value)
             if wrong:
-                reading.fault(where, wrong, f'Invalid principal in policy: "{family}":"{value}"')
+                aws = _FEDERATED if family == "Federated" else f'Invalid principal in policy: "{family}":"{value}"'
+                reading.fault(where, wrong, aws)
             pairs.append((family, value))
     return pairs
 

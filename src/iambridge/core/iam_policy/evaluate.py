@@ -7,7 +7,7 @@ Source: IAM User Guide, "Policy evaluation logic", "Cross-account policy evaluat
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from iambridge.core.decision import Decision, Outcome
@@ -98,7 +98,8 @@ def evaluate_trust(
     For a signed AssumeRole the caller's own policies count too: use `authorize` with the trust policy as `resource`.
     """
     question = Question(AuthorizationRequest(principal, action, "*", context=context))
-    trust = (NamedDocument("trust policy", document),)
+    policies = trust_alone(document)
+    trust = policies.resource or ()
     grant = _deny(Layer.RESOURCE, trust, question)
     if grant:
         verdict = Verdict(Outcome.EXPLICIT_DENY, Layer.RESOURCE, (grant,))
@@ -108,7 +109,13 @@ def evaluate_trust(
             Verdict(Outcome.ALLOWED, None, (grant,)) if grant else Verdict(Outcome.IMPLICIT_DENY, Layer.RESOURCE, ())
         )
     told = verdict.layer is not None if explain is None else explain
-    return decision_of(question, verdict, partial(in_play, Policies(resource=trust)) if told else None)
+    return decision_of(question, verdict, partial(in_play, policies) if told else None)
+
+
+@lru_cache(maxsize=1024)
+def trust_alone(document: PolicyDocument) -> Policies:
+    """A role's trust policy as the one policy in play."""
+    return Policies(resource=(NamedDocument("trust policy", document),))
 
 
 def judge(question: Question, policies: Policies) -> Verdict:

@@ -58,9 +58,7 @@ def _version(reading: Reading, value: JsonObject) -> None:
         reading.version = str(version)
     else:
         reading.version = VERSIONS[-1]  # so that the rest is read for every fault it may have
-        reading.fault(
-            "Version", "is neither 2012-10-17 nor 2008-10-17", "Policy document must be version 2012-10-17 or greater."
-        )
+        reading.fault("Version", "is neither 2012-10-17 nor 2008-10-17", SYNTAX)
 
 
 def _statements(reading: Reading, value: JsonObject) -> None:

@@ -1,6 +1,7 @@
 """The policy types of an evaluation, in the order they are judged, and the verdict they come to."""
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from iambridge.core.decision import Outcome
@@ -62,8 +63,13 @@ DENIAL_CODES: Final = {
 
 def place(document: NamedDocument, statement: Statement) -> str:
     """Evidence: `PolicyName Statement[0] (Sid)`."""
-    sid = f" ({statement.sid})" if statement.sid else ""
-    return f"{document.name} Statement[{statement.index}]{sid}"
+    return spot(document.name, statement.index, statement.sid)
+
+
+@lru_cache(maxsize=1024)
+def spot(document: str, index: int, sid: str) -> str:
+    """Evidence by the document's name: the same statements allow call after call."""
+    return f"{document} Statement[{index}] ({sid})" if sid else f"{document} Statement[{index}]"
 
 
 def in_play(policies: Policies) -> list[tuple[Layer, NamedDocument]]:

@@ -13,7 +13,7 @@ from typing import Final
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy.conditions import Condition
 from iambridge.core.iam_policy.elements import TRUST_ACTIONS
-from iambridge.core.iam_policy.layers import DENIAL_CODES, Layer, Verdict, place
+from iambridge.core.iam_policy.layers import DENIAL_CODES, Layer, Verdict, place, spot
 from iambridge.core.iam_policy.reading import VERSIONS
 from iambridge.core.iam_policy.request import NamedDocument, PrincipalKind, Question
 from iambridge.core.iam_policy.statement import Statement
@@ -109,15 +109,15 @@ def _variables(text: str, named: NamedDocument, question: Question) -> str:
 
 
 def _matched(layer: Layer, named: NamedDocument, statement: Statement) -> Reason:
-    return _match(layer._value_, named.name, place(named, statement), statement.index, statement.sid, statement.denies)
+    return _match(layer._value_, named.name, statement.index, statement.sid, statement.denies)
 
 
 @lru_cache(maxsize=1024)
-def _match(layer: str, document: str, where: str, index: int, sid: str, denies: bool) -> Reason:  # noqa: FBT001, PLR0917  # a cache is quickest by position
+def _match(layer: str, document: str, index: int, sid: str, denies: bool) -> Reason:  # noqa: FBT001  # a cache is quickest by position
     return Reason(
         "statement-denies" if denies else "statement-allows",
         f"the {layer} matches with effect {'deny' if denies else 'allow'}",
-        where=where,
+        where=spot(document, index, sid),
         held=not denies,
         facts=MappingProxyType({"policy": layer, "document": document, "statement": str(index), "sid": sid}),
     )

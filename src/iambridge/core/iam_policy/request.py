@@ -1,10 +1,12 @@
 """What is asked, and by whom: the values that `authorize` judges."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from iambridge.core.iam_policy.document import PolicyDocument
 
@@ -47,8 +49,7 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True):
     """Who asks. `arn` is as GetCallerIdentity spells it.
 
     `role_arn` is the IAM entity behind a session: the role's own ARN with its path, or the user behind a federated
@@ -61,7 +62,7 @@ class Principal:
     kind: PrincipalKind | str
     role_arn: str = ""
     user_id: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
     canonical_user_id: str = ""
 
     @classmethod
@@ -130,8 +131,7 @@ class Principal:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationRequest:
+class AuthorizationRequest(msgspec.Struct, frozen=True):
     """One action on one resource (`*` where the action has no resource). `resource_account` empty: the caller's own.
 
     Keys of the principal and `aws:ResourceAccount` need not be in `context`; what is there wins.
@@ -141,7 +141,7 @@ class AuthorizationRequest:
     action: str
     resource: str
     resource_account: str = ""
-    context: Context = field(default_factory=dict)
+    context: Context = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +168,15 @@ class Policies:
     resource_control: tuple[tuple[NamedDocument, ...], ...] | None = None
     endpoint: tuple[NamedDocument, ...] | None = None
 
-    def documents(self) -> Iterator[NamedDocument]:
+    def documents(self) -> list[NamedDocument]:
         """Every document in play, of whatever type."""
-        for level in (*(self.resource_control or ()), *(self.service_control or ())):
-            yield from level
-        for documents in (self.identity, self.boundary, self.session, self.resource, self.endpoint):
-            yield from documents or ()
+        found: list[NamedDocument] = []
+        for levels in (self.resource_control, self.service_control):
+            for level in levels or ():
+                found += level
+        found += (*self.identity, *(self.boundary or ()), *(self.session or ()), *(self.resource or ()))
+        found += self.endpoint or ()
+        return found
 
 
 class Question:
@@ -206,6 +209,6 @@ class Question:
         keys = self.principal.keys(self._tags)
         if self.request.resource_account:
             keys["aws:resourceaccount"] = self.request.resource_account
-        for key, value in self._context.items():
-            keys[key.lower()] = value
+        context = self._context
+        keys.update(zip(map(str.lower, context), context.values(), strict=True))
         return keys

@@ -14,7 +14,14 @@ from iambridge.core.service_account_token.claims import (
     missing_claim,
     projected_claims,
 )
-from iambridge.core.service_account_token.issuer import discovery_document, jwks, parse_discovery_document, parse_jwks
+from iambridge.core.service_account_token.issuer import (
+    KeySet,
+    discovery_document,
+    jwks,
+    parse_discovery_document,
+    parse_jwks,
+    read_jwks,
+)
 from iambridge.core.service_account_token.keys import SigningKey, VerificationKey
 from iambridge.core.service_account_token.renewal import REFRESH_FRACTION, refresh_time
 from iambridge.core.service_account_token.token import UnverifiedToken, VerifiedClaims, issue, verify
@@ -22,6 +29,7 @@ from iambridge.core.service_account_token.token import UnverifiedToken, Verified
 __all__ = [
     "REFRESH_FRACTION",
     "BoundObject",
+    "KeySet",
     "SigningKey",
     "UnverifiedToken",
     "VerificationKey",
@@ -35,6 +43,7 @@ __all__ = [
     "parse_discovery_document",
     "parse_jwks",
     "projected_claims",
+    "read_jwks",
     "refresh_time",
     "verify",
 ]

@@ -1,12 +1,13 @@
 """What an issuer publishes: the discovery document and the JSON Web Key Set, written and read."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from iambridge.core.service_account_token.keys import RSA_ALGORITHMS, PublicKey, VerificationKey
+from iambridge.core.service_account_token.keys import PublicKey, VerificationKey
 from iambridge.core.service_account_token.strict_json import base64url_decode, base64url_encode, parse_object
 from iambridge.errors import InvalidIdentityToken
 
@@ -66,8 +67,24 @@ def _number(value: int, size: int) -> str:
     return base64url_encode(value.to_bytes(size))
 
 
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The keys that may verify a token, and why each other key of the set may not, by its `kid`."""
+
+    keys: tuple[VerificationKey, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
 def parse_jwks(document: bytes | Mapping[str, Any]) -> tuple[VerificationKey, ...]:
-    """The keys that may verify a token. Keys of another type, use or algorithm are left out, as are broken ones.
+    """The keys that may verify a token: those of `read_jwks`."""
+    return read_jwks(document).keys
+
+
+def read_jwks(document: bytes | Mapping[str, Any]) -> KeySet:
+    """The keys that may verify a token. Keys of another type, use or algorithm are left out, as are broken ones, and
+    keys without a `kid`, which STS does not find even for a token without one (an empty `kid` it does).
+
+    Source for the latter: aws/amazon-eks-pod-identity-webhook issue 12.
 
     Raises:
         InvalidIdentityToken: not a key set, larger than 512 KiB, or over 100 RSA or 100 EC keys.
@@ -85,40 +102,60 @@ def parse_jwks(document: bytes | Mapping[str, Any]) -> tuple[VerificationKey, ..
     for kty in ("RSA", "EC"):
         if sum(entry.get("kty") == kty for entry in entries) > MAX_KEYS_OF_A_TYPE:
             raise _unusable(f"the JSON Web Key Set holds more than {MAX_KEYS_OF_A_TYPE} {kty} keys")
-    return tuple(key for key in map(_key, entries) if key is not None)
+    keys: list[VerificationKey] = []
+    left_out: dict[str, str] = {}
+    for entry in entries:
+        try:
+            keys.append(_key(entry))
+        except (TypeError, ValueError) as error:
+            kid = entry.get("kid", "")
+            left_out[kid if isinstance(kid, str) else ""] = str(error)
+    usable = {key.kid for key in keys}
+    # a token without a `kid` may still mean the only key
+    told = {kid: why for kid, why in left_out.items() if kid not in usable and (kid or not keys)}
+    return KeySet(tuple(keys), told)
 
 
-def _key(entry: dict[str, Any]) -> VerificationKey | None:
-    kid, alg, operations = entry.get("kid", ""), entry.get("alg", ""), entry.get("key_ops", ["verify"])
-    if entry.get("use", "sig") != "sig" or not isinstance(kid, str) or not isinstance(alg, str):
-        return None
-    if not isinstance(operations, list) or "verify" not in operations:
-        return None
-    try:
-        key = _public_key(entry)
-        return None if key is None else VerificationKey.of(key, kid=kid, alg=alg)
-    except (KeyError, TypeError, ValueError):
-        return None
+def _key(entry: dict[str, Any]) -> VerificationKey:
+    """Raises TypeError, ValueError: why it may not verify."""
+    kid, alg, operations = entry.get("kid"), entry.get("alg", ""), entry.get("key_ops", ["verify"])
+    if not isinstance(kid, str):
+        raise ValueError("it has no `kid`, or one that is not a string")  # noqa: TRY004 - one error for every fault
+    if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
+        raise ValueError("its `use` or `key_ops` is not to verify signatures")
+    if not isinstance(alg, str):
+        raise ValueError("its `alg` is not a string")  # noqa: TRY004 - as above
+    return VerificationKey.of(_public_key(entry), kid=kid, alg=alg)
 
 
-def _public_key(entry: dict[str, Any]) -> PublicKey | None:
-    if entry.get("kty") == "RSA" and entry.get("alg", "RS256") in RSA_ALGORITHMS:
-        modulus, exponent = _integer(entry["n"]), _integer(entry["e"])
-        return rsa.RSAPublicNumbers(exponent, modulus).public_key()
-    if entry.get("kty") == "EC":
-        curve = _CURVES[entry["crv"]]
-        size = (curve.key_size + 7) // 8
-        x, y = base64url_decode(entry["x"]), base64url_decode(entry["y"])
-        if len(x) != size or len(y) != size:
-            return None
-        return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve).public_key()
-    return None
+def _public_key(entry: dict[str, Any]) -> PublicKey:
+    kty = entry.get("kty")
+    if kty == "RSA":
+        return rsa.RSAPublicNumbers(_number_of(entry, "e"), _number_of(entry, "n")).public_key()
+    if kty != "EC":
+        raise ValueError("its `kty` is neither RSA nor EC")
+    curve = _CURVES.get(str(entry.get("crv")))
+    if curve is None:
+        raise ValueError(f"its `crv` is none of {', '.join(_CURVES)}")
+    size = (curve.key_size + 7) // 8
+    x, y = (_bytes_of(entry, name) for name in ("x", "y"))
+    if len(x) != size or len(y) != size:
+        raise ValueError(f"its `x` and `y` have not {size} bytes each")
+    return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), curve).public_key()
 
 
-def _integer(text: object) -> int:
+def _number_of(entry: dict[str, Any], name: str) -> int:
+    return int.from_bytes(_bytes_of(entry, name))
+
+
+def _bytes_of(entry: dict[str, Any], name: str) -> bytes:
+    text = entry.get(name)
     if not isinstance(text, str) or len(text) > 2048:
-        raise ValueError("not a base64url number of a sensible size")
-    return int.from_bytes(base64url_decode(text))
+        raise ValueError(f"its `{name}` is not a base64url number of a sensible size")
+    try:
+        return base64url_decode(text)
+    except ValueError as error:
+        raise ValueError(f"its `{name}` is unreadable: {error}") from None
 
 
 def parse_discovery_document(document: bytes, issuer: str) -> str:

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
+from iambridge.core.service_account_token.issuer import KEYS_NOT_RETRIEVED
 from iambridge.core.service_account_token.keys import ALGORITHMS, SigningKey, VerificationKey
 from iambridge.core.service_account_token.strict_json import base64url_decode, base64url_encode, parse_object
 from iambridge.errors import InvalidIdentityToken
@@ -19,14 +21,13 @@ _STRINGS = ("iss", "sub", "azp", "jti", "nonce")
 _TIMES = ("exp", "nbf", "iat")
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedToken:
+class UnverifiedToken(msgspec.Struct, frozen=True):
     """A well-formed token that proves nothing yet."""
 
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
-    signing_input: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
+    signing_input: bytes
+    signature: bytes
 
     @classmethod
     def parse(cls, token: str) -> "UnverifiedToken":
@@ -40,19 +41,21 @@ class UnverifiedToken:
         """
         if not 4 <= len(token) <= 20_000 or not token.isascii():
             raise _malformed("the token is not 4 to 20000 ASCII characters")
-        parts = token.split(".")
-        if len(parts) != 3:
+        signed, _, last = token.rpartition(".")
+        first, dot, middle = signed.partition(".")
+        if not dot or "." in middle:
             raise _malformed("the token has not three parts with a dot between")
         try:
-            header = _header(parts[0])
-            claims = parse_object(base64url_decode(parts[1]))
-            signature = base64url_decode(parts[2])
+            header = _header(first)
+            claims = parse_object(base64url_decode(middle))
+            signature = base64url_decode(last)
         except ValueError as error:
-            raise _malformed(f"a part of the token is unreadable: {error}") from error
+            around = ", and there is white space around it" if token != token.strip() else ""
+            raise _malformed(f"a part of the token is unreadable: {error}{around}") from error
         _check_claims(claims)
         if not signature:
             raise _malformed("the token is not signed")
-        return cls(header, claims, token.rpartition(".")[0].encode(), signature)
+        return cls(header, claims, signed.encode(), signature)
 
     @property
     def issuer(self) -> str:
@@ -64,9 +67,12 @@ class UnverifiedToken:
         """The header's key id, or empty."""
         return str(self.header.get("kid", ""))
 
+    def __repr__(self) -> str:
+        """Without the signature and what it covers: together they are a credential."""
+        return f"UnverifiedToken(kid={self.kid!r}, issuer={self.issuer!r})"
 
-@dataclass(frozen=True, slots=True)
-class VerifiedClaims:
+
+class VerifiedClaims(msgspec.Struct, frozen=True):
     """Claims under a proven signature; only `verify` makes them. Times and audience are not judged yet.
 
     `expires`, `issued_at`, `not_before` are seconds since the epoch, None when the claim is absent.
@@ -79,7 +85,11 @@ class VerifiedClaims:
     expires: int | None
     issued_at: int | None
     not_before: int | None
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Who it is and whose, not every claim."""
+        return f"VerifiedClaims(issuer={self.issuer!r}, subject={self.subject!r}, audiences={self.audiences!r})"
 
 
 def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedClaims:
@@ -93,17 +103,12 @@ def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedC
     if not kid and not candidates and len(keys) == 1:
         candidates = list(keys)
     if not candidates:
-        raise InvalidIdentityToken(
-            NOT_VALIDATED,
-            cause="the token's key id is not among the issuer's keys",
-            fix="check that the issuer's JWKS publishes the key that signs, on every replica",
-        )
-    if not any(key.proves(alg, token.signing_input, token.signature) for key in candidates):
-        raise InvalidIdentityToken(
-            NOT_VALIDATED,
-            cause=f"the signature does not fit the issuer's key of that id with `{alg}`",
-            fix="send the token as the issuer signed it",
-        )
+        raise _no_key(kid, len(keys))
+    for key in candidates:
+        if key.proves(alg, token.signing_input, token.signature):
+            break
+    else:
+        raise _not_proved(alg, candidates)
     audience = token.claims.get("aud", ())
     return VerifiedClaims(
         issuer=token.issuer,
@@ -115,6 +120,25 @@ def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedC
         not_before=token.claims.get("nbf"),
         claims=token.claims,
     )
+
+
+def _no_key(kid: str, published: int) -> InvalidIdentityToken:
+    missing = "the token's key id is not among the issuer's keys"
+    return InvalidIdentityToken(
+        KEYS_NOT_RETRIEVED,
+        cause=missing if kid else f"the token names no key id, and the issuer publishes {published} keys",
+        fix="check that the issuer's JWKS publishes the key that signs, on every replica",
+    )
+
+
+def _not_proved(alg: str, candidates: Sequence[VerificationKey]) -> InvalidIdentityToken:
+    if any(key.accepts(alg) for key in candidates):
+        cause, fix = f"the signature does not fit the issuer's key of that id with `{alg}`", "send it as it was signed"
+    else:
+        of_key = ", ".join(f"`{key.alg or 'RS256, RS384 or RS512'}`" for key in candidates[:5])
+        cause = f"the token is signed with `{alg}`, and the issuer's key of that id is for {of_key}"
+        fix = "sign with the algorithm that the issuer's JWKS names for the key, or name none there"
+    return InvalidIdentityToken(NOT_VALIDATED, cause=cause, fix=fix)
 
 
 def issue(claims: Mapping[str, object], key: SigningKey) -> str:
@@ -154,6 +178,30 @@ def _check_header(header: dict[str, Any]) -> None:
 
 
 def _check_claims(claims: dict[str, Any]) -> None:
+    if not _well_formed(claims):
+        _refuse_claims(claims)
+
+
+def _well_formed(claims: dict[str, Any]) -> bool:
+    """What `_refuse_claims` finds no fault with, in a fifth of its time."""
+    get = claims.get
+    expires, not_before, issued, audience = get("exp", 0), get("nbf", 0), get("iat", 0), get("aud", [])
+    audiences = [audience] if type(audience) is str else audience
+    try:
+        texts = "".join([get("iss", ""), get("sub", ""), get("azp", ""), get("jti", ""), get("nonce", ""), *audiences])
+    except TypeError:  # one is no string
+        return False
+    return (
+        texts.isprintable()
+        and type(expires) is type(not_before) is type(issued) is int
+        and min(expires, not_before, issued) >= 0
+        and max(expires, not_before, issued) <= _LAST_SECOND
+        and type(audiences) is list
+        and all(audiences)
+    )
+
+
+def _refuse_claims(claims: dict[str, Any]) -> None:
     for name in _STRINGS:
         value = claims.get(name, "")
         if not isinstance(value, str) or not value.isprintable():

@@ -117,11 +117,7 @@ def by_name(headers: Iterable[tuple[str, str]]) -> ByName:
     """Headers as they are asked for, many times over."""
     values: dict[str, list[str]] = {}
     for name, value in headers:
-        lower = name.lower()
-        if lower in values:
-            values[lower].append(value)
-        else:
-            values[lower] = [value]
+        values.setdefault(name.lower(), []).append(value)
     return values
 
 

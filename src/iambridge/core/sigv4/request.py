@@ -3,8 +3,8 @@
 import datetime as dt
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from iambridge.core.sigv4.canonical import ALGORITHM, TERMINATOR, ByName, by_name, is_s3, query_pairs
 from iambridge.errors import AuthenticationFault, RequestNotAuthenticated
@@ -24,8 +24,7 @@ _SINGLE = {name.lower() for name in (*_QUERY_NAMES, "X-Amz-Expires", "X-Amz-Secu
 _MAX_EXPIRES = 604_800
 
 
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
+class SignedRequest(NamedTuple):
     """A signature's claims. `expires` is X-Amz-Expires in seconds, of a presigned request only."""
 
     access_key_id: str
@@ -35,14 +34,18 @@ class SignedRequest:
     region: str
     service: str
     signed_headers: tuple[str, ...]
-    signature: str = field(repr=False)
+    signature: str
     presigned: bool
     expires: int | None
-    session_token: str = field(repr=False)
+    session_token: str
 
     @property
     def scope(self) -> str:
         return f"{self.scope_date}/{self.region}/{self.service}/{TERMINATOR}"
+
+    def __repr__(self) -> str:
+        """Without the signature and the session token."""
+        return f"SignedRequest({self.access_key_id!r}, {self.scope!r}, {self.timestamp!r})"
 
 
 def parse(*, query: str, headers: Sequence[tuple[str, str]]) -> SignedRequest | None:

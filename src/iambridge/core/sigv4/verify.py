@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from iambridge.core.sigv4.canonical import (
     EMPTY_SHA256,
@@ -33,8 +33,7 @@ MISMATCH_MESSAGE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedPayload:
+class VerifiedPayload(NamedTuple):
     """The body as the service shall see it: `aws-chunked` framing removed, its trailers proved.
 
     `signed` is False for S3's UNSIGNED-PAYLOAD forms, where only TLS covers the content.
@@ -147,7 +146,7 @@ def _check_signed_headers(request: SignedRequest, sent: ByName) -> None:
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
             fix="sign the Host header",
         )
-    bare = sorted(name for name in sent if name.startswith("x-amz-") and name not in signed)
+    bare = sorted([name for name in sent if name.startswith("x-amz-") and name not in signed])
     if bare:
         raise RequestNotAuthenticated(
             AuthenticationFault.UNSIGNED_HEADERS,

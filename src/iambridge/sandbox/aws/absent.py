@@ -22,29 +22,52 @@ def _empty(member: str, *, paged: bool = True) -> Run:
     return run
 
 
-def _missing(text: str, parameter: str = "") -> Run:
+def _missing(text: str, parameter: str) -> Run:
     def run(account: IamAccount, parameters: Parameters) -> Output:
-        raise NoSuchEntity(text.format(parameters[parameter] if parameter else account.account_id))
+        if "UserName" in parameters:
+            account.find(User, parameters["UserName"])
+        raise NoSuchEntity(text.format(parameters[parameter]))
 
     return run
 
 
-_LOGIN = "Login Profile for User {} cannot be found."
-_PASSWORDS = "The Password Policy with domain name {} cannot be found."
-_CERTIFICATE = "The Server Certificate with name {} cannot be found."
+# words, the parameter that they name, and what says them
+_NONE = (
+    (
+        "The SSH Public Key with id {} cannot be found.",
+        "SSHPublicKeyId",
+        ("DeleteSSHPublicKey", "GetSSHPublicKey", "UpdateSSHPublicKey"),
+    ),
+    (
+        "The Certificate with id {} cannot be found.",
+        "CertificateId",
+        ("DeleteSigningCertificate", "UpdateSigningCertificate"),
+    ),
+    (
+        "The Service Specific Credential with id {} cannot be found.",
+        "ServiceSpecificCredentialId",
+        ("DeleteServiceSpecificCredential", "ResetServiceSpecificCredential", "UpdateServiceSpecificCredential"),
+    ),
+    (
+        "VirtualMFADevice with serial number {} doesn't exist.",
+        "SerialNumber",
+        ("DeactivateMFADevice", "DeleteVirtualMFADevice", "GetMFADevice", "ListMFADeviceTags", "ResyncMFADevice",
+         "TagMFADevice", "UntagMFADevice"),
+    ),
+    (
+        "Manifest not found for arn {}",
+        "SAMLProviderArn",
+        ("DeleteSAMLProvider", "GetSAMLProvider", "ListSAMLProviderTags", "TagSAMLProvider", "UntagSAMLProvider",
+         "UpdateSAMLProvider"),
+    ),
+)  # fmt: skip
 
 OPERATIONS: dict[str, Run] = {
     "ListMFADevices": _empty("MFADevices"),
     "ListSAMLProviders": _empty("SAMLProviderList", paged=False),
     "ListSSHPublicKeys": _empty("SSHPublicKeys"),
-    "ListServerCertificates": _empty("ServerCertificateMetadataList"),
     "ListServiceSpecificCredentials": _empty("ServiceSpecificCredentials", paged=False),
     "ListSigningCertificates": _empty("Certificates"),
     "ListVirtualMFADevices": _empty("VirtualMFADevices"),
-    "DeleteAccountPasswordPolicy": _missing(_PASSWORDS),
-    "DeleteLoginProfile": _missing(_LOGIN, "UserName"),
-    "DeleteServerCertificate": _missing(_CERTIFICATE, "ServerCertificateName"),
-    "GetAccountPasswordPolicy": _missing(_PASSWORDS),
-    "GetLoginProfile": _missing(_LOGIN, "UserName"),
-    "GetServerCertificate": _missing(_CERTIFICATE, "ServerCertificateName"),
+    **{operation: _missing(text, parameter) for text, parameter, operations in _NONE for operation in operations},
 }

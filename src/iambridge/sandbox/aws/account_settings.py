@@ -11,18 +11,42 @@ from iambridge.sandbox.aws.entities import (
     ManagedPolicy,
     OpenIDConnectProvider,
     Role,
+    ServerCertificate,
+    TokenPreferences,
     User,
 )
-from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters
+from iambridge.sandbox.aws.iam_account import QUOTAS, IamAccount, Output, Parameters
 
 _ALIAS = re.compile(r"[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?")
 _COUNTED: dict[str, type[Entity]] = {
     "Users": User,
     "Groups": Group,
     "Roles": Role,
+    "ServerCertificates": ServerCertificate,
     "InstanceProfiles": InstanceProfile,
     "Policies": ManagedPolicy,
     "Providers": OpenIDConnectProvider,
+}
+# default quotas (IAM User Guide, "IAM and STS quotas"), and what is never there: the root user has neither password nor
+# keys
+_CONSTANT = {
+    "AccessKeysPerUserQuota": 2,
+    "AccountAccessKeysPresent": 0,
+    "AccountMFAEnabled": 0,
+    "AccountPasswordPresent": 0,
+    "AccountSigningCertificatesPresent": 0,
+    "AssumeRolePolicySizeQuota": 2048,
+    "AttachedPoliciesPerGroupQuota": 10,
+    "AttachedPoliciesPerRoleQuota": 10,
+    "AttachedPoliciesPerUserQuota": 10,
+    "GroupPolicySizeQuota": 5120,
+    "GroupsPerUserQuota": 10,
+    "MFADevices": 0,
+    "MFADevicesInUse": 0,
+    "PolicySizeQuota": 6144,
+    "RolePolicySizeQuota": 10240,
+    "UserPolicySizeQuota": 2048,
+    "VersionsPerPolicyQuota": 5,
 }
 
 
@@ -52,9 +76,20 @@ def delete_account_alias(account: IamAccount, parameters: Parameters) -> Output:
 
 
 def get_account_summary(account: IamAccount, parameters: Parameters) -> Output:
-    """The counts that the sandbox knows; quotas are left out."""
+    """Counts, and the quotas that hold here. Its zeros are what no account here can have."""
     del parameters
-    return {"SummaryMap": {name: account.store.count(kind) for name, kind in _COUNTED.items()}}
+    counts = {name: account.store.count(kind) for name, kind in _COUNTED.items()}
+    preferred = account.store.get(TokenPreferences, TokenPreferences().key) or TokenPreferences()
+    counts["GlobalEndpointTokenVersion"] = int(preferred.version[1])
+    versions = sum(len(policy.versions) for policy in account.store.all(ManagedPolicy))
+    quotas = {f"{word}Quota": quota for word, quota in QUOTAS.values()}
+    return {"SummaryMap": {**_CONSTANT, **quotas, **counts, "PolicyVersionsInUse": versions}}
+
+
+def set_security_token_service_preferences(account: IamAccount, parameters: Parameters) -> Output:
+    """Kept and told, no more: the sandbox has no regions in which one kind of token is refused."""
+    account.store.write(TokenPreferences(version=parameters["GlobalEndpointTokenVersion"], created=account.timestamp()))
+    return {}
 
 
 OPERATIONS = {
@@ -62,4 +97,5 @@ OPERATIONS = {
     "ListAccountAliases": list_account_aliases,
     "DeleteAccountAlias": delete_account_alias,
     "GetAccountSummary": get_account_summary,
+    "SetSecurityTokenServicePreferences": set_security_token_service_preferences,
 }

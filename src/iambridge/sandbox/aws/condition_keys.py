@@ -117,6 +117,11 @@ def answered(key: str, action: str, *, tags_read: bool) -> bool:
     return not _applies(key, action)
 
 
+def takes(action: str, key: str) -> bool:
+    """Whether the reference lists `key` (lower case) for `action`: what it does not list is in no request of it."""
+    return _applies(key, action)
+
+
 def _applies(key: str, action: str) -> bool:
     return any(key == name or (name.endswith("/") and key.startswith(name)) for name in _keys_of(action))
 

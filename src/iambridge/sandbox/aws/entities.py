@@ -52,10 +52,13 @@ class Group(Principal, frozen=True, kw_only=True):
 
 
 class Role(Principal, frozen=True, kw_only=True):
-    """`trust` is the AssumeRolePolicyDocument's text; `max_session_duration` is in seconds."""
+    """`trust` is the AssumeRolePolicyDocument's text, `trusted` the unique ids of those that it names, by the names
+    that it has for them; `max_session_duration` is in seconds.
+    """
 
     kind: ClassVar[str] = "role"
     trust: str
+    trusted: dict[str, str] = {}
     description: str = ""
     max_session_duration: int = 3600
 
@@ -85,6 +88,15 @@ class ManagedPolicy(Named, frozen=True, kw_only=True):
     @property
     def document(self) -> str:
         return self.versions[self.default_version].document
+
+
+class ServerCertificate(Named, frozen=True, kw_only=True):
+    """`body` and `chain` are PEM, the latter possibly empty; the private key is not kept."""
+
+    kind: ClassVar[str] = "server-certificate"
+    body: str
+    chain: str = ""
+    expires: str
 
 
 class AccessKey(Entity, frozen=True, kw_only=True):
@@ -127,6 +139,56 @@ class AccountAlias(Entity, frozen=True, kw_only=True):
         return self.alias
 
 
+class LoginProfile(Entity, frozen=True, kw_only=True):
+    """That a user has a console password, since `created`, and when it was last changed; never the password."""
+
+    kind: ClassVar[str] = "login-profile"
+    user: str
+    changed: str
+    reset_required: bool = False
+
+    @property
+    def key(self) -> str:
+        return self.user.lower()
+
+
+class Single(Entity, frozen=True, kw_only=True):
+    """What an account has one of."""
+
+    @property
+    def key(self) -> str:
+        return "account"
+
+
+class PasswordPolicy(Single, frozen=True, kw_only=True):
+    """`max_age` is in days, `reuse_prevention` in passwords; 0 is no limit."""
+
+    kind: ClassVar[str] = "password-policy"
+    minimum_length: int = 6
+    symbols: bool = False
+    numbers: bool = False
+    uppercase: bool = False
+    lowercase: bool = False
+    users_may_change: bool = False
+    max_age: int = 0
+    reuse_prevention: int = 0
+    hard_expiry: bool = False
+
+
+class CredentialReport(Single, frozen=True, kw_only=True):
+    """`content` is CSV."""
+
+    kind: ClassVar[str] = "credential-report"
+    content: str
+
+
+class TokenPreferences(Single, frozen=True, kw_only=True):
+    """`version` is `v1Token` or `v2Token`."""
+
+    kind: ClassVar[str] = "token-preferences"
+    version: str = "v1Token"
+
+
 KINDS: tuple[type[Entity], ...] = (
     User,
     Group,
@@ -136,4 +198,9 @@ KINDS: tuple[type[Entity], ...] = (
     AccessKey,
     OpenIDConnectProvider,
     AccountAlias,
+    ServerCertificate,
+    LoginProfile,
+    PasswordPolicy,
+    CredentialReport,
+    TokenPreferences,
 )

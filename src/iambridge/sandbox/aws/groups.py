@@ -2,10 +2,12 @@
 
 import msgspec
 
-from iambridge.errors import DeleteConflict, NoSuchEntity
+from iambridge.errors import DeleteConflict, LimitExceeded, NoSuchEntity
 from iambridge.sandbox.aws import unique_ids, users
 from iambridge.sandbox.aws.entities import Group, User
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, under_path
+
+_GROUPS_PER_USER = 10
 
 
 def describe(account: IamAccount, group: Group) -> Output:
@@ -23,7 +25,7 @@ def members(account: IamAccount, group_name: str) -> list[User]:
 
 
 def create_group(account: IamAccount, parameters: Parameters) -> Output:
-    account.refuse_taken(Group, parameters["GroupName"])
+    account.refuse_new(Group, parameters["GroupName"])
     group = Group(
         name=parameters["GroupName"],
         id=unique_ids.unique_id(unique_ids.GROUP),
@@ -86,6 +88,8 @@ def add_user_to_group(account: IamAccount, parameters: Parameters) -> Output:
     group = account.find(Group, parameters["GroupName"])
     user = account.find(User, parameters["UserName"])
     if group.name not in user.groups:
+        if len(user.groups) >= _GROUPS_PER_USER:
+            raise LimitExceeded(f"Cannot exceed quota for GroupsPerUser: {_GROUPS_PER_USER}")
         account.store.write(msgspec.structs.replace(user, groups=(*user.groups, group.name)))
     return {}
 

@@ -10,8 +10,10 @@ from iambridge.sandbox.aws import (
     absent,
     account_settings,
     authorization_details,
+    credential_report,
     groups,
     instance_profiles,
+    login_profiles,
     managed_policies,
     oidc_providers,
     parameters,
@@ -19,6 +21,7 @@ from iambridge.sandbox.aws import (
     principal_policies,
     query_protocol,
     roles,
+    server_certificates,
     service_linked_roles,
     tags,
     users,
@@ -40,6 +43,9 @@ OPERATIONS: dict[str, Callable[[IamAccount, Parameters], Output]] = {
     **policy_simulation.OPERATIONS,
     **authorization_details.OPERATIONS,
     **service_linked_roles.OPERATIONS,
+    **server_certificates.OPERATIONS,
+    **login_profiles.OPERATIONS,
+    **credential_report.OPERATIONS,
     **absent.OPERATIONS,
 }
 # operations whose optional UserName means the calling user (IAM API reference, each operation)
@@ -54,8 +60,15 @@ _OWN_USER = frozenset(
         "ListSSHPublicKeys",
         "ListServiceSpecificCredentials",
         "ListSigningCertificates",
+        "CreateLoginProfile",
         "GetLoginProfile",
         "DeleteLoginProfile",
+        "DeactivateMFADevice",
+        "DeleteServiceSpecificCredential",
+        "DeleteSigningCertificate",
+        "ResetServiceSpecificCredential",
+        "UpdateServiceSpecificCredential",
+        "UpdateSigningCertificate",
     }
 )
 

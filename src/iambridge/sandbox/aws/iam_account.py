@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from iambridge.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity, ValidationError
+from iambridge.errors import (
+    EntityAlreadyExists,
+    InvalidInput,
+    LimitExceeded,
+    NoSuchEntity,
+    ValidationError,
+)
 from iambridge.sandbox.aws.aws_managed_policies import AwsManagedPolicy, aws_managed_policy
 from iambridge.sandbox.aws.entities import (
     Group,
@@ -16,6 +22,7 @@ from iambridge.sandbox.aws.entities import (
     Named,
     OpenIDConnectProvider,
     Role,
+    ServerCertificate,
     Tags,
     User,
 )
@@ -30,12 +37,24 @@ _MISSING: dict[type[Named], str] = {
     Group: "The group with name {} cannot be found.",
     Role: "The role with name {} cannot be found.",
     InstanceProfile: "Instance Profile {} cannot be found.",
+    ServerCertificate: "The Server Certificate with name {} cannot be found.",
 }
 _TAKEN: dict[type[Named], str] = {
     User: "User with name {} already exists.",
     Group: "Group with name {} already exists.",
     Role: "Role with name {} already exists.",
     InstanceProfile: "Instance Profile {} already exists.",
+    ServerCertificate: "The Server Certificate with name {} already exists.",
+    ManagedPolicy: "A policy called {} already exists. Duplicate names are not allowed.",
+}
+# those that AWS raises on request are at their defaults (IAM User Guide, "IAM and STS quotas")
+QUOTAS: dict[type[Named], tuple[str, int]] = {
+    User: ("Users", 5000),
+    Group: ("Groups", 300),
+    Role: ("Roles", 1000),
+    InstanceProfile: ("InstanceProfiles", 1000),
+    ManagedPolicy: ("Policies", 1500),
+    ServerCertificate: ("ServerCertificates", 20),
 }
 _MAX_TAGS = 50
 
@@ -69,10 +88,24 @@ class IamAccount:
         if self.store.get(kind, name.lower()) is not None:
             raise EntityAlreadyExists(_TAKEN[kind].format(name))
 
+    def refuse_new(self, kind: type[Named], name: str) -> None:
+        """As `refuse_taken`, and when the account has all of the kind that it may have.
+
+        Raises:
+            EntityAlreadyExists, LimitExceeded.
+        """
+        self.refuse_taken(kind, name)
+        word, quota = QUOTAS[kind]
+        if self.store.count(kind) >= quota:
+            raise LimitExceeded(f"Cannot exceed quota for {word}PerAccount: {quota}")
+
     def customer_policy(self, arn: str) -> ManagedPolicy | None:
         """The customer managed policy of this account with exactly this ARN."""
         policy = self.store.get(ManagedPolicy, arn.rsplit("/", 1)[-1].lower())
         return policy if policy is not None and self.arn(policy) == arn else None
+
+    def policy_arn(self, policy: ManagedPolicy | AwsManagedPolicy) -> str:
+        return policy.arn if isinstance(policy, AwsManagedPolicy) else self.arn(policy)
 
     def managed_policy(self, arn: str) -> ManagedPolicy | AwsManagedPolicy | None:
         """A customer managed policy of this account or one of AWS's."""
@@ -93,7 +126,8 @@ def tags_from(parameters: Parameters, current: Tags | None = None) -> Tags:
     """The tags of a request over `current` ones.
 
     Raises:
-        InvalidInput: a key twice, differing at most by case, or over 50 tags.
+        InvalidInput: a key twice, differing at most by case.
+        LimitExceeded: over 50 tags.
     """
     tags = dict(current or {})
     seen: set[str] = set()
@@ -108,7 +142,7 @@ def tags_from(parameters: Parameters, current: Tags | None = None) -> Tags:
             del tags[key]
         tags[tag["Key"]] = tag["Value"]
     if len(tags) > _MAX_TAGS:
-        raise InvalidInput(f"The number of tags has reached the maximum limit of {_MAX_TAGS}.")
+        raise LimitExceeded("The number of tags has reached the maximum limit.")
     return tags
 
 
@@ -125,7 +159,7 @@ def page(items: Sequence[Any], parameters: Parameters, *, member: str, key: Call
     ordered = sorted(items, key=key)
     if marker := parameters.get("Marker"):
         try:
-            after = base64.urlsafe_b64decode(str(marker)).decode()
+            after = base64.b64decode(str(marker), altchars=b"-_", validate=True).decode()
         except (binascii.Error, ValueError) as error:
             raise ValidationError("Invalid Marker.") from error
         ordered = [item for item in ordered if key(item) > after]

@@ -23,7 +23,7 @@ def describe(account: IamAccount, profile: InstanceProfile) -> Output:
 
 
 def create_instance_profile(account: IamAccount, parameters: Parameters) -> Output:
-    account.refuse_taken(InstanceProfile, parameters["InstanceProfileName"])
+    account.refuse_new(InstanceProfile, parameters["InstanceProfileName"])
     profile = InstanceProfile(
         name=parameters["InstanceProfileName"],
         id=unique_ids.unique_id(unique_ids.INSTANCE_PROFILE),

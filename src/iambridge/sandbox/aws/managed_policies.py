@@ -1,12 +1,13 @@
 """Managed policies and their versions: the account's own, and AWS's to read."""
 
+from collections import Counter
+from typing import NamedTuple
+
 import msgspec
 
-from iambridge.core.iam_policy import PolicyKind
 from iambridge.errors import (
     AwsError,
     DeleteConflict,
-    EntityAlreadyExists,
     InvalidInput,
     LimitExceeded,
     NoSuchEntity,
@@ -14,27 +15,43 @@ from iambridge.errors import (
 from iambridge.sandbox.aws import policy_text, unique_ids
 from iambridge.sandbox.aws.aws_managed_policies import AwsManagedPolicy, all_aws_managed_policies
 from iambridge.sandbox.aws.entities import Group, ManagedPolicy, PolicyVersion, Principal, Role, User
-from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, tag_list, tags_from
+from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, tag_list, tags_from, under_path
 
 _SIZE_LIMIT = 6144
 _VERSIONS = 5
+# PolicyUsageFilter: the count of `Usage` that it is about
+_COUNTED = {"PermissionsPolicy": "attached", "PermissionsBoundary": "boundary"}
 
 
 def principals(account: IamAccount) -> list[Principal]:
     return [*account.store.all(User), *account.store.all(Group), *account.store.all(Role)]
 
 
-def describe(account: IamAccount, policy: ManagedPolicy | AwsManagedPolicy) -> Output:
-    arn = _arn(account, policy)
+class Usage(NamedTuple):
+    """How many users, groups and roles hold each policy, by ARN."""
+
+    attached: Counter[str]
+    boundary: Counter[str]
+
+
+def usage(account: IamAccount) -> Usage:
     everyone = principals(account)
+    return Usage(
+        Counter(arn for principal in everyone for arn in principal.attached),
+        Counter(principal.boundary for principal in everyone if principal.boundary),
+    )
+
+
+def describe(account: IamAccount, policy: ManagedPolicy | AwsManagedPolicy, used: Usage) -> Output:
+    arn = account.policy_arn(policy)
     result: Output = {
         "PolicyName": policy.name,
         "PolicyId": policy.id,
         "Arn": arn,
         "Path": policy.path,
         "DefaultVersionId": policy.default_version,
-        "AttachmentCount": sum(arn in principal.attached for principal in everyone),
-        "PermissionsBoundaryUsageCount": sum(arn == principal.boundary for principal in everyone),
+        "AttachmentCount": used.attached[arn],
+        "PermissionsBoundaryUsageCount": used.boundary[arn],
         "IsAttachable": True,
         "CreateDate": policy.created,
         "UpdateDate": policy.updated or policy.created,
@@ -62,8 +79,7 @@ def _own(account: IamAccount, arn: str) -> ManagedPolicy:
 
 def create_policy(account: IamAccount, parameters: Parameters) -> Output:
     name = parameters["PolicyName"]
-    if account.store.get(ManagedPolicy, name.lower()) is not None:
-        raise EntityAlreadyExists(f"A policy called {name} already exists. Duplicate names are not allowed.")
+    account.refuse_new(ManagedPolicy, name)
     _check(parameters["PolicyDocument"])
     now = account.timestamp()
     policy = ManagedPolicy(
@@ -78,11 +94,11 @@ def create_policy(account: IamAccount, parameters: Parameters) -> Output:
         tags=tags_from(parameters),
     )
     account.store.write(policy)
-    return {"Policy": describe(account, policy)}
+    return {"Policy": describe(account, policy, usage(account))}
 
 
 def get_policy(account: IamAccount, parameters: Parameters) -> Output:
-    return {"Policy": describe(account, _found(account, parameters["PolicyArn"]))}
+    return {"Policy": describe(account, _found(account, parameters["PolicyArn"]), usage(account))}
 
 
 def list_policies(account: IamAccount, parameters: Parameters) -> Output:
@@ -92,22 +108,22 @@ def list_policies(account: IamAccount, parameters: Parameters) -> Output:
         policies += account.store.all(ManagedPolicy)
     if scope in {"All", "AWS"}:
         policies += all_aws_managed_policies()
-    if parameters.get("OnlyAttached"):
-        used = {arn for principal in principals(account) for arn in (*principal.attached, principal.boundary)}
-        policies = [policy for policy in policies if _arn(account, policy) in used]
+    used = usage(account)
+    as_what = parameters.get("PolicyUsageFilter", "")
+    if parameters.get("OnlyAttached") or as_what:
+        held = {arn for name, count in _COUNTED.items() if as_what in {"", name} for arn in getattr(used, count)}
+        policies = [policy for policy in policies if account.policy_arn(policy) in held]
     prefix = parameters.get("PathPrefix", "/")
     policies = [policy for policy in policies if policy.path.startswith(prefix)]
-    result = page(policies, parameters, member="Policies", key=lambda policy: policy.name)
+    # the account's own policy and AWS's may share a name
+    arn_of = account.policy_arn
+    result = page(policies, parameters, member="Policies", key=lambda policy: f"{policy.name} {arn_of(policy)}")
     # ListPolicies leaves tags out (IAM API reference, ListPolicies)
     result["Policies"] = [
-        {key: value for key, value in describe(account, policy).items() if key != "Tags"}
+        {key: value for key, value in describe(account, policy, used).items() if key != "Tags"}
         for policy in result["Policies"]
     ]
     return result
-
-
-def _arn(account: IamAccount, policy: ManagedPolicy | AwsManagedPolicy) -> str:
-    return policy.arn if isinstance(policy, AwsManagedPolicy) else account.arn(policy)
 
 
 def delete_policy(account: IamAccount, parameters: Parameters) -> Output:
@@ -166,8 +182,12 @@ def list_policy_versions(account: IamAccount, parameters: Parameters) -> Output:
     if isinstance(policy, AwsManagedPolicy):
         only = {"VersionId": policy.default_version, "IsDefaultVersion": True, "CreateDate": policy.updated}
         return {"Versions": [only], "IsTruncated": False}
-    names = sorted(policy.versions, key=lambda name: -int(name[1:]))
-    return {"Versions": [_version(policy, name) for name in names], "IsTruncated": False}
+    found = page(list(policy.versions), parameters, member="Versions", key=_newest_first)
+    return {**found, "Versions": [_version(policy, name) for name in found["Versions"]]}
+
+
+def _newest_first(version: str) -> str:
+    return f"{10**9 - int(version[1:]):010}"
 
 
 def delete_policy_version(account: IamAccount, parameters: Parameters) -> Output:
@@ -193,23 +213,34 @@ def set_default_policy_version(account: IamAccount, parameters: Parameters) -> O
 
 
 def list_entities_for_policy(account: IamAccount, parameters: Parameters) -> Output:
-    """One page holds them all: the answer is never truncated."""
-    arn = _arn(account, _found(account, parameters["PolicyArn"]))
+    """Groups, users, then roles."""
+    arn = account.policy_arn(_found(account, parameters["PolicyArn"]))
     wanted = parameters.get("EntityFilter", "")
-    as_boundary = parameters.get("PolicyUsageFilter") == "PermissionsBoundary"
-    prefix = parameters.get("PathPrefix", "/")
-    result: Output = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": [], "IsTruncated": False}
-    for principal in principals(account):
+    found = [
+        principal
+        for principal in under_path(principals(account), parameters)
+        if wanted in {"", type(principal).__name__} and _uses(principal, arn, parameters.get("PolicyUsageFilter", ""))
+    ]
+    ordered = ("Group", "User", "Role")
+    paged = page(
+        found, parameters, member="", key=lambda entity: f"{ordered.index(type(entity).__name__)}{entity.name}"
+    )
+    result: Output = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": []}
+    for principal in paged.pop(""):
         word = type(principal).__name__
-        used = arn == principal.boundary if as_boundary else arn in principal.attached
-        if used and wanted in {"", word} and principal.path.startswith(prefix):
-            result[f"Policy{word}s"].append({f"{word}Name": principal.name, f"{word}Id": principal.id})
-    return result
+        result[f"Policy{word}s"].append({f"{word}Name": principal.name, f"{word}Id": principal.id})
+    return {**result, **paged}
+
+
+def _uses(principal: Principal, arn: str, as_what: str) -> bool:
+    """Without a filter, in either way."""
+    attached, boundary = arn in principal.attached, arn == principal.boundary
+    return (attached and as_what != "PermissionsBoundary") or (boundary and as_what != "PermissionsPolicy")
 
 
 def _check(document: str) -> None:
     policy_text.refuse_large(document, _SIZE_LIMIT, "PolicySize")
-    policy_text.check(document, PolicyKind.IDENTITY)
+    policy_text.check_managed(document)
 
 
 def _version(policy: ManagedPolicy, name: str) -> Output:

@@ -15,6 +15,7 @@ from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, ta
 _CLIENT_IDS = 100
 _THUMBPRINTS = 5
 _PROVIDERS = 100
+_PRINTABLE = re.compile(r"[!-~]+")
 _THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}")
 
 
@@ -22,14 +23,14 @@ def provider_url(url: str) -> str:
     """The URL as IAM keeps it: no scheme, no trailing slash.
 
     Raises:
-        ValidationError: not https, or with a query, fragment or user name.
+        ValidationError: not https, with a query, fragment or user name, or with what no URL has.
     """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ValidationError("Invalid Open ID Connect Provider URL") from error
-    if parts.scheme != "https" or not host:
+    if parts.scheme != "https" or not host or not _PRINTABLE.fullmatch(url):
         raise ValidationError("Invalid Open ID Connect Provider URL")
     if parts.query or parts.fragment or parts.username is not None or "?" in url or "#" in url:
         raise ValidationError("Invalid Open ID Connect Provider URL")

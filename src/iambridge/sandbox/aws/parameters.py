@@ -11,6 +11,8 @@ from iambridge.errors import ValidationError
 from iambridge.sandbox.aws.service_models import Operation, ServiceModel, Shape
 
 _SHOWN = 256
+# stands for a value that is not to be shown
+_SECRET = object()
 # patterns whose violation IAM words for people
 _NAME_PATTERN = r"[\w+=,.@-]+"
 _PATH_PATTERN = r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)"
@@ -53,7 +55,8 @@ def _value(model: ServiceModel, shape_name: str, value: object, at: str, faults:
         for index, item in enumerate(value, 1):
             _value(model, shape.member.shape, item, f"{at}.{index}.member", faults)
     elif isinstance(value, str):
-        _bounds(shape, len(value), "length", value, at=at, faults=faults)
+        shown = _SECRET if shape.sensitive else value
+        _bounds(shape, len(value), "length", shown, at=at, faults=faults)
         _text(shape, value, at, faults)
     elif not isinstance(value, bool):
         assert isinstance(value, int | float)
@@ -83,7 +86,8 @@ def _text(shape: Shape, value: str, at: str, faults: list[str]) -> None:
             " characters and/or / characters."
         )
     else:
-        faults.append(_fault(value, at, f"Member must satisfy regular expression pattern: {shape.pattern}"))
+        shown = _SECRET if shape.sensitive else value
+        faults.append(_fault(shown, at, f"Member must satisfy regular expression pattern: {shape.pattern}"))
 
 
 @cache
@@ -96,4 +100,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _fault(value: object, at: str, constraint: str) -> str:
     shown = "null" if value == "null" and constraint.endswith("null") else f"'{str(value)[:_SHOWN]}'"
+    if value is _SECRET:
+        return f"Value at '{at}' failed to satisfy constraint: {constraint}"
     return f"Value {shown} at '{at}' failed to satisfy constraint: {constraint}"

@@ -10,12 +10,15 @@ from iambridge.errors import LimitExceeded, NoSuchEntity
 from iambridge.sandbox.aws import policy_text
 from iambridge.sandbox.aws.entities import Group, Principal, Role, User
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page
+from iambridge.sandbox.aws.iam_errors import PolicyNotAttachable
 
 Operation = Callable[[IamAccount, Parameters], Output]
 PrincipalKind = type[User] | type[Group] | type[Role]
 
 _INLINE_LIMITS = {User: 2048, Group: 5120, Role: 10240}
 _ATTACHED_LIMIT = 10
+# for service-linked roles alone
+_OF_SERVICES = "arn:aws:iam::aws:policy/aws-service-role/"
 
 
 def _subject(account: IamAccount, kind: PrincipalKind, parameters: Parameters) -> Principal:
@@ -63,6 +66,8 @@ def attach_policy(account: IamAccount, parameters: Parameters, *, kind: Principa
     principal = _subject(account, kind, parameters)
     arn = parameters["PolicyArn"]
     account.attachable(arn)
+    if arn.startswith(_OF_SERVICES):
+        raise PolicyNotAttachable(f"Cannot attach a Service Role Policy to a Customer {kind.__name__}.")
     if arn in principal.attached:
         return {}
     if len(principal.attached) >= _ATTACHED_LIMIT:
@@ -86,11 +91,10 @@ def list_attached_policies(account: IamAccount, parameters: Parameters, *, kind:
     found = [policy for arn in principal.attached if (policy := account.managed_policy(arn)) is not None]
     prefix = parameters.get("PathPrefix", "/")
     found = [policy for policy in found if policy.path.startswith(prefix)]
-    result = page(found, parameters, member="AttachedPolicies", key=lambda policy: policy.name)
-    arns = {arn.rsplit("/", 1)[-1]: arn for arn in principal.attached}
-    result["AttachedPolicies"] = [
-        {"PolicyName": policy.name, "PolicyArn": arns[policy.name]} for policy in result["AttachedPolicies"]
-    ]
+    # the account's own policy and AWS's may share a name
+    named = [(policy.name, account.policy_arn(policy)) for policy in found]
+    result = page(named, parameters, member="AttachedPolicies", key=" ".join)
+    result["AttachedPolicies"] = [{"PolicyName": name, "PolicyArn": arn} for name, arn in result["AttachedPolicies"]]
     return result
 
 

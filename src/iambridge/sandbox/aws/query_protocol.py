@@ -142,4 +142,5 @@ def _write(model: ServiceModel, shape_name: str, tag: str, value: object, parts:
 def _text(value: object, *, quoted: bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return quote(str(value), safe="-_.~") if quoted else escape(str(value))
+    # a bare carriage return would be read as a line feed (XML 1.0, 2.11)
+    return quote(str(value), safe="-_.~") if quoted else escape(str(value), {"\r": "&#13;"})

@@ -3,13 +3,15 @@
 import msgspec
 
 from iambridge.core.iam_policy import PolicyKind
-from iambridge.errors import DeleteConflict
+from iambridge.errors import DeleteConflict, InvalidInput
 from iambridge.sandbox.aws import policy_text, unique_ids
 from iambridge.sandbox.aws.entities import InstanceProfile, Role
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, tag_list, tags_from, under_path
+from iambridge.sandbox.aws.trusted_principals import trust_as_of_now, trusted
 
 _TRUST_LIMIT = 2048
 _DEFAULT_SESSION_SECONDS = 3600
+_OF_SERVICES = "/aws-service-role/"
 
 
 def describe(account: IamAccount, role: Role) -> Output:
@@ -19,7 +21,7 @@ def describe(account: IamAccount, role: Role) -> Output:
         "RoleId": role.id,
         "Arn": account.arn(role),
         "CreateDate": role.created,
-        "AssumeRolePolicyDocument": role.trust,
+        "AssumeRolePolicyDocument": trust_as_of_now(account, role),
         "MaxSessionDuration": role.max_session_duration,
     }
     if role.description:
@@ -35,10 +37,14 @@ def describe(account: IamAccount, role: Role) -> Output:
 
 
 def create_role(account: IamAccount, parameters: Parameters) -> Output:
-    account.refuse_taken(Role, parameters["RoleName"])
+    account.refuse_new(Role, parameters["RoleName"])
+    if parameters.get("Path", "/").startswith(_OF_SERVICES):
+        raise InvalidInput(
+            f"Path prefix '{_OF_SERVICES}' can only be used for AWS Service linked Roles",
+            fix="make it with CreateServiceLinkedRole, or under another path",
+        )
     trust = parameters["AssumeRolePolicyDocument"]
-    policy_text.refuse_large(trust, _TRUST_LIMIT, "ACLSizePerRole")
-    policy_text.check(trust, PolicyKind.TRUST)
+    names = _trusted(account, trust)
     boundary = parameters.get("PermissionsBoundary", "")
     if boundary:
         account.attachable(boundary)
@@ -48,6 +54,7 @@ def create_role(account: IamAccount, parameters: Parameters) -> Output:
         path=parameters.get("Path", "/"),
         created=account.timestamp(),
         trust=trust,
+        trusted=names,
         description=parameters.get("Description", ""),
         max_session_duration=parameters.get("MaxSessionDuration", _DEFAULT_SESSION_SECONDS),
         tags=tags_from(parameters),
@@ -73,12 +80,13 @@ def list_roles(account: IamAccount, parameters: Parameters) -> Output:
 
 
 def update_role(account: IamAccount, parameters: Parameters) -> Output:
+    """What is not given stays, as seen of AWS; the API reference's default of an hour is CreateRole's."""
     role = account.find(Role, parameters["RoleName"])
     account.store.write(
         msgspec.structs.replace(
             role,
             description=parameters.get("Description", role.description),
-            max_session_duration=parameters.get("MaxSessionDuration", _DEFAULT_SESSION_SECONDS),
+            max_session_duration=parameters.get("MaxSessionDuration", role.max_session_duration),
         )
     )
     return {}
@@ -93,10 +101,14 @@ def update_role_description(account: IamAccount, parameters: Parameters) -> Outp
 
 def update_assume_role_policy(account: IamAccount, parameters: Parameters) -> Output:
     role = account.find(Role, parameters["RoleName"])
-    policy_text.refuse_large(parameters["PolicyDocument"], _TRUST_LIMIT, "ACLSizePerRole")
-    policy_text.check(parameters["PolicyDocument"], PolicyKind.TRUST)
-    account.store.write(msgspec.structs.replace(role, trust=parameters["PolicyDocument"]))
+    trust = parameters["PolicyDocument"]
+    account.store.write(msgspec.structs.replace(role, trust=trust, trusted=_trusted(account, trust)))
     return {}
+
+
+def _trusted(account: IamAccount, trust: str) -> dict[str, str]:
+    policy_text.refuse_large(trust, _TRUST_LIMIT, "ACLSizePerRole")
+    return trusted(account, policy_text.check(trust, PolicyKind.TRUST))
 
 
 def delete_role(account: IamAccount, parameters: Parameters) -> Output:

@@ -12,16 +12,34 @@ from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters
 # service: the role's name after AWSServiceRoleFor, and AWS's policy under aws-service-role/
 _KNOWN = {
     "autoscaling.amazonaws.com": ("AutoScaling", "AutoScalingServiceRolePolicy"),
+    "batch.amazonaws.com": ("Batch", "BatchServiceRolePolicy"),
+    "dynamodb.application-autoscaling.amazonaws.com": (
+        "ApplicationAutoScaling_DynamoDBTable",
+        "AWSApplicationAutoscalingDynamoDBTablePolicy",
+    ),
     "ec2fleet.amazonaws.com": ("EC2Fleet", "AWSEC2FleetServiceRolePolicy"),
     "ecs.amazonaws.com": ("ECS", "AmazonECSServiceRolePolicy"),
+    "ecs.application-autoscaling.amazonaws.com": (
+        "ApplicationAutoScaling_ECSService",
+        "AWSApplicationAutoscalingECSServicePolicy",
+    ),
     "eks.amazonaws.com": ("AmazonEKS", "AmazonEKSServiceRolePolicy"),
+    "eks-connector.amazonaws.com": ("AmazonEKSConnector", "AmazonEKSConnectorServiceRolePolicy"),
     "eks-fargate.amazonaws.com": ("AmazonEKSForFargate", "AmazonEKSForFargateServiceRolePolicy"),
     "eks-nodegroup.amazonaws.com": ("AmazonEKSNodegroup", "AWSServiceRoleForAmazonEKSNodegroup"),
+    "elasticache.amazonaws.com": ("ElastiCache", "ElastiCacheServiceRolePolicy"),
+    "elasticfilesystem.amazonaws.com": ("AmazonElasticFileSystem", "AmazonElasticFileSystemServiceRolePolicy"),
     "elasticloadbalancing.amazonaws.com": ("ElasticLoadBalancing", "AWSElasticLoadBalancingServiceRolePolicy"),
+    "es.amazonaws.com": ("AmazonElasticsearchService", "AmazonElasticsearchServiceRolePolicy"),
+    "guardduty.amazonaws.com": ("AmazonGuardDuty", "AmazonGuardDutyServiceRolePolicy"),
+    "kafka.amazonaws.com": ("Kafka", "KafkaServiceRolePolicy"),
+    "opensearchservice.amazonaws.com": ("AmazonOpenSearchService", "AmazonOpenSearchServiceRolePolicy"),
     "rds.amazonaws.com": ("RDS", "AmazonRDSServiceRolePolicy"),
     "spot.amazonaws.com": ("EC2Spot", "AWSEC2SpotServiceRolePolicy"),
     "spotfleet.amazonaws.com": ("EC2SpotFleet", "AWSEC2SpotFleetServiceRolePolicy"),
+    "transitgateway.amazonaws.com": ("VPCTransitGateway", "AWSVPCTransitGatewayServiceRolePolicy"),
 }
+SERVICES = frozenset(_KNOWN)
 _PATH = "/aws-service-role/"
 _SUFFIXED = frozenset({"autoscaling.amazonaws.com"})
 # operations on a role whose errors have UnmodifiableEntity (IAM API reference, each operation)
@@ -50,7 +68,10 @@ def role_name(service: str, suffix: str) -> str:
         InvalidInput: a suffix for a service that takes none.
     """
     if service not in _KNOWN:
-        raise NotImplementedBySandbox(f"Service-linked roles of {service[:128]} are not available in this sandbox.")
+        raise NotImplementedBySandbox(
+            f"Service-linked roles of {service[:128]} are not available in this sandbox.",
+            fix=f"known are {', '.join(sorted(_KNOWN))}; report the service and the client that needs it",
+        )
     if suffix and service not in _SUFFIXED:
         raise InvalidInput(f"Custom suffix is not allowed for {service}")
     name = f"AWSServiceRoleFor{_KNOWN[service][0]}"
@@ -61,12 +82,21 @@ def role_arn(account: IamAccount, service: str, suffix: str) -> str:
     return f"arn:aws:iam::{account.account_id}:role/aws-service-role/{service}/{role_name(service, suffix)}"
 
 
+def policy_arn(service: str) -> str:
+    return f"arn:aws:iam::aws:policy/aws-service-role/{_KNOWN[service][1]}"
+
+
+def arn_of_task(account: IamAccount, task: str) -> str:
+    """The role that a deletion task is about: its id is `task/aws-service-role/SERVICE/ROLE/UUID`."""
+    return f"arn:aws:iam::{account.account_id}:role/{task.removeprefix('task/').rpartition('/')[0]}"
+
+
 def create_service_linked_role(account: IamAccount, parameters: Parameters) -> Output:
     service = parameters["AWSServiceName"]
     name = role_name(service, parameters.get("CustomSuffix", ""))
     if account.store.get(Role, name.lower()) is not None:
         raise InvalidInput(f"Service role name {name} has been taken in this account, please try a different suffix.")
-    policy = f"arn:aws:iam::aws:policy/aws-service-role/{_KNOWN[service][1]}"
+    policy = policy_arn(service)
     statement = {"Effect": "Allow", "Principal": {"Service": [service]}, "Action": ["sts:AssumeRole"]}
     role = Role(
         name=name,

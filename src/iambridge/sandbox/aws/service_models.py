@@ -36,6 +36,7 @@ class Shape(msgspec.Struct, frozen=True):
     pattern: str = ""
     enum: tuple[str, ...] = ()
     flattened: bool = False
+    sensitive: bool = False
     payload: str = ""
 
 

@@ -6,9 +6,7 @@ Issuing writes nothing, checking reads nothing, and a restart forgets nothing. S
 import base64
 import binascii
 import zlib
-from operator import attrgetter
 from pathlib import Path
-from typing import Any, get_type_hints
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -22,13 +20,13 @@ from iambridge.errors import InputError, PackedPolicyTooLarge
 _PLAIN, _DEFLATED = b"\x02", b"\x03"  # the first byte says how, and is sealed along
 _DEFLATE_OVER = 1024  # below, deflating takes longer than all the rest of sealing, and saves little
 _NONCE_BYTES = 12  # NIST SP 800-38D: 96 random bits are good for 2^32 tokens under one key
+_TAG_BYTES = 16
 _KEY_BYTES = 32
 _MAX_CHARACTERS = 8192
 _MAX_PLAIN = 64 * 1024
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_values = attrgetter(*get_type_hints(Session))
-# a session without its fields' names, which every token would repeat
-_ROW: Any = msgspec.defstruct("_ROW", list(get_type_hints(Session).items()), array_like=True)
+_DECODER = msgspec.msgpack.Decoder(Session)
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 class SealedSessions:
@@ -50,21 +48,23 @@ class SealedSessions:
             )
         self._cipher = AESGCM(key)
 
-    def seal(self, session: Session) -> str:
-        """The session token.
+    def seal(self, session: Session, least: int = 0) -> str:
+        """The session token, of `least` characters or more.
 
         Raises:
             PackedPolicyTooLarge: session policies and tags would make it longer than 8,192 characters.
         """
-        plain, version = msgspec.msgpack.encode(_values(session)), _PLAIN
+        plain, version = _ENCODER.encode(session), _PLAIN
         if len(plain) > _DEFLATE_OVER:
             plain, version = zlib.compress(plain), _DEFLATED
+        if least:
+            plain, version = _at_least(least, plain, version)
         nonce = random_bytes(_NONCE_BYTES)
         sealed = version + nonce + self._cipher.encrypt(nonce, plain, version)
         token = binascii.b2a_base64(sealed, newline=False).translate(_URL_SAFE, b"=").decode()
         if len(token) > _MAX_CHARACTERS:
             raise PackedPolicyTooLarge(
-                "Packed size of session tags and policies consumes more than 100% of allotted space.",
+                "Serialized token too large for session",
                 fix="pass fewer or shorter session tags, or a shorter session policy",
             )
         return token
@@ -80,6 +80,16 @@ class SealedSessions:
             plain = self._cipher.decrypt(nonce, rest, version)
             if version == _DEFLATED:
                 plain = zlib.decompressobj().decompress(plain, _MAX_PLAIN)
-            return Session(*msgspec.structs.astuple(msgspec.msgpack.decode(plain, type=_ROW)))
+            return _DECODER.decode(plain)
         except (ValueError, InvalidTag, zlib.error, msgspec.MsgspecError):
             return None
+
+
+def _at_least(least: int, plain: bytes, version: bytes) -> tuple[bytes, bytes]:
+    """`plain` long enough for a token of `least` characters; zeros after a deflated stream are not read."""
+    wanted = -(-least * 3 // 4) - len(version) - _NONCE_BYTES - _TAG_BYTES
+    if len(plain) >= wanted:
+        return plain, version
+    if version == _PLAIN:
+        plain = zlib.compress(plain)
+    return plain + bytes(max(0, wanted - len(plain))), _DEFLATED

@@ -17,7 +17,7 @@ from iambridge.sandbox.aws.entities import KINDS, Entity
 
 E = TypeVar("E", bound=Entity)
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Store:

@@ -10,6 +10,7 @@ from iambridge.ports import LongTermKey
 from iambridge.sandbox.aws.entities import AccessKey, Group, Named, OpenIDConnectProvider, Role, User
 from iambridge.sandbox.aws.entities import Principal as Entity
 from iambridge.sandbox.aws.iam_account import IamAccount
+from iambridge.sandbox.aws.trusted_principals import trust_as_of_now
 
 N = TypeVar("N", bound=Named)
 # AWS's own managed policies may be longer than a customer's
@@ -66,7 +67,7 @@ class StsFacts:
                 account=self._account.account_id,
                 name=role.name,
                 role_id=role.id,
-                trust=parsed(role.trust, PolicyKind.TRUST),
+                trust=parsed(trust_as_of_now(self._account, role), PolicyKind.TRUST),
                 max_session_duration=role.max_session_duration,
                 tags=role.tags,
             )

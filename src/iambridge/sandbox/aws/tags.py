@@ -7,7 +7,7 @@ import msgspec
 
 from iambridge.errors import NoSuchEntity
 from iambridge.sandbox.aws import oidc_providers
-from iambridge.sandbox.aws.entities import InstanceProfile, Named, OpenIDConnectProvider, Role, User
+from iambridge.sandbox.aws.entities import InstanceProfile, Named, OpenIDConnectProvider, Role, ServerCertificate, User
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, tag_list, tags_from
 
 Tagged = Named | OpenIDConnectProvider
@@ -32,6 +32,7 @@ def _policy(account: IamAccount, parameters: Parameters) -> Tagged:
 _FINDERS: dict[str, Find] = {
     "User": partial(_by_name, kind=User, word="User"),
     "Role": partial(_by_name, kind=Role, word="Role"),
+    "ServerCertificate": partial(_by_name, kind=ServerCertificate, word="ServerCertificate"),
     "InstanceProfile": partial(_by_name, kind=InstanceProfile, word="InstanceProfile"),
     "OpenIDConnectProvider": _provider,
     "Policy": _policy,

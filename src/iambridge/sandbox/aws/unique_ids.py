@@ -6,6 +6,7 @@ after its prefix, 80 bits of which the 40 after the first are the account's numb
 
 import base64
 import secrets
+from functools import lru_cache
 from itertools import product
 
 from iambridge.adapters.randomness import random_bytes
@@ -17,12 +18,12 @@ GROUP = "AGPA"
 ROLE = "AROA"
 INSTANCE_PROFILE = "AIPA"
 MANAGED_POLICY = "ANPA"
+SERVER_CERTIFICATE = "ASCA"
 ACCESS_KEY = "AKIA"
 SESSION_KEY = "ASIA"
 
 # two characters for ten bits: eight of them are an access key id without its prefix
 _PAIRS = tuple(one + other for one, other in product(_ALPHABET, repeat=2))
-_SHIFTS = range(70, -1, -10)
 
 
 def unique_id(prefix: str) -> str:
@@ -32,8 +33,18 @@ def unique_id(prefix: str) -> str:
 
 def access_key_id(prefix: str, account_id: str) -> str:
     """20 characters that name the account."""
-    bits = 1 << 79 | int(account_id) << 39 | int.from_bytes(random_bytes(5)) >> 1
-    return prefix + "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
+    head, bit = _of_account(account_id)
+    bits = bit | int.from_bytes(random_bytes(5)) >> 1
+    return (
+        f"{prefix}{head}{_PAIRS[bits >> 30]}{_PAIRS[bits >> 20 & 1023]}{_PAIRS[bits >> 10 & 1023]}{_PAIRS[bits & 1023]}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _of_account(account_id: str) -> tuple[str, int]:
+    """The eight characters that all its access key ids have first, and its last bit where the other eight begin."""
+    bits = 1 << 40 | int(account_id)
+    return "".join(_PAIRS[bits >> shift & 1023] for shift in (31, 21, 11, 1)), (bits & 1) << 39
 
 
 def account_of(key_id: str) -> str:

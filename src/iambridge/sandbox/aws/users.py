@@ -2,9 +2,9 @@
 
 import msgspec
 
-from iambridge.errors import DeleteConflict, LimitExceeded, NoSuchEntity
+from iambridge.errors import DeleteConflict, LimitExceeded, NoSuchEntity, ValidationError
 from iambridge.sandbox.aws import unique_ids
-from iambridge.sandbox.aws.entities import AccessKey, User
+from iambridge.sandbox.aws.entities import AccessKey, LoginProfile, User
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, tag_list, tags_from, under_path
 
 _KEYS_PER_USER = 2
@@ -33,7 +33,7 @@ def keys_of(account: IamAccount, user_name: str) -> list[AccessKey]:
 
 
 def create_user(account: IamAccount, parameters: Parameters) -> Output:
-    account.refuse_taken(User, parameters["UserName"])
+    account.refuse_new(User, parameters["UserName"])
     boundary = parameters.get("PermissionsBoundary", "")
     if boundary:
         account.attachable(boundary)
@@ -71,7 +71,9 @@ def update_user(account: IamAccount, parameters: Parameters) -> Output:
         account.refuse_taken(User, new_name)
     renamed = msgspec.structs.replace(user, name=new_name, path=parameters.get("NewPath", user.path))
     keys = [msgspec.structs.replace(key, user=new_name) for key in keys_of(account, user.name)]
-    account.store.write(renamed, *keys, delete=(user,))
+    profile = account.store.get(LoginProfile, user.key)
+    old, new = ((profile,), (msgspec.structs.replace(profile, user=new_name),)) if profile is not None else ((), ())
+    account.store.write(renamed, *keys, *new, delete=(user, *old))
     return {}
 
 
@@ -79,6 +81,8 @@ def delete_user(account: IamAccount, parameters: Parameters) -> Output:
     user = account.find(User, parameters["UserName"])
     if keys_of(account, user.name):
         raise DeleteConflict("Cannot delete entity, must delete access keys first.")
+    if account.store.get(LoginProfile, user.key) is not None:
+        raise DeleteConflict("Cannot delete entity, must delete login profile first.")
     if user.attached:
         raise DeleteConflict("Cannot delete entity, must detach all policies first.")
     if user.inline:
@@ -122,6 +126,12 @@ def list_access_keys(account: IamAccount, parameters: Parameters) -> Output:
 
 
 def update_access_key(account: IamAccount, parameters: Parameters) -> Output:
+    if parameters["Status"] not in {"Active", "Inactive"}:
+        # the model's third one, Expired, is nothing that a caller may set
+        raise ValidationError(
+            f"1 validation error detected: Value '{parameters['Status']}' at 'status' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [Active, Inactive]"
+        )
     key = _own_key(account, parameters)
     account.store.write(msgspec.structs.replace(key, status=parameters["Status"]))
     return {}

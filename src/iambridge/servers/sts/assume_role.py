@@ -27,7 +27,8 @@ from iambridge.ports import IamFacts
 from iambridge.servers.sigv4_authentication import AuthenticatedCaller
 from iambridge.servers.sts.deciding import Unread, caller_keys, decided, denied
 from iambridge.servers.sts.issuing import Issuer, WebIdentity
-from iambridge.servers.sts.parameters import Faults, RoleRequest, external_id, requested_tags, role_request
+from iambridge.servers.sts.parameters import Faults, RoleRequest, external_id, role_request
+from iambridge.servers.sts.tags import inherited, requested_tags
 from iambridge.wire.aws_query import Result
 from iambridge.wire.http import Request
 
@@ -52,12 +53,12 @@ def assume_role(
     """
     faults = Faults(parameters)
     external = external_id(faults)
-    tags = _inherited(requested_tags(parameters, faults), caller)
-    asked = role_request(parameters, faults)
+    tags = inherited(requested_tags(parameters, faults), caller)
+    asked = role_request(parameters, faults, limited=False)
     if (
         parameters.get("SerialNumber")
         or parameters.get("TokenCode")
-        or any("ProvidedContexts" in p for p in parameters)
+        or any(name.startswith("ProvidedContexts.") for name in parameters)
     ):
         raise NotImplementedBySandbox(
             "MFA devices and ProvidedContexts are not modelled", fix="call without SerialNumber and ProvidedContexts"
@@ -74,32 +75,13 @@ def assume_role(
     }
     if external:
         context["sts:ExternalId"] = external
-    decision = _judge(role, asked, caller, iam, tags=tags, context=context, unread=unread)
+    action, decision = _judge(role, asked, caller, iam, tags=tags, context=context, unread=unread)
     if role is None or not decision.allowed:
-        message = f"User: {caller.principal.arn} is not authorized to perform: {_ACTION} on resource: {asked.role_arn}"
+        message = f"User: {caller.principal.arn} is not authorized to perform: {action} on resource: {asked.role_arn}"
         raise denied(message, decision)
     _check_duration(asked, role, caller)
     check_policies_exist(asked.policy_arns, asked.account, iam)
     return issuer.role_session(role, asked, tags, now, WebIdentity()), decision
-
-
-def _inherited(asked: SessionTags, caller: AuthenticatedCaller) -> SessionTags:
-    """Transitive tags and the source identity of the caller's session pass on and cannot be changed."""
-    session = caller.session
-    if session is None:
-        return asked
-    inherited = {key: session.tags[key] for key in session.transitive_tag_keys if key in session.tags}
-    clash = {key.lower() for key in inherited} & {key.lower() for key in asked.tags}
-    if clash:
-        raise ValidationError("One of the specified transitive tag keys can't be set because it conflicts with a "
-                              "transitive tag key from the calling session.")  # fmt: skip
-    if session.source_identity and asked.source_identity not in {"", session.source_identity}:
-        raise ValidationError("The source identity of a session cannot be changed.")
-    return SessionTags(
-        {**asked.tags, **inherited},
-        tuple(dict.fromkeys((*session.transitive_tag_keys, *asked.transitive))),
-        session.source_identity or asked.source_identity,
-    )
 
 
 def _judge(
@@ -111,9 +93,10 @@ def _judge(
     tags: SessionTags,
     context: Context,
     unread: Unread,
-) -> Decision:
+) -> tuple[str, Decision]:
+    """The decision, and the action that it is about: which of several was denied is what AWS says."""
     if role is None:
-        return role_missing(_ACTION, asked.role_arn)
+        return _ACTION, role_missing(_ACTION, asked.role_arn)
     trust = NamedDocument("trust policy", role.trust)
     policies = replace(iam.policies(caller.principal, caller.session), resource=(trust,))
     reasons: tuple[Reason, ...] = ()
@@ -122,8 +105,8 @@ def _judge(
         decision = decided(asked_of_policies, policies, unread)
         reasons += decision.reasons
         if not decision.allowed:
-            return replace(decision, hop=_ACTION, reasons=reasons)
-    return Decision(_ACTION, Outcome.ALLOWED, reasons)
+            return action, replace(decision, hop=_ACTION, reasons=reasons)
+    return _ACTION, Decision(_ACTION, Outcome.ALLOWED, reasons)
 
 
 def _check_duration(asked: RoleRequest, role: TrustedRole, caller: AuthenticatedCaller) -> None:

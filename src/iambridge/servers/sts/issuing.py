@@ -2,20 +2,21 @@
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from iambridge.core.iam_policy import PrincipalKind
 from iambridge.core.role_trust import Session, SessionTags, TrustedRole
 from iambridge.ports import Sessions
-from iambridge.servers.sts.parameters import RoleRequest
+from iambridge.servers.sts.parameters import RoleRequest, packed_size
+from iambridge.servers.sts.tags import check_space
 from iambridge.wire.aws_query import Result
-from iambridge.wire.moment import zulu
+from iambridge.wire.moment import Moment
 
 _ROLE_SESSION = PrincipalKind.ROLE_SESSION.value
 
 
-@dataclass(frozen=True, slots=True)
-class WebIdentity:
+class WebIdentity(msgspec.Struct, frozen=True):
     """What a session of a web identity remembers: the provider's ARN, and the condition keys of the token."""
 
     provider: str = ""
@@ -32,7 +33,12 @@ class Issuer:
     def role_session(
         self, role: TrustedRole, asked: RoleRequest, tags: SessionTags, now: dt.datetime, identity: WebIdentity
     ) -> dict[str, str | int | Result | None]:
-        """`Credentials`, `AssumedRoleUser`, and `PackedPolicySize` and `SourceIdentity` where there are any."""
+        """`Credentials`, `AssumedRoleUser`, and `PackedPolicySize` and `SourceIdentity` where there are any.
+
+        Raises:
+            PackedPolicyTooLarge: session tags and policies are too long together.
+        """
+        check_space(tags.tags)
         key_id, secret = self.new_key(role.account)
         issued = int(now.timestamp())
         partition = role.arn.split(":", 2)[1]
@@ -58,16 +64,16 @@ class Issuer:
         )
         return {
             "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": arn},
-            "Credentials": self.credentials(session),
-            "PackedPolicySize": asked.packed_policy_size,
+            "Credentials": self.credentials(session, asked.least_token),
+            "PackedPolicySize": packed_size(asked.policy, asked.policy_arns, tags.tags),
             "SourceIdentity": tags.source_identity or None,
         }
 
-    def credentials(self, session: Session) -> Result:
-        """The part of an answer that holds keys and the sealed session."""
+    def credentials(self, session: Session, least_token: int = 0) -> Result:
+        """The part of an answer that holds keys and the session, sealed in `least_token` characters or more."""
         return {
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
-            "SessionToken": self._sessions.seal(session),
-            "Expiration": zulu(session.expires),
+            "SessionToken": self._sessions.seal(session, least_token),
+            "Expiration": Moment(session.expires),
         }

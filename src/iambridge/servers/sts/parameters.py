@@ -4,25 +4,30 @@ Source: botocore's STS service model (constraints); the texts are those of AWS's
 """
 
 import re
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from iambridge.core.arn import Arn
 from iambridge.core.iam_policy import PolicyDocument, PolicyKind
-from iambridge.core.role_trust import SessionTags
+from iambridge.core.session_tags import packed_tags
 from iambridge.errors import PackedPolicyTooLarge, ValidationError
 from iambridge.wire.aws_query import members
 
-_WORD = re.compile(r"[\w+=,.@-]*", re.ASCII)
+SOURCE_IDENTITY = _WORD = re.compile(r"[\w+=,.@-]*", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]*", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
+_POLICY = re.compile("[\t\n\r\x20-\xff]*")
+_POLICY_PATTERN = r"[\u0009\u000A\u000D\u0020-\u00FF]+"
 _MAX_SESSION_POLICIES = 10
 _MAX_POLICY_CHARACTERS = 2048
+_LOW_ARN, _HIGH_ARN = 20, 2048
 
 
-@dataclass(frozen=True, slots=True)
-class RoleRequest:
-    """What AssumeRole and AssumeRoleWithWebIdentity share. `duration` is in seconds."""
+class RoleRequest(msgspec.Struct, frozen=True):
+    """What AssumeRole and AssumeRoleWithWebIdentity share. `duration` is in seconds, `least_token` in characters."""
 
     role_arn: str
     account: str
@@ -30,17 +35,19 @@ class RoleRequest:
     duration: int
     policy: str
     policy_arns: tuple[str, ...]
-
-    @property
-    def packed_policy_size(self) -> int | None:
-        """Per cent of the limit that the session policies take; None without any."""
-        return packed_size(self.policy, self.policy_arns)
+    least_token: int = 0
 
 
-def packed_size(policy: str, policy_arns: tuple[str, ...]) -> int | None:
-    """Per cent of 2,048 characters that session policies take, rounded up; None without any."""
-    size = len(policy) + sum(map(len, policy_arns))
-    return max(1, -(-size * 100 // _MAX_POLICY_CHARACTERS)) if size else None
+def packed_size(policy: str, policy_arns: tuple[str, ...], tags: Mapping[str, str]) -> int | None:
+    """Per cent of their space that session policies and session tags take, 1 to 100; None without any."""
+    if not (policy or policy_arns or tags):
+        return None
+    return min(100, max(1, _packed_policies(policy, policy_arns) + packed_tags(tags)))
+
+
+def _packed_policies(policy: str, policy_arns: tuple[str, ...]) -> int:
+    """Per cent of 2,048 characters, rounded up."""
+    return -(-(len(policy) + sum(map(len, policy_arns))) * 100 // _MAX_POLICY_CHARACTERS)
 
 
 class Faults:
@@ -75,7 +82,7 @@ class Faults:
         value = self._parameters.get(name)
         if value is None:
             return default
-        if not value.isascii() or not value.isdigit() or len(value) > 9:
+        if _NUMBER.fullmatch(value) is None:
             self._add(f"'{value[:32]}'", name, "Member must be a number")
             return default
         if int(value) < low:
@@ -90,13 +97,18 @@ class Faults:
             plural = "s" if len(self._found) > 1 else ""
             raise ValidationError(f"{len(self._found)} validation error{plural} detected: {'; '.join(self._found)}")
 
-    def _add(self, shown: str, name: str, constraint: str) -> None:
-        member = name[0].lower() + name[1:]
+    def add(self, shown: str, member: str, constraint: str) -> None:
+        """`shown` is in quotes, or `null`; `member` is the path as AWS writes it: `tags.1.member.key`."""
         self._found.append(f"Value {shown} at '{member}' failed to satisfy constraint: {constraint}")
 
+    def _add(self, shown: str, name: str, constraint: str) -> None:
+        self.add(shown, name[0].lower() + name[1:], constraint)
 
-def role_request(parameters: Mapping[str, str], faults: Faults) -> RoleRequest:
+
+def role_request(parameters: Mapping[str, str], faults: Faults, *, limited: bool = True) -> RoleRequest:
     """Read and check what both AssumeRole calls share, and raise every fault in `faults`.
+
+    `limited` is as in `session_policies`.
 
     Raises:
         ValidationError: faults of shape, or an ARN that is no role's.
@@ -106,27 +118,47 @@ def role_request(parameters: Mapping[str, str], faults: Faults) -> RoleRequest:
     role_arn = faults.text("RoleArn", low=20, high=2048)
     session_name = faults.text("RoleSessionName", low=2, high=64, pattern=_WORD)
     duration = faults.number("DurationSeconds", low=900, high=43200, default=3600)
-    policy, arns = session_policies(parameters, faults)
-    return RoleRequest(role_arn, _account_of_role(role_arn), session_name, duration, policy, arns)
+    least = least_token(faults)
+    policy, arns = session_policies(parameters, faults, limited=limited)
+    return RoleRequest(role_arn, _account_of_role(role_arn), session_name, duration, policy, arns, least)
 
 
-def session_policies(parameters: Mapping[str, str], faults: Faults) -> tuple[str, tuple[str, ...]]:
+def least_token(faults: Faults) -> int:
+    """MinimumSessionTokenSize: characters that the session token has at least."""
+    return faults.number("MinimumSessionTokenSize", low=0, high=4096, default=0)
+
+
+def session_policies(
+    parameters: Mapping[str, str], faults: Faults, *, limited: bool = True
+) -> tuple[str, tuple[str, ...]]:
     """`Policy` and `PolicyArns`, after every fault in `faults` was raised.
+
+    Without `limited`, as in AssumeRole, the length of `Policy` is no fault of its shape.
 
     Raises:
         ValidationError: faults of shape.
         MalformedPolicyDocument: the session policy.
         PackedPolicyTooLarge: the session policies together are over 2048 characters.
     """
-    policy = faults.text("Policy", low=1, high=_MAX_POLICY_CHARACTERS, required=False)
+    policy = faults.text("Policy", low=1, high=_MAX_POLICY_CHARACTERS if limited else sys.maxsize, required=False)
+    if _POLICY.fullmatch(policy) is None:
+        faults.add(f"'{policy[:128]}'", "policy", f"Member must satisfy regular expression pattern: {_POLICY_PATTERN}")
     arns = tuple(member.get("arn", "") for member in members(parameters, "PolicyArns"))
+    for number, arn in enumerate(arns, 1):
+        if not _LOW_ARN <= len(arn) <= _HIGH_ARN:
+            bound = "greater than or equal to 20" if len(arn) < _LOW_ARN else "less than or equal to 2048"
+            faults.add(f"'{arn[:128]}'", f"policyArns.{number}.member.arn", f"Member must have length {bound}")
     faults.raise_all()
-    if len(arns) > _MAX_SESSION_POLICIES or not all(arns):
+    if len(arns) > _MAX_SESSION_POLICIES:
         raise ValidationError("PolicyArns takes at most 10 policy ARNs")
+    size = _packed_policies(policy, arns)
+    if size > 100:
+        raise PackedPolicyTooLarge(
+            f"Packed policy consumes {size}% of allotted space.",
+            fix="session policies have 2,048 characters together, ARNs included: pass fewer or shorter ones",
+        )
     if policy:
         PolicyDocument.parse(policy, kind=PolicyKind.SESSION)
-    if arns and len(policy) + sum(map(len, arns)) > _MAX_POLICY_CHARACTERS:
-        raise PackedPolicyTooLarge("Packed policy consumes more than 100% of allotted space.")
     return policy, arns
 
 
@@ -139,24 +171,6 @@ def _account_of_role(role_arn: str) -> str:
     if arn.service != "iam" or arn.region or not arn.resource.startswith("role/") or len(arn.account) != 12:
         raise ValidationError("Request ARN is invalid")
     return arn.account
-
-
-def requested_tags(parameters: Mapping[str, str], faults: Faults) -> SessionTags:
-    """Tags, TransitiveTagKeys and SourceIdentity of AssumeRole.
-
-    Raises:
-        ValidationError: more than 50 tags, a key twice (case does not count), or a transitive key without its tag.
-    """
-    source = faults.text("SourceIdentity", low=2, high=64, required=False, pattern=_WORD)
-    given = [(member.get("Key", ""), member.get("Value", "")) for member in members(parameters, "Tags")]
-    transitive = tuple(member.get("", "") for member in members(parameters, "TransitiveTagKeys"))
-    if len(given) > 50 or any(not 1 <= len(key) <= 128 or len(value) > 256 for key, value in given):
-        raise ValidationError("Tags takes at most 50 tags with keys of 1 to 128 and values of up to 256 characters")
-    if len({key.lower() for key, _ in given}) != len(given):
-        raise ValidationError("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-    if not set(transitive) <= {key for key, _ in given}:
-        raise ValidationError("TransitiveTagKeys names a key that is not among Tags", fix="name keys of Tags only")
-    return SessionTags(dict(given), transitive, source)
 
 
 def external_id(faults: Faults) -> str:

@@ -1,7 +1,9 @@
 """The STS server: dispatches actions, answers in the Query protocol, logs every decision."""
 
 import datetime as dt
+import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.errors import (
@@ -31,6 +33,7 @@ Answer = tuple[Result, Decision]
 Signed = Callable[[Mapping[str, str], Request, AuthenticatedCaller], Answer]
 
 _VERSION = "2011-06-15"
+_KEY_ID = re.compile(r"[\w]*", re.ASCII)
 _NOT_MODELLED = (
     "AssumeRoleWithSAML",
     "AssumeRoot",
@@ -144,7 +147,7 @@ class SecurityTokenService:
 
     def _get_access_key_info(self, parameters: Mapping[str, str], _: Request, caller: AuthenticatedCaller) -> Answer:
         faults = Faults(parameters)
-        key_id = faults.text("AccessKeyId", low=16, high=128)
+        key_id = faults.text("AccessKeyId", low=16, high=128, pattern=_KEY_ID)
         faults.raise_all()
         try:
             account = self._account_of(key_id)
@@ -182,5 +185,6 @@ class SecurityTokenService:
         self._log.record(judged, request_id=request_id, client=request.client)
 
 
+@lru_cache(maxsize=1024)
 def _allowed(hop: str, text: str) -> Decision:
     return Decision(hop, Outcome.ALLOWED, (Reason("authenticated", text, held=True),))

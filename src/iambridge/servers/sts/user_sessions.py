@@ -18,7 +18,8 @@ from iambridge.servers.sigv4_authentication import AuthenticatedCaller
 from iambridge.servers.sts.assume_role import check_policies_exist
 from iambridge.servers.sts.deciding import Unread, caller_keys, decided, denied_in_words
 from iambridge.servers.sts.issuing import Issuer
-from iambridge.servers.sts.parameters import Faults, packed_size, requested_tags, session_policies
+from iambridge.servers.sts.parameters import Faults, least_token, packed_size, session_policies
+from iambridge.servers.sts.tags import check_space, requested_tags
 from iambridge.wire.aws_query import Result
 from iambridge.wire.http import Request
 
@@ -55,13 +56,16 @@ def session_token(
     """GetSessionToken: a user's own permissions under temporary keys. The root user gets an hour at most."""
     faults = Faults(parameters)
     duration = faults.number("DurationSeconds", low=900, high=129_600, default=43_200)
+    least = least_token(faults)
     faults.raise_all()
     if parameters.get("SerialNumber") or parameters.get("TokenCode"):
         raise NotImplementedBySandbox("MFA devices are not modelled", fix="call without SerialNumber")
     who = caller.principal
     session = _session(caller, issuer, duration, now, kind=PrincipalKind(who.kind), arn=who.arn, user_id=who.user_id)
     reason = Reason("authenticated", f"the signature proves `{who.arn}`", held=True)
-    return {"Credentials": issuer.credentials(session)}, Decision("sts:GetSessionToken", Outcome.ALLOWED, (reason,))
+    return {"Credentials": issuer.credentials(session, least)}, Decision(
+        "sts:GetSessionToken", Outcome.ALLOWED, (reason,)
+    )
 
 
 def federation_token(
@@ -82,6 +86,7 @@ def federation_token(
     faults = Faults(parameters)
     name = faults.text("Name", low=2, high=32, pattern=_NAME)
     duration = faults.number("DurationSeconds", low=900, high=129_600, default=43_200)
+    least = least_token(faults)
     tags = requested_tags(parameters, faults)
     policy, arns = session_policies(parameters, faults)
     who = caller.principal
@@ -96,14 +101,15 @@ def federation_token(
         if not decision.allowed:
             raise denied_in_words(asked, decision)
     check_policies_exist(arns, who.account, iam)
+    check_space(tags.tags)
     session = _session(
         caller, issuer, duration, now, kind=PrincipalKind.FEDERATED_USER, arn=arn, user_id=f"{who.account}:{name}",
         policy=policy, policy_arns=arns, tags=tags.tags,
     )  # fmt: skip
     result: Result = {
-        "Credentials": issuer.credentials(session),
+        "Credentials": issuer.credentials(session, least),
         "FederatedUser": {"FederatedUserId": session.user_id, "Arn": arn},
-        "PackedPolicySize": packed_size(policy, arns),
+        "PackedPolicySize": packed_size(policy, arns, tags.tags),
     }
     return result, Decision(_FEDERATE, Outcome.ALLOWED, reasons)
 

@@ -5,11 +5,12 @@ Shape, JWT, issuer, keys, signature, times, audience, role and trust policy, dur
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
+
 from iambridge.core.decision import Decision, Reason
-from iambridge.core.iam_policy import AuthorizationRequest, NamedDocument, Policies, PolicyDocument
+from iambridge.core.iam_policy import AuthorizationRequest, trust_alone
 from iambridge.core.role_trust import (
     WEB_IDENTITY,
     Context,
@@ -21,6 +22,7 @@ from iambridge.core.role_trust import (
     judge_web_identity,
     provider_urls,
     role_missing,
+    session_keys,
     session_tags,
     web_identity_context,
     web_identity_keys,
@@ -45,8 +47,7 @@ from iambridge.wire.http import Request
 _DENIED = f"Not authorized to perform {WEB_IDENTITY}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Proved:
+class _Proved(msgspec.Struct, frozen=True):
     claims: VerifiedClaims
     provider: OidcProvider
     audience: str
@@ -77,25 +78,30 @@ async def assume_role_with_web_identity(
     role = iam.role(asked.role_arn)
     if role is None:
         raise denied(_DENIED, role_missing(WEB_IDENTITY, asked.role_arn))
+    keys = web_identity_keys(proved.claims, proved.provider, proved.audience)
     context = request_keys(request, now, region) | web_identity_context(
         role,
         proved.provider,
-        claims=proved.claims,
-        audience=proved.audience,
+        keys=keys,
         tags=tags,
         session_name=asked.session_name,
         duration=asked.duration,
     )
     _refuse_undecidable(role, proved.provider, tags, context, unread)
     decision = judge_web_identity(
-        role, proved.provider, claims=proved.claims, audience=proved.audience, tags=tags, context=context
+        role,
+        proved.provider,
+        claims=proved.claims,
+        audience=proved.audience,
+        tags=tags,
+        context=context,
+        before=_held(proved.provider.arn, proved.audience),
     )
     if not decision.allowed:
         raise denied(_DENIED, decision)
     check_max_session_duration(asked, role)
     check_policies_exist(asked.policy_arns, asked.account, iam)
-    keys = web_identity_keys(proved.claims, proved.provider, proved.audience)
-    remembered = {key: value for key, value in keys.items() if isinstance(value, str)}
+    remembered = session_keys(proved.claims, proved.provider, proved.audience)
     made = issuer.role_session(role, asked, tags, now, WebIdentity(proved.provider.arn, remembered))
     result = {
         "SubjectFromWebIdentityToken": proved.claims.subject,
@@ -103,11 +109,7 @@ async def assume_role_with_web_identity(
         **made,
         "Provider": proved.provider.arn,
     }
-
-    def tell() -> tuple[tuple[Reason, ...], str]:
-        return _held(proved.provider.arn, proved.audience) + decision.reasons, decision.fix
-
-    return result, Decision.deferred(decision.hop, decision.outcome, tell)
+    return result, decision
 
 
 def _refuse_oauth(parameters: Mapping[str, str]) -> None:
@@ -121,17 +123,20 @@ def _refuse_oauth(parameters: Mapping[str, str]) -> None:
 
 async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys, now: dt.datetime) -> _Proved:
     token = UnverifiedToken.parse(encoded)
-    if not token.issuer:
+    issuer = token.issuer
+    if not issuer:
         raise missing_claim("iss")
-    named = (iam.oidc_provider(account, url) for url in provider_urls(token.issuer))
-    provider = next((found for found in named if found is not None), None)
-    if provider is None:
+    for url in provider_urls(issuer):
+        provider = iam.oidc_provider(account, url)
+        if provider is not None:
+            break
+    else:
         raise InvalidIdentityToken(
-            f"No OpenIDConnect provider found in your account for {token.issuer}",
+            f"No OpenIDConnect provider found in your account for {issuer}",
             cause=f"account {account} has no OIDC provider whose URL is the token's `iss`",
-            fix=f"create an IAM OIDC provider for {token.issuer} in account {account}",
+            fix=f"create an IAM OIDC provider for {issuer} in account {account}",
         )
-    claims = verify(token, await oidc_keys.keys(token.issuer, provider.thumbprints, token.kid))
+    claims = verify(token, await oidc_keys.keys(issuer, provider.thumbprints, token.kid))
     check_times(claims, int(now.timestamp()))
     if not claims.subject:
         raise missing_claim("sub")
@@ -141,15 +146,10 @@ async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys,
 def _refuse_undecidable(
     role: TrustedRole, provider: OidcProvider, tags: SessionTags, context: Context, unread: Unread
 ) -> None:
-    policies = _trust_alone(role.trust)
+    policies = trust_alone(role.trust)
     for action in actions_asked(WEB_IDENTITY, tags):
         asked = AuthorizationRequest(federated(provider.arn), action, role.arn, role.account, context)
         refuse_undecidable(asked, policies, unread)
-
-
-@lru_cache(maxsize=1024)
-def _trust_alone(trust: PolicyDocument) -> Policies:
-    return Policies(resource=(NamedDocument("trust policy", trust),))
 
 
 @lru_cache(maxsize=1024)

@@ -32,7 +32,11 @@ def test_every_fault_is_found_at_its_path(case: dict[str, Any]) -> None:
     ("document", "message"),
     [
         ("{", "Syntax errors in policy."),
-        ({"Statement": ALLOW, "Version": "1"}, "Policy document must be version 2012-10-17 or greater."),
+        ({"Statement": ALLOW, "Version": "1"}, "Syntax errors in policy."),
+        ({"Statement": ALLOW | {"Action": "s3:Get:Object"}}, "Actions/Condition can contain only one colon."),
+        ({"Statement": ALLOW | {"Action": "s3 x:Get"}}, "Vendor s3 x is not valid"),
+        ({"Statement": ALLOW | {"Action": ":Get"}}, "Vendor  is not valid"),
+        ({"Statement": ALLOW | {"Action": "s3:"}}, "Syntax errors in policy."),
         ({"Statement": ALLOW | {"Principal": "*"}}, "Policy document should not specify a principal."),
         ({"Statement": ALLOW | {"Resource": "b"}}, 'Resource b must be in ARN format or "*".'),
         (

@@ -3,20 +3,24 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from iambridge.core.service_account_token import (
     SigningKey,
+    VerificationKey,
     discovery_document,
     jwks,
     parse_discovery_document,
     parse_jwks,
+    read_jwks,
 )
 from iambridge.errors import InvalidIdentityToken
 
 RSA, EC = SigningKey.generate("RS256"), SigningKey.generate("ES256")
 GOOD: dict[str, Any] = jwks([RSA.public])["keys"][0]
+SMALL = jwks([VerificationKey("", "", rsa.generate_private_key(65537, 1024).public_key())])["keys"][0]["n"]
 ISSUER = "https://issuer.example/cluster"
 
 
@@ -52,8 +56,37 @@ def test_a_signing_key_survives_pem() -> None:
 )  # fmt: skip
 def test_keys_that_must_not_verify_are_left_out(changes: dict[str, Any]) -> None:
     """A key of another type, use or algorithm, or a broken one, verifies nothing and spoils no other."""
-    found = parse_jwks({"keys": [{**GOOD, **changes}, jwks([EC.public])["keys"][0]]})
-    assert [key.kid for key in found] == [EC.kid]
+    found = read_jwks({"keys": [{**GOOD, **changes}, jwks([EC.public])["keys"][0]]})
+    assert [key.kid for key in found.keys] == [EC.kid]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"use": "enc"}, "its `use` or `key_ops` is not to verify signatures"),
+        ({"n": GOOD["n"] + "="}, "its `n` is unreadable: not base64url without padding"),
+        ({"n": None}, "its `n` is not a base64url number of a sensible size"),
+        ({"n": SMALL}, "an RSA key has 2048 to 8192 bits and algorithm RS256, RS384 or RS512"),
+        ({"alg": "PS256"}, "an RSA key has 2048 to 8192 bits and algorithm RS256, RS384 or RS512"),
+        ({"alg": 5}, "its `alg` is not a string"),
+        ({"kty": "OKP"}, "its `kty` is neither RSA nor EC"),
+        ({"kty": "EC", "crv": "secp256k1"}, "its `crv` is none of P-256, P-384, P-521"),
+        ({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}, "its `x` and `y` have not 32 bytes each"),
+    ],
+)
+def test_why_a_key_is_left_out_is_told_by_its_id(changes: dict[str, Any], why: str) -> None:
+    """Whoever looks for the key of that id learns what is wrong with it; one usable key of the same id is enough."""
+    assert read_jwks({"keys": [{**GOOD, **changes}]}).left_out == {RSA.kid: why}
+    assert read_jwks({"keys": [{**GOOD, **changes}, GOOD]}).left_out == {}
+
+
+def test_a_key_without_kid_is_left_out_and_one_with_an_empty_kid_is_not() -> None:
+    """As STS does: aws/amazon-eks-pod-identity-webhook issue 12."""
+    bare = {name: value for name, value in GOOD.items() if name != "kid"}
+    assert read_jwks({"keys": [bare]}).left_out == {"": "it has no `kid`, or one that is not a string"}
+    assert [key.kid for key in parse_jwks({"keys": [{**bare, "kid": ""}]})] == [""]
+    beside = read_jwks({"keys": [bare, GOOD]})
+    assert ([key.kid for key in beside.keys], beside.left_out) == ([RSA.kid], {})
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from iambridge.core.service_account_token import (
     projected_claims,
     verify,
 )
+from iambridge.core.service_account_token import token as token_module
 from iambridge.errors import AwsError, ExpiredTokenException, InvalidIdentityToken
 
 CASES = Path(__file__).parents[3] / "cases/tokens"
@@ -202,6 +203,46 @@ def test_a_token_without_kid_needs_the_only_key() -> None:
         judged(token)
 
 
+def test_a_key_id_that_is_not_published_is_a_key_that_could_not_be_retrieved() -> None:
+    """STS's words for it, seen in aws/amazon-eks-pod-identity-webhook issue 12; a wrong signature has others."""
+    with pytest.raises(InvalidIdentityToken, match="Couldn't retrieve verification key") as caught:
+        judged(issue(CLAIMS, ATTACKER))
+    assert "not among" in caught.value.cause
+    with pytest.raises(InvalidIdentityToken, match="could not be validated"):
+        judged(TOKEN.rpartition(".")[0] + "." + b64(bytes(256)))
+
+
+def test_the_cause_tells_what_was_compared() -> None:
+    """No key id among several keys, another algorithm than the key's, a wrong signature, and a line end after all."""
+    unnamed = signed('{"alg":"RS256"}', json.dumps(CLAIMS))
+    other = signed(json.dumps({"alg": "RS384", "kid": RSA.kid}), json.dumps(CLAIMS))
+    for token, keys, cause in (
+        (unnamed, (RSA.public, EC.public), "the token names no key id, and the issuer publishes 2 keys"),
+        (unnamed, (), "the token names no key id, and the issuer publishes 0 keys"),
+        (other, (RSA.public,), "the token is signed with `RS384`, and the issuer's key of that id is for `RS256`"),
+        (
+            other.replace(
+                b64(json.dumps({"alg": "RS384", "kid": RSA.kid})), b64(json.dumps({"alg": "ES256", "kid": "x"}))
+            ),
+            (VerificationKey("x", "", RSA.public.key),),
+            "the token is signed with `ES256`, and the issuer's key of that id is for `RS256, RS384 or RS512`",
+        ),
+        (
+            issue(CLAIMS, RSA).rpartition(".")[0] + "." + b64(bytes(256)),
+            (RSA.public,),
+            "the signature does not fit the issuer's key of that id with `RS256`",
+        ),
+        (
+            f"{TOKEN}\n",
+            (RSA.public,),
+            "a part of the token is unreadable: not base64url without padding, and there is white space around it",
+        ),
+    ):
+        with pytest.raises(InvalidIdentityToken) as caught:
+            judged(token, keys)
+        assert caught.value.cause == cause
+
+
 def test_refusals_never_repeat_the_token() -> None:
     """Neither message nor cause of a refusal holds a part of the token."""
     for token in (TOKEN + "x", "secret-material", TOKEN.replace(".", "..")):
@@ -209,4 +250,26 @@ def test_refusals_never_repeat_the_token() -> None:
             judged(token)
         assert TOKEN.split(".")[1] not in caught.value.message + caught.value.cause
         assert "secret-material" not in caught.value.message + caught.value.cause
-    assert TOKEN.split(".")[2] not in repr(UnverifiedToken.parse(TOKEN))
+    parsed = UnverifiedToken.parse(TOKEN)
+    assert TOKEN.split(".")[2] not in repr(parsed)
+    shown = repr(verify(parsed, (RSA.public, EC.public)))
+    assert "system:serviceaccount:ns:sa" in shown
+    assert "kubernetes.io" not in shown
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 2), st.floats(), st.text(max_size=3), st.sampled_from([253402300799, 253402300800, "\x7f"]),
+    st.lists(st.one_of(st.text(max_size=2), st.integers(), st.none()), max_size=3), st.dictionaries(st.text(max_size=1), st.integers()),
+)  # fmt: skip
+NAMES = st.sampled_from(["iss", "sub", "azp", "jti", "nonce", "exp", "nbf", "iat", "aud", "other"])
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=4))
+def test_the_quick_look_at_claims_is_the_thorough_one(claims: dict[str, Any]) -> None:
+    """What is passed at a glance is exactly what is found to be without fault one by one."""
+    faultless = True
+    try:
+        token_module._refuse_claims(claims)
+    except InvalidIdentityToken:
+        faultless = False
+    assert token_module._well_formed(claims) is faultless

@@ -98,7 +98,13 @@ def test_an_oidc_provider_keeps_its_client_ids(iam: Any) -> None:
     assert (found["Url"], found["ClientIDList"]) == ("127.0.0.1:8443/path", ["one", "two"])
     again = refusal(iam.create_open_id_connect_provider, Url=url, ThumbprintList=["A" * 40])
     assert again[:2] == ("EntityAlreadyExists", 409)
-    for bad in ("http://x.example", "https://x.example/?a=b", "https://user@x.example"):
+    for bad in (
+        "http://x.example",
+        "https://x.example/?a=b",
+        "https://user@x.example",
+        "https://x.example/a b",
+        "https://ü.example",
+    ):
         assert refusal(iam.create_open_id_connect_provider, Url=bad, ThumbprintList=["A" * 40])[0] == "ValidationError"
 
 

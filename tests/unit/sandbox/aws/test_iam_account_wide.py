@@ -7,6 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.unit.sandbox.aws.test_gateway import policy, refusal
 
+from iambridge.sandbox.aws import service_linked_roles
+from iambridge.sandbox.aws.aws_managed_policies import aws_managed_policy
+
 if TYPE_CHECKING:
     from tests.unit.sandbox.aws.conftest import RunningAccount
 
@@ -30,9 +33,11 @@ def test_a_custom_policy_is_simulated_without_the_account(iam: Any) -> None:
         ActionNames=["s3:GetObject", "s3:PutObject"],
         ResourceArns=["arn:aws:s3:::b/k", "arn:aws:s3:::c/k"],
     )
-    assert decisions(found) == ["allowed", "implicitDeny", "implicitDeny", "implicitDeny"]
-    assert found["EvaluationResults"][0]["MatchedStatements"][0]["SourcePolicyId"] == "PolicyInputList.1"
-    assert found["EvaluationResults"][2]["MissingContextValues"] == ["aws:SecureTransport"]
+    assert decisions(found) == ["implicitDeny", "implicitDeny"]
+    assert found["EvaluationResults"][1]["MissingContextValues"] == ["aws:SecureTransport"]
+    ours, other = found["EvaluationResults"][0]["ResourceSpecificResults"]
+    assert (ours["EvalResourceDecision"], other["EvalResourceDecision"]) == ("allowed", "implicitDeny")
+    assert ours["MatchedStatements"][0]["SourcePolicyId"] == "PolicyInputList.1"
 
 
 def test_a_trust_policy_is_simulated_as_one(iam: Any) -> None:
@@ -196,3 +201,9 @@ def test_only_its_service_changes_a_service_linked_role(iam: Any) -> None:
     assert iam.get_role(**role)["Role"]["Description"] == "ours"
     iam.delete_service_linked_role(**role)
     assert refusal(iam.get_role, **role)[0] == "NoSuchEntity"
+
+
+@pytest.mark.parametrize("service", sorted(service_linked_roles.SERVICES))
+def test_every_known_service_has_its_policy(service: str) -> None:
+    """AWS's policy of each service-linked role is among AWS's policies here."""
+    assert aws_managed_policy(service_linked_roles.policy_arn(service)) is not None

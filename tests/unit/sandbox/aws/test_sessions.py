@@ -1,7 +1,7 @@
-import dataclasses
 import secrets
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,9 +51,20 @@ def test_what_is_sealed_can_always_be_opened(tmp_path: Path) -> None:
     sealed = SealedSessions(tmp_path / "key")
     tags = {secrets.token_hex(16): secrets.token_hex(100) for _ in range(50)}
     with pytest.raises(PackedPolicyTooLarge):
-        sealed.seal(dataclasses.replace(SESSION, tags=tags))
-    few = dataclasses.replace(SESSION, tags=dict(list(tags.items())[:20]))
+        sealed.seal(msgspec.structs.replace(SESSION, tags=tags))
+    few = msgspec.structs.replace(SESSION, tags=dict(list(tags.items())[:20]))
     assert sealed.unseal(sealed.seal(few)) == few
+
+
+@pytest.mark.parametrize("least", [0, 1, 500, 2047, 2048, 4096])
+def test_a_token_is_at_least_as_long_as_it_was_asked_to_be(tmp_path: Path, least: int) -> None:
+    """Padding is sealed along, and is no part of the session."""
+    sealed = SealedSessions(tmp_path / "key")
+    large = msgspec.structs.replace(SESSION, tags={secrets.token_hex(16): secrets.token_hex(100) for _ in range(10)})
+    for session in (SESSION, large):
+        token, bare = sealed.seal(session, least), sealed.seal(session)
+        assert sealed.unseal(token) == session
+        assert max(least, len(bare)) <= len(token) <= max(least + 2, len(bare) + 80)
 
 
 @given(st.text(max_size=60))

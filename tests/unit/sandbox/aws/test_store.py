@@ -1,5 +1,7 @@
 """Durability of the IAM state."""
 
+import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from iambridge.errors import InputError
-from iambridge.sandbox.aws.entities import User
+from iambridge.sandbox.aws.entities import Role, User
 from iambridge.sandbox.aws.store import Store
 
 WRITER = """
@@ -63,6 +65,34 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     assert caught.value.where.endswith("iam.db")
     first.write(User(name="still", id="AIDA1"))
     first.close()
+
+
+def test_a_state_of_the_first_format_is_read_and_one_of_a_later_refused(tmp_path: Path) -> None:
+    """A role that was kept before trust policies knew whom they name is trusted as it was; a newer file is left alone."""
+    file = tmp_path / "iam.db"
+    Store(file).close()
+    before = {
+        "name": "old",
+        "id": "AROA1",
+        "trust": "{}",
+        "max_session_duration": 7200,
+        "created": "2026-01-01T00:00:00Z",
+    }
+    with sqlite3.connect(file) as database:
+        database.execute("INSERT INTO entity VALUES ('role', 'old', ?)", (json.dumps(before).encode(),))
+        database.execute("PRAGMA user_version=1")
+    database.close()
+    store = Store(file)
+    role = store.get(Role, "old")
+    assert role is not None
+    assert (role.max_session_duration, role.trusted) == (7200, {})
+    store.close()
+    with sqlite3.connect(file) as database:
+        newer = database.execute("PRAGMA user_version").fetchone()[0] + 1
+        database.execute(f"PRAGMA user_version={newer}")
+    database.close()
+    with pytest.raises(InputError, match=f"has format {newer}, this iambridge knows {newer - 1}"):
+        Store(file)
 
 
 def test_the_file_is_its_owners_only(tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ from iambridge.sandbox.data_dir import read_ports
 
 ROUNDS = int(os.environ.get("IAMBRIDGE_CRASH_ROUNDS", "3"))
 WRITERS = 4
+TRUST = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},'
+    '"Action":"sts:AssumeRole"}]}'
+)
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}'
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
@@ -54,29 +58,46 @@ class Client:
 
 @dataclass
 class Writer:
-    """Creates users, gives each a policy, and deletes every third; keeps what was acknowledged and what was asked."""
+    """Keeps what was acknowledged and what was asked.
+
+    It creates users, and gives each a policy, gives it a key and renames it, or deletes it; and it counts in a role's tag.
+    """
 
     name: str
     created: set[str] = field(default_factory=set)
     with_policy: set[str] = field(default_factory=set)
     deleting: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
+    renaming: set[str] = field(default_factory=set)
+    renamed: set[str] = field(default_factory=set)
+    counting: int = -1
+    counted: int = -1
     faults: list[str] = field(default_factory=list)
 
     def run(self, data_dir: Path) -> None:
         client = Client(data_dir)
         try:
+            client.ask("CreateRole", RoleName=self.name, AssumeRolePolicyDocument=TRUST)
             for number in range(100_000):
                 user = f"{self.name}-{number}"
                 client.ask("CreateUser", UserName=user)
                 self.created.add(user)
-                if number % 3:
+                if number % 3 == 1:
                     client.ask("PutUserPolicy", UserName=user, PolicyName="p", PolicyDocument=DOCUMENT)
                     self.with_policy.add(user)
+                elif number % 3 == 2:
+                    client.ask("CreateAccessKey", UserName=user)
+                    self.renaming.add(user)
+                    client.ask("UpdateUser", UserName=user, NewUserName=f"{user}-renamed")
+                    self.renamed.add(user)
                 else:
                     self.deleting.add(user)
                     client.ask("DeleteUser", UserName=user)
                     self.deleted.add(user)
+                self.counting = number
+                tag = {"Tags.member.1.Key": "count", "Tags.member.1.Value": str(number)}
+                client.ask("TagRole", RoleName=self.name, **tag)
+                self.counted = number
         except (OSError, http.client.HTTPException):
             return  # the server is gone: that is the test
         except AssertionError as error:
@@ -100,8 +121,36 @@ def started(data_dir: Path, log: Path) -> subprocess.Popen[bytes]:
     return process
 
 
+def everybody(client: Client) -> set[str]:
+    marker, users = "", set()
+    while True:
+        page = client.ask("ListUsers", **({"Marker": marker} if marker else {}))
+        users |= set(re.findall("<UserName>([^<]+)</UserName>", page))
+        found = re.search("<Marker>([^<]+)</Marker>", page)
+        if found is None:
+            return users
+        marker = found[1]
+
+
+def verify(client: Client, writer: Writer, users: set[str]) -> None:
+    """What one writer was told is so; a rename that was not acknowledged happened wholly or not at all."""
+    assert writer.created - writer.deleting - writer.renaming - users == set()
+    assert writer.deleted & users == set()
+    for user in writer.with_policy:
+        assert "p</PolicyName>" in client.ask("GetUserPolicy", UserName=user, PolicyName="p")
+    for user in writer.renaming:
+        (name,) = {user, f"{user}-renamed"} & users
+        assert user not in writer.renamed or name != user
+        keys = client.ask("ListAccessKeys", UserName=name)
+        assert keys.count("<AccessKeyId>") == keys.count(f"<UserName>{name}</UserName>") == 1
+    if writer.counted >= 0:
+        found = re.search("<Value>([0-9]+)</Value>", client.ask("ListRoleTags", RoleName=writer.name))
+        assert found is not None
+        assert writer.counted <= int(found[1]) <= writer.counting
+
+
 def test_every_acknowledged_iam_write_survives_kill_9(tmp_path: Path) -> None:
-    """Over HTTPS, by several writers at once: created users and policies are there, deleted users are not."""
+    """Over HTTPS, by several writers at once: created users and policies are there, deleted and renamed ones are not."""
     data_dir, log = tmp_path / "data", tmp_path / "log"
     writers: list[Writer] = []
     for number in range(ROUNDS):
@@ -123,23 +172,14 @@ def test_every_acknowledged_iam_write_survives_kill_9(tmp_path: Path) -> None:
     process = started(data_dir, log)
     client = Client(data_dir)
     try:
-        marker, users = "", set()
-        while True:
-            page = client.ask("ListUsers", **({"Marker": marker} if marker else {}))
-            users |= set(re.findall("<UserName>([^<]+)</UserName>", page))
-            found = re.search("<Marker>([^<]+)</Marker>", page)
-            if found is None:
-                break
-            marker = found[1]
-        created = {user for writer in writers for user in writer.created - writer.deleting}
-        deleted = {user for writer in writers for user in writer.deleted}
-        assert created - users == set()
-        assert deleted & users == set()
+        users = everybody(client)
         for writer in writers:
-            for user in writer.with_policy:
-                assert "p</PolicyName>" in client.ask("GetUserPolicy", UserName=user, PolicyName="p")
-        assert len(created) >= ROUNDS * WRITERS * 2
-        print(f"{ROUNDS} kills: {len(created)} users, {len(deleted)} deletions, all as acknowledged")
+            verify(client, writer, users)
+        created, deleted, renamed = (
+            sum(len(getattr(writer, done)) for writer in writers) for done in ("created", "deleted", "renamed")
+        )
+        assert created - deleted >= ROUNDS * WRITERS * 2
+        print(f"{ROUNDS} kills: {created} users, {deleted} deletions, {renamed} renames, all as acknowledged")
     finally:
         client.close()
         process.terminate()

@@ -2,6 +2,11 @@
 
 import asyncio
 import functools
+import json
+import ssl
+import time
+import urllib.parse
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,5 +83,29 @@ def test_an_issuer_with_a_trailing_slash_is_its_provider_without(tmp_path: Path)
             world.published_issuer[0] = f"{world.issuer}/"
             answer = await world.assume(world.token(iss=f"{world.issuer}/"))
             assert answer["Provider"].endswith(world.issuer.removeprefix("https://"))
+
+    asyncio.run(play())
+
+
+def test_proxies_that_ask_for_json_read_when_the_session_ends(tmp_path: Path) -> None:
+    """Envoy and Kong ask with `Accept: application/json` and read a number of seconds; what does not apply is null."""
+
+    async def play() -> None:
+        async with running(tmp_path) as world:
+            form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": ROLE}
+            form |= {"RoleSessionName": "proxy", "WebIdentityToken": world.token()}
+            context = ssl.create_default_context(cafile=str(world.authority.certificate_file))
+            call = urllib.request.Request(
+                world.url, data=urllib.parse.urlencode(form).encode(), headers={"accept": "application/json"}
+            )
+
+            def ask() -> Any:
+                with urllib.request.urlopen(call, context=context) as response:
+                    return json.loads(response.read())
+
+            answer = await asyncio.to_thread(ask)
+            found = answer["AssumeRoleWithWebIdentityResponse"]["AssumeRoleWithWebIdentityResult"]
+            assert abs(found["Credentials"]["Expiration"] - time.time() - 3600) < 60
+            assert found["PackedPolicySize"] is found["SourceIdentity"] is None
 
     asyncio.run(play())
