@@ -32,6 +32,8 @@ _SIDELESS: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, Pr
 _SERVICE_LINKED: Final = ":role/aws-service-role/"
 
 
+_BARRED: Final = frozenset({PrincipalKind.FEDERATED_USER, PrincipalKind.ROOT})
+
 _ELSEWHERE: Final = (
     "no resource-based policy allows {0.action}, which one must in the resource's account {0.resource_account}"
 )
@@ -125,7 +127,7 @@ def judge(question: Question, policies: Policies) -> Verdict:
     denied = _first_deny(question, policies)
     if denied:
         return Verdict(Outcome.EXPLICIT_DENY, denied.layer, (denied,))
-    if barred := _barred(question):
+    if question.principal.kind in _BARRED and (barred := _barred(question)):
         return Verdict(Outcome.IMPLICIT_DENY, Layer.IDENTITY, (), barred, barred=True)
     grants: list[Grant] = []
     fence = _fenced(question, policies, grants)
@@ -138,12 +140,12 @@ def judge(question: Question, policies: Policies) -> Verdict:
     request = question.request
     if sideless or (request.resource_account and request.resource_account != question.principal.account):
         if not naming:
-            return _implicit(Layer.RESOURCE, "" if sideless else _ELSEWHERE.format(request))
+            return _implicit(Layer.RESOURCE, "" if sideless else _ELSEWHERE)
         return Verdict(Outcome.ALLOWED, None, tuple(grants)) if sideless else _own_side(question, policies, grants)
     if naming >= Naming.EVERYONE:
         return _direct(question, policies, grants, naming)
     if not naming and _resource_policy_rules(question):
-        return _implicit(Layer.RESOURCE, _AUTHORITATIVE.format(request))
+        return _implicit(Layer.RESOURCE, _AUTHORITATIVE)
     return _own_side(question, policies, grants, granted=naming is Naming.ENTITY)
 
 
@@ -168,7 +170,7 @@ def _fenced(question: Question, policies: Policies, grants: list[Grant]) -> Verd
     ):
         for index, level in enumerate(levels or ()):
             if not _pass(layer, level, question, grants):
-                return _implicit(layer, f"no {layer} of level [{index}] allows {question.request.action}")
+                return _implicit(layer, f"no {layer} of level [{index}] allows {{0.action}}")
     if policies.endpoint and not _pass(Layer.ENDPOINT, policies.endpoint, question, grants):
         return _implicit(Layer.ENDPOINT)
     return None
@@ -189,9 +191,7 @@ def _own_side(question: Question, policies: Policies, grants: list[Grant], *, gr
     """The principal's own policies; `granted`: the resource policy names the role, so identity policies need not."""
     root = question.principal.kind == PrincipalKind.ROOT
     if not granted and not root and not _pass(Layer.IDENTITY, policies.identity, question, grants):
-        return _implicit(
-            Layer.IDENTITY, _BOTH.format(question.request) if grants and grants[-1].layer is Layer.RESOURCE else ""
-        )
+        return _implicit(Layer.IDENTITY, _BOTH if grants and grants[-1].layer is Layer.RESOURCE else "")
     for layer, documents in ((Layer.BOUNDARY, policies.boundary), (Layer.SESSION, policies.session)):
         if documents and not _pass(layer, documents, question, grants):
             return _implicit(layer)

@@ -41,6 +41,7 @@ class Verdict(NamedTuple):
     """`layer` is the policy type that denied, None for an allow. `grants` are the statements that decided.
 
     `note` tells more than the layer does: which level, or which side. `barred`: no policy could allow it.
+    A denial's note is a format, of the request.
     """
 
     outcome: Outcome

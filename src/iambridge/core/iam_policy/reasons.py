@@ -161,7 +161,7 @@ def _verdict(question: Question, verdict: Verdict) -> Reason:
     if verdict.outcome is Outcome.EXPLICIT_DENY:
         text = f"an explicit deny of {action} in {verdict.layer.article} {verdict.layer._value_} ends the evaluation"
         return Reason("explicit-deny", text, where=verdict.grants[0].where, facts=facts)
-    text = verdict.note or f"no {verdict.layer._value_} allows {action}"
+    text = verdict.note.format(question.request) or f"no {verdict.layer._value_} allows {action}"
     return Reason("no-policy-can-allow" if verdict.barred else DENIAL_CODES[verdict.layer], text, facts=facts)
 
 

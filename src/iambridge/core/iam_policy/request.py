@@ -104,11 +104,20 @@ class Principal(msgspec.Struct, frozen=True):
         if kind is PrincipalKind.ANONYMOUS:
             return keys | {"aws:principalaccount": "anonymous", "aws:userid": "anonymous"}
         if kind is PrincipalKind.FEDERATED:
-            return keys | {"aws:federatedprovider": self.arn} | self._tag_keys(tags)
+            keys["aws:federatedprovider"] = self.arn
+        else:
+            self._signed(kind, keys)
+        if kind is not PrincipalKind.SERVICE:
+            for name, value in (self.tags if tags is None else tags).items():
+                keys[f"aws:principaltag/{name.lower()}"] = value
+        return keys
+
+    def _signed(self, kind: PrincipalKind, keys: dict[str, str | tuple[str, ...]]) -> None:
+        """The keys that come with AWS credentials."""
         keys["aws:principalisawsservice"] = "true" if kind is PrincipalKind.SERVICE else "false"
         if kind is PrincipalKind.SERVICE:
             keys["aws:principalservicename"] = self.arn
-            return keys
+            return
         session = kind in (PrincipalKind.ROLE, PrincipalKind.ROLE_SESSION)
         keys["aws:principalarn"] = self.role_arn if session else self.arn
         keys["aws:principalaccount"] = self.account
@@ -117,18 +126,12 @@ class Principal(msgspec.Struct, frozen=True):
             keys["aws:userid"] = user_id
         if kind is PrincipalKind.USER:
             keys["aws:username"] = self.arn.rpartition("/")[2]
-        return keys | self._tag_keys(tags)
 
     def _derived_user_id(self, kind: PrincipalKind) -> str:
         """aws:userid where it is no unique id: the root user's and a federated user's."""
         if kind is PrincipalKind.ROOT:
             return self.account
         return f"{self.account}:{self.arn.rpartition('/')[2]}" if kind is PrincipalKind.FEDERATED_USER else ""
-
-    def _tag_keys(self, tags: Mapping[str, str] | None) -> dict[str, str]:
-        return {
-            f"aws:principaltag/{name.lower()}": value for name, value in (self.tags if tags is None else tags).items()
-        }
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True):
