@@ -10,6 +10,7 @@ from iambridge.core.iam_policy import (
     PolicyDocument,
     PolicyKind,
     Principal,
+    PrincipalKind,
 )
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
@@ -153,9 +154,10 @@ def compiled(made: Case) -> tuple[AuthorizationRequest, Policies]:
         )
 
     context = {key: tuple(value) if isinstance(value, list) else value for key, value in made["context"].items()}
-    request = AuthorizationRequest(
-        Principal.from_arn(made["principal"]), made["action"], made["resource"], made["account"], context
-    )
+    trust = made["action"].startswith("sts:")
+    named = made["principal"]
+    principal = Principal.from_arn(named) if named.startswith("arn:") else Principal(named, "", PrincipalKind.SERVICE)
+    request = AuthorizationRequest(principal, made["action"], made["resource"], made["account"], context)
     return request, Policies(
         identity=tuple(
             NamedDocument(f"identity{i}", PolicyDocument.parse(document, kind=PolicyKind.IDENTITY))
@@ -163,7 +165,7 @@ def compiled(made: Case) -> tuple[AuthorizationRequest, Policies]:
         ),
         boundary=one("boundary", PolicyKind.BOUNDARY),
         session=one("session", PolicyKind.SESSION),
-        resource=one("resource_policy", PolicyKind.RESOURCE),
+        resource=one("resource_policy", PolicyKind.TRUST if trust else PolicyKind.RESOURCE),
         endpoint=one("endpoint", PolicyKind.ENDPOINT),
         service_control=levels("service_control", PolicyKind.SERVICE_CONTROL),
         resource_control=levels("resource_control", PolicyKind.RESOURCE_CONTROL),

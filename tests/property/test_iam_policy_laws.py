@@ -85,7 +85,7 @@ def test_explaining_changes_nothing_and_agrees(made: Case) -> None:
     request, policies = compiled(made)
     told, untold = authorize(request, policies, explain=True), authorize(request, policies, explain=False)
     assert (told.outcome, told.reasons[-1]) == (untold.outcome, untold.reasons[-1])
-    question = Question(request)
+    question = Question(request, bounded=bool(policies.boundary))
     for _, named in in_play(policies):
         for statement in named.document.statements:
             matched = statement.action.matches(question.action) and bool(statement.naming(question))

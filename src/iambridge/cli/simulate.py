@@ -18,15 +18,23 @@ _EXAMPLE = """example:
      {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::reports/*"}}]}
   END
 
-input keys: CallerArn (an ARN, a service's name, or "anonymous"), ActionNames, ResourceArns, ResourceOwner,
-PolicyInputList, PermissionsBoundaryPolicyInputList, ResourcePolicy, SessionPolicies, ServiceControlPolicies and
-ResourceControlPolicies (lists of levels, each a list of documents), EndpointPolicies, ContextEntries.
+input keys:
+  CallerArn                 an ARN, a service's name (ec2.amazonaws.com), a provider's ARN, or "anonymous"
+  ActionNames               each is judged on each of ResourceArns (default: *), in this order
+  ResourceOwner             the account of resources whose ARN names none, as S3's; default: the caller's own
+  PolicyInputList, PermissionsBoundaryPolicyInputList, SessionPolicies, EndpointPolicies    lists of documents
+  ResourcePolicy            one document; a role's trust policy where every action is one of sts:AssumeRole and the like
+  ServiceControlPolicies, ResourceControlPolicies    lists of levels (root, OUs, account), each a list of documents
+  ContextEntries            {ContextKeyName, ContextKeyValues, ContextKeyType}; what a key is given here wins
+A document is an object or its text. What is left out, or an empty list, is not in play; a level without documents
+allows nothing. Leave ServiceControlPolicies out for a caller of the management account, ResourceControlPolicies for
+its resources; tell a role's path, or that it is service-linked, by aws:PrincipalArn: no session's ARN says them.
 Exit code 0: every request was judged, whatever the decision. 2: at least one was malformed; its line has Errors.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-f", "--file", metavar="FILE", help="read from FILE (default: standard input)")
+    parser.add_argument("-f", "--file", metavar="FILE", help="read from FILE (default, and -: standard input)")
     parser.add_argument(
         "--jsonl", action="store_true",
         help="read one request a line; without it that is seen by a FILE's name, or by a line that is a whole request",
@@ -45,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _requests(arguments: argparse.Namespace) -> Iterator[bytes]:
-    if arguments.file is not None:
+    if arguments.file not in (None, "-"):
         text = _file(Path(arguments.file))
         yield from _split(text, lines=arguments.jsonl or arguments.file.endswith(".jsonl"))
     elif arguments.jsonl:

@@ -3,15 +3,18 @@
 Source: IAM API Reference, SimulateCustomPolicy; keys that AWS has not are marked ours.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Final
 
-from iambridge.core.decision import Decision
+from msgspec.structs import replace
+
+from iambridge.cli.simulation_result import result_of
 from iambridge.core.iam_policy import (
     AuthorizationRequest,
-    Layer,
+    Context,
     MalformedPolicyDocument,
     NamedDocument,
     Policies,
@@ -19,34 +22,28 @@ from iambridge.core.iam_policy import (
     PolicyKind,
     Principal,
     PrincipalKind,
-    authorize,
 )
+from iambridge.core.iam_policy.elements import TRUST_ACTIONS
 from iambridge.core.iam_policy.json_text import LONGEST, JsonError, JsonNumber, JsonObject, load
-from iambridge.core.iam_policy.layers import in_play
 from iambridge.core.iam_policy.operators import binary, boolean, date, network, number
-from iambridge.core.iam_policy.request import Question
+from iambridge.core.iam_policy.principals import ACCOUNT, KNOWN_PROVIDERS, PROVIDER
 
 _LONGEST_REQUEST: Final = 16 * 1024 * 1024
+_MOST_REASONS: Final = 500_000
+"""Reasons of one answer, about 1.5 KB of memory each: a few kilobytes of request can ask for millions."""
 _NAMES: Final = (
     "CallerArn", "ActionNames", "ResourceArns", "ResourceOwner", "PolicyInputList",
     "PermissionsBoundaryPolicyInputList", "ResourcePolicy", "ContextEntries",
     "SessionPolicies", "ServiceControlPolicies", "ResourceControlPolicies", "EndpointPolicies",  # ours
 )  # fmt: skip
+_LOWERED: Final = {name.lower(): name for name in _NAMES}
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9_.-]+\Z")
+_RESOURCE: Final = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+\Z", re.DOTALL)
 _ACCOUNT: Final = re.compile(r"(?:arn:[a-z-]+:iam::)?([0-9]{12})(?::root)?\Z")
 _SERVICE: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z")
 _TYPES: Final[dict[str, Callable[[str], object]]] = {
     "string": str, "numeric": number, "boolean": boolean, "ip": network, "binary": binary, "date": date,
 }  # fmt: skip
-_POLICY_TYPES: Final = {
-    Layer.IDENTITY: "PolicyInputList",
-    Layer.BOUNDARY: "PermissionsBoundaryPolicyInputList",
-    Layer.RESOURCE: "ResourcePolicy",
-    Layer.SESSION: "SessionPolicies",
-    Layer.SERVICE_CONTROL: "ServiceControlPolicies",
-    Layer.RESOURCE_CONTROL: "ResourceControlPolicies",
-    Layer.ENDPOINT: "EndpointPolicies",
-}
 
 
 def answer(text: bytes) -> dict[str, object]:
@@ -91,27 +88,41 @@ class _Reading:
             self.fault(name, "is given more than once")
         for name in value:
             if name not in _NAMES:
-                self.fault(name, "is not an input of simulate")
+                near = difflib.get_close_matches(name.lower(), _LOWERED, n=1)
+                meant = f"; did you mean {_LOWERED[near[0]]}?" if near else ""
+                self.fault(name, f"is not an input of simulate{meant}")
         principal = self._principal(value)
+        actions, resources = self._actions(value), self._resources(value)
+        owner = self._owner(value)
+        policies = self._policies(value, actions)
+        context = self._context(value)
+        told = 1 + sum(len(named.document.statements) for named in policies.documents())
+        if len(actions) * len(resources) * told > _MOST_REASONS:
+            asked = f"{len(actions)} actions on {len(resources)} resources, each with {told} reasons"
+            self.fault("", f"{asked}, are more than {_MOST_REASONS} reasons: ask for fewer at a time")
+        if self.errors:
+            return []
+        principal = _with_context(principal, context)
+        results = []
+        for action, resource in product(actions, resources):
+            account = _account_of(resource) or owner or principal.account
+            request = AuthorizationRequest(principal, action, resource, account, context)
+            results.append(result_of(request, policies))
+        return results
+
+    def _actions(self, value: JsonObject) -> list[str]:
         actions = self._texts(value, "ActionNames", required=True)
         for index, action in actions.items():
             if not _ACTION.match(action):
                 self.fault(f"ActionNames[{index}]", f"`{action}` is not one action, as s3:GetObject")
-        resources = self._texts(value, "ResourceArns") or {0: "*"}
+        return list(actions.values())
+
+    def _resources(self, value: JsonObject) -> list[str]:
+        resources = self._texts(value, "ResourceArns")
         for index, resource in resources.items():
-            if resource != "*" and (resource.count(":") < 5 or not resource.startswith("arn:")):
+            if resource != "*" and not _RESOURCE.match(resource):
                 self.fault(f"ResourceArns[{index}]", f"`{resource}` is neither an ARN nor `*`")
-        owner = self._owner(value)
-        policies = self._policies(value, list(actions.values()))
-        context = self._context(value)
-        if self.errors:
-            return []
-        results = []
-        for action, resource in product(actions.values(), resources.values()):
-            account = (resource.split(":", 5)[4] if resource != "*" else "") or owner or principal.account
-            request = AuthorizationRequest(principal, action, resource, account, context)
-            results.append(_result(request, policies))
-        return results
+        return list(resources.values()) or ["*"]
 
     def _principal(self, value: JsonObject) -> Principal:
         nobody = Principal(arn="", account="", kind=PrincipalKind.USER)
@@ -126,7 +137,7 @@ class _Reading:
         caller = str(caller)
         if caller == "anonymous":
             return Principal.anonymous()
-        if ":oidc-provider/" in caller or ":saml-provider/" in caller:
+        if caller in KNOWN_PROVIDERS or PROVIDER.match(caller):
             return Principal(arn=caller, account="", kind=PrincipalKind.FEDERATED)
         if _SERVICE.match(caller):
             return Principal(arn=caller, account="", kind=PrincipalKind.SERVICE)
@@ -163,7 +174,7 @@ class _Reading:
         return {index: str(text) for index, text in enumerate(given) if _is_text(text)}
 
     def _policies(self, value: JsonObject, actions: Sequence[str]) -> Policies:
-        trust = bool(actions) and all(action.lower().startswith("sts:assumerole") for action in actions)
+        trust = bool(actions) and all(action.lower() in TRUST_ACTIONS for action in actions)
         resource = [value["ResourcePolicy"]] if "ResourcePolicy" in value else []
         return Policies(
             identity=self._documents(value, "PolicyInputList", PolicyKind.IDENTITY),
@@ -231,7 +242,7 @@ class _Reading:
     def _context_entry(self, entry: JsonObject, path: str) -> tuple[str, str | tuple[str, ...]]:
         key = entry.get("ContextKeyName", "")
         if not _is_text(key) or not key:
-            self.fault(f"{path}.ContextKeyName", "is not a string")
+            self.fault(f"{path}.ContextKeyName", "is not a string that names a key")
         given = entry.get("ContextKeyValues")
         values = (
             [str(one).lower() if isinstance(one, bool) else one for one in given] if isinstance(given, list) else []
@@ -241,9 +252,10 @@ class _Reading:
             values = []
         texts = tuple(str(one) for one in values)
         kind = entry.get("ContextKeyType", "string" if len(texts) == 1 else "stringList")
-        base = str(kind).removesuffix("List")
+        base = str(kind).removesuffix("List") if _is_text(kind) else ""
         if base not in _TYPES:
-            self.fault(f"{path}.ContextKeyType", f"`{kind}` is not one of {', '.join(_TYPES)}, or one with List")
+            shown = f"`{kind}`" if _is_text(kind) else "the type"
+            self.fault(f"{path}.ContextKeyType", f"{shown} is not one of {', '.join(_TYPES)}, or one with List")
             return str(key), texts
         for index, text in enumerate(texts):
             if _TYPES[base](text) is None:
@@ -255,42 +267,19 @@ class _Reading:
         return str(key), texts[0] if texts else ()
 
 
-def _result(request: AuthorizationRequest, policies: Policies) -> dict[str, object]:
-    decision = authorize(request, policies, explain=True)
-    deciding = authorize(request, policies, explain=False)
-    return {
-        "EvalActionName": request.action,
-        "EvalResourceName": request.resource,
-        "EvalDecision": decision.outcome.value,
-        "MatchedStatements": _matched(deciding),
-        "MissingContextValues": _missing(request, policies),
-        "Reasons": [
-            {"Code": r.code, "Text": r.text, "Where": r.where, "Held": r.held, "Facts": dict(r.facts)}
-            for r in decision.reasons
-        ],
-    }
+def _account_of(resource: str) -> str:
+    """The account in a resource's ARN; empty for an ARN that names none, as S3's or those of policies of AWS."""
+    account = resource.split(":", 5)[4] if resource != "*" else ""
+    return account if ACCOUNT.match(account) else ""
 
 
-def _matched(decision: Decision) -> list[dict[str, object]]:
-    """The statements that decided."""
-    return [
-        {
-            "SourcePolicyId": reason.facts["document"],
-            "SourcePolicyType": _POLICY_TYPES[Layer(reason.facts["policy"])],
-            "StatementIndex": int(reason.facts["statement"]),
-            "Sid": reason.facts["sid"],
-        }
-        for reason in decision.reasons
-        if "statement" in reason.facts
-    ]
-
-
-def _missing(request: AuthorizationRequest, policies: Policies) -> list[str]:
-    """Keys that the statements for this action ask for and the request does not have."""
-    question = Question(request)
-    missing: dict[str, str] = {}
-    for _, named in in_play(policies):
-        for key in named.document.context_keys(question.action):
-            if question.lookup(key.lower()) is None:
-                missing.setdefault(key.lower(), key)
-    return list(missing.values())
+def _with_context(principal: Principal, context: Context) -> Principal:
+    """The caller with what its ARN does not tell: a role's path by aws:PrincipalArn, a unique id by aws:userid."""
+    given = {key.lower(): value for key, value in context.items()}
+    arn, user_id = given.get("aws:principalarn"), given.get("aws:userid")
+    if isinstance(user_id, str):
+        principal = replace(principal, user_id=user_id)
+    prefix, slash, name = principal.role_arn.rpartition("/")
+    if isinstance(arn, str) and slash and arn.startswith(f"{prefix}/") and arn.endswith(f"/{name}"):
+        principal = replace(principal, role_arn=arn)
+    return principal

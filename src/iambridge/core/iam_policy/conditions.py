@@ -53,9 +53,10 @@ class Condition:
 
     An absent key: a positive operator fails, a negated one holds, IfExists and ForAllValues hold, ForAnyValue fails.
     A multi-valued key fails every operator without ForAllValues or ForAnyValue: AWS leaves it undefined.
+    ForAllValues holds on an empty text too: AWS calls it a null data set.
     An empty list of values matches nothing: a positive operator fails, a negated one holds.
-    A value that cannot be compared (no number, no ARN of six segments, an unresolved variable) fails the condition,
-    negated or not.
+    A value that cannot be compared (no number, a policy's ARN of fewer than six segments) fails the condition, negated
+    or not. A variable that cannot be resolved is equal to nothing: a positive operator fails, a negated one holds.
     """
 
     __slots__ = ("_compare", "_lowered", "_negated", "_when_absent", "key", "name", "operator", "values")
@@ -85,6 +86,8 @@ class Condition:
         if actual is None or actual == ():
             return self._when_absent
         quantifier = self.operator.quantifier
+        if quantifier == FOR_ALL and actual in ("", ("",)):
+            return True
         if not quantifier:
             return isinstance(actual, str) and self._compare(actual, lookup) is (not self._negated)
         wanted = not self._negated

@@ -12,16 +12,17 @@ from iambridge.core.iam_policy.matching import split_arn
 from iambridge.core.iam_policy.operators import UncomparableValueError
 from iambridge.core.iam_policy.principals import FAMILIES, PrincipalElement, fault_in
 from iambridge.core.iam_policy.reading import SYNTAX, PolicyKind, Reading, is_text
-from iambridge.core.iam_policy.statement import ActionElement, ResourceElement
+from iambridge.core.iam_policy.statement import EVERYTHING, ActionElement, ResourceElement
 from iambridge.core.iam_policy.variables import VariableError, tokens
 
 _WITH_PRINCIPAL: Final = frozenset(
     {PolicyKind.RESOURCE, PolicyKind.TRUST, PolicyKind.RESOURCE_CONTROL, PolicyKind.ENDPOINT}
 )
-_TRUST_ACTIONS: Final = (
+TRUST_ACTIONS: Final = (
     "sts:assumerole", "sts:assumerolewithsaml", "sts:assumerolewithwebidentity", "sts:tagsession",
     "sts:setsourceidentity", "sts:setcontext",
 )  # fmt: skip
+"""What a role's trust policy is about, in lower case."""
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9*?_.-]+\Z")
 _VENDOR: Final = re.compile(r"[A-Za-z0-9-]+\Z")
 _PARTITION: Final = re.compile(r"aws(?:-[a-z]+)*\Z|[a-z*?-]*[*?][a-z*?-]*\Z")
@@ -47,7 +48,7 @@ def action(reading: Reading, entry: JsonObject, path: str) -> ActionElement | No
         return None
     values = reading.texts(entry[name], f"{path}.{name}", "Policy statement must contain actions.")
     for where, value in values:
-        if value != "*" and not _ACTION.match(value):
+        if value not in EVERYTHING and not _ACTION.match(value):
             vendor, colon, _ = value.partition(":")
             if not colon:
                 reading.fault(where, f"`{value}` names no service, as s3:GetObject", _NO_VENDOR)
@@ -60,7 +61,7 @@ def action(reading: Reading, entry: JsonObject, path: str) -> ActionElement | No
             else:
                 reading.fault(where, f"`{value}` is not service:Action", SYNTAX)
         elif reading.kind is PolicyKind.TRUST and not any(
-            ActionElement([value], negated=False).matches(known) for known in _TRUST_ACTIONS
+            ActionElement([value], negated=False).matches(known) for known in TRUST_ACTIONS
         ):
             reading.fault(
                 where, f"`{value}` is not an action of a trust policy",
@@ -134,6 +135,8 @@ def principal(reading: Reading, entry: JsonObject, path: str) -> PrincipalElemen
     if not name:
         return None
     path = f"{path}.{name}"
+    if name == "NotPrincipal" and reading.kind is PolicyKind.TRUST:
+        reading.fault(path, "a trust policy names whom it trusts by Principal", "Has prohibited field NotPrincipal")
     pairs = _principal_pairs(reading, entry[name], path)
     if reading.kind is PolicyKind.RESOURCE_CONTROL and (name != "Principal" or pairs != [("AWS", "*")]):
         reading.fault(path, "a resource-control policy has the principal `*` only", SYNTAX)
@@ -175,39 +178,52 @@ def conditions(reading: Reading, entry: JsonObject, path: str) -> tuple[Conditio
     reading.repeated(block, path)
     made: list[Condition] = []
     for name, keys in block.items():
-        try:
-            OperatorName.parse(name)
-        except UnknownOperatorError as fault:
-            reading.fault(f"{path}.{name}", str(fault), SYNTAX)
-            continue
+        known = _is_operator(reading, name, f"{path}.{name}")
         if not isinstance(keys, JsonObject):
-            reading.fault(f"{path}.{name}", "is not an object of condition keys", SYNTAX)
+            if known:
+                reading.fault(f"{path}.{name}", "is not an object of condition keys", SYNTAX)
             continue
         reading.repeated(keys, f"{path}.{name}")
-        for key, values in keys.items():
-            condition = _condition(reading, f"{path}.{name}.{key}", name, key, values)
+        for key, given in keys.items():
+            values = _values(reading, f"{path}.{name}.{key}", key, given)
+            condition = _condition(reading, name, key, values) if known else None
             if condition is not None:
                 made.append(condition)
     return tuple(made)
 
 
-def _condition(reading: Reading, path: str, name: str, key: str, given: object) -> Condition | None:
+def _is_operator(reading: Reading, name: str, path: str) -> bool:
+    try:
+        OperatorName.parse(name)
+    except UnknownOperatorError as fault:
+        reading.fault(path, str(fault), f"Invalid Condition type : {name}")
+        return False
+    return True
+
+
+def _values(reading: Reading, path: str, key: str, given: object) -> list[tuple[str, str]]:
+    """(path, text) of each value of a condition key."""
     if ":" not in key:
         reading.fault(path, f"the key `{key}` names no service, as aws:SourceIp", _NO_VENDOR)
-    values: list[str] = []
-    listed = given if isinstance(given, list) else [given]
-    for index, value in enumerate(listed):
+    values: list[tuple[str, str]] = []
+    for index, value in enumerate(given if isinstance(given, list) else [given]):
         where = f"{path}[{index}]" if isinstance(given, list) else path
         if isinstance(value, bool):
-            values.append("true" if value else "false")
+            values.append((where, "true" if value else "false"))
         elif isinstance(value, str):
-            values.append(str(value))
+            values.append((where, str(value)))
         else:
             reading.fault(where, "is neither a string, a number nor a boolean", SYNTAX)
-            continue
+    return values
+
+
+def _condition(reading: Reading, name: str, key: str, values: list[tuple[str, str]]) -> Condition | None:
+    before = len(reading.faults)
+    for where, value in values:
         try:
-            Condition(name, key, values[-1:], variables=reading.variables)
+            Condition(name, key, [value], variables=reading.variables)
         except UncomparableValueError as fault:
             reading.fault(where, str(fault), SYNTAX)
-            values.pop()
-    return None if listed and not values else Condition(name, key, values, variables=reading.variables)
+    if len(reading.faults) > before:
+        return None
+    return Condition(name, key, [value for _, value in values], variables=reading.variables)

@@ -12,10 +12,12 @@ from typing import Final
 
 from iambridge.core.decision import Decision, Outcome
 from iambridge.core.iam_policy.document import PolicyDocument
+from iambridge.core.iam_policy.elements import TRUST_ACTIONS
 from iambridge.core.iam_policy.layers import Grant, Layer, Verdict, in_play
 from iambridge.core.iam_policy.principals import Naming
 from iambridge.core.iam_policy.reasons import decision_of
 from iambridge.core.iam_policy.request import (
+    UNSIGNED,
     AuthorizationRequest,
     NamedDocument,
     Policies,
@@ -29,6 +31,16 @@ _SIDELESS: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, Pr
 
 _SERVICE_LINKED: Final = ":role/aws-service-role/"
 
+
+_BARRED: Final = frozenset({PrincipalKind.FEDERATED_USER, PrincipalKind.ROOT})
+
+_ELSEWHERE: Final = (
+    "no resource-based policy allows {0.action}, which one must in the resource's account {0.resource_account}"
+)
+_AUTHORITATIVE: Final = (
+    "no resource-based policy allows {0.action}: a key's or role's own policy must, or leave it to the account"
+)
+_BOTH: Final = "the resource-based policy alone does not suffice here, and no identity-based policy allows {0.action}"
 
 _RESOURCE_CONTROLLED: Final = frozenset(
     {
@@ -51,14 +63,28 @@ def authorize(request: AuthorizationRequest, policies: Policies, *, explain: boo
     The last reason is the verdict. `explain` adds a reason for every statement in play: None does so for a denial only.
     Reasons are told when they are first read, from what was judged here: until then they cost nothing.
     """
-    question = Question(request)
-    if _SERVICE_LINKED in request.principal.role_arn:
-        policies = replace(policies, service_control=None, resource_control=None)
-    elif policies.resource_control and not _resource_controlled(question.action):
-        policies = replace(policies, resource_control=None)
+    question = Question(request, bounded=bool(policies.boundary))
+    aside: Sequence[tuple[Layer, str]] = ()
+    if policies.service_control or policies.resource_control:
+        policies, aside = _touching(question, policies)
     verdict = judge(question, policies)
     told = verdict.layer is not None if explain is None else explain
-    return decision_of(question, verdict, partial(in_play, policies) if told else None)
+    return decision_of(question, verdict, partial(in_play, policies) if told else None, aside)
+
+
+def _touching(question: Question, policies: Policies) -> tuple[Policies, list[tuple[Layer, str]]]:
+    """The policies without the SCPs and RCPs that do not touch this request, and why they do not."""
+    aside: list[tuple[Layer, str]] = []
+    linked = _SERVICE_LINKED in question.principal.role_arn
+    if policies.service_control and (linked or question.principal.kind in _SIDELESS):
+        who = "service-linked roles" if linked else "callers that are of no account"
+        aside.append((Layer.SERVICE_CONTROL, f"service control policies do not touch {who}"))
+        policies = replace(policies, service_control=None)
+    if policies.resource_control and (linked or not _resource_controlled(question.action)):
+        what = "service-linked roles" if linked else question.request.action
+        aside.append((Layer.RESOURCE_CONTROL, f"resource control policies do not touch {what}"))
+        policies = replace(policies, resource_control=None)
+    return policies, aside
 
 
 def evaluate_trust(
@@ -96,41 +122,57 @@ def trust_alone(document: PolicyDocument) -> Policies:
 
 def judge(question: Question, policies: Policies) -> Verdict:
     """The outcome and the statements that decided it."""
-    if question.action == "sts:getcalleridentity":
+    if question.action == "sts:getcalleridentity" and question.principal.kind not in UNSIGNED:
         return Verdict(Outcome.ALLOWED, None, (), "sts:GetCallerIdentity needs no permission, and none can deny it")
     denied = _first_deny(question, policies)
     if denied:
         return Verdict(Outcome.EXPLICIT_DENY, denied.layer, (denied,))
+    if question.principal.kind in _BARRED and (barred := _barred(question)):
+        return Verdict(Outcome.IMPLICIT_DENY, Layer.IDENTITY, (), barred, barred=True)
     grants: list[Grant] = []
-    sideless = question.principal.kind in _SIDELESS
-    fence = _fenced(question, policies, grants, sideless=sideless)
+    fence = _fenced(question, policies, grants)
     if fence is not None:
-        return _implicit(fence)
+        return fence
+    sideless = question.principal.kind in _SIDELESS
     naming, grant = _named_by(policies.resource, question) if policies.resource else (Naming.NOT, None)
     if grant:
         grants.append(grant)
     request = question.request
     if sideless or (request.resource_account and request.resource_account != question.principal.account):
         if not naming:
-            return _implicit(Layer.RESOURCE)
+            return _implicit(Layer.RESOURCE, "" if sideless else _ELSEWHERE)
         return Verdict(Outcome.ALLOWED, None, tuple(grants)) if sideless else _own_side(question, policies, grants)
     if naming >= Naming.EVERYONE:
         return _direct(question, policies, grants, naming)
     if not naming and _resource_policy_rules(question):
-        return _implicit(Layer.RESOURCE)
+        return _implicit(Layer.RESOURCE, _AUTHORITATIVE)
     return _own_side(question, policies, grants, granted=naming is Naming.ENTITY)
 
 
-def _fenced(question: Question, policies: Policies, grants: list[Grant], *, sideless: bool) -> Layer | None:
-    """The first of the policy types around an account or network that does not allow; every level must."""
+def _barred(question: Question) -> str:
+    """Why no policy can allow this to this caller, or empty.
+
+    Source: IAM User Guide, "Compare AWS STS credentials"; AssumeRole's own words for the root user.
+    """
+    kind = question.principal.kind
+    if kind == PrincipalKind.FEDERATED_USER and question.action.startswith(("iam:", "sts:")):
+        return "a session of GetFederationToken cannot call IAM, nor STS but for GetCallerIdentity"
+    if kind == PrincipalKind.ROOT and question.action == "sts:assumerole":
+        return "roles may not be assumed by root accounts"
+    return ""
+
+
+def _fenced(question: Question, policies: Policies, grants: list[Grant]) -> Verdict | None:
+    """A denial by the first of the policy types around an account or network that does not allow; every level must."""
     for layer, levels in (
         (Layer.RESOURCE_CONTROL, policies.resource_control),
-        (Layer.SERVICE_CONTROL, None if sideless else policies.service_control),
-        (Layer.ENDPOINT, (policies.endpoint,) if policies.endpoint else None),
+        (Layer.SERVICE_CONTROL, policies.service_control),
     ):
-        for level in levels or ():
+        for index, level in enumerate(levels or ()):
             if not _pass(layer, level, question, grants):
-                return layer
+                return _implicit(layer, f"no {layer} of level [{index}] allows {{0.action}}")
+    if policies.endpoint and not _pass(Layer.ENDPOINT, policies.endpoint, question, grants):
+        return _implicit(Layer.ENDPOINT)
     return None
 
 
@@ -149,7 +191,7 @@ def _own_side(question: Question, policies: Policies, grants: list[Grant], *, gr
     """The principal's own policies; `granted`: the resource policy names the role, so identity policies need not."""
     root = question.principal.kind == PrincipalKind.ROOT
     if not granted and not root and not _pass(Layer.IDENTITY, policies.identity, question, grants):
-        return _implicit(Layer.IDENTITY)
+        return _implicit(Layer.IDENTITY, _BOTH if grants and grants[-1].layer is Layer.RESOURCE else "")
     for layer, documents in ((Layer.BOUNDARY, policies.boundary), (Layer.SESSION, policies.session)):
         if documents and not _pass(layer, documents, question, grants):
             return _implicit(layer)
@@ -157,15 +199,15 @@ def _own_side(question: Question, policies: Policies, grants: list[Grant], *, gr
     return Verdict(Outcome.ALLOWED, None, tuple(grants), note)
 
 
-def _implicit(layer: Layer) -> Verdict:
-    return Verdict(Outcome.IMPLICIT_DENY, layer, ())
+def _implicit(layer: Layer, note: str = "") -> Verdict:
+    return Verdict(Outcome.IMPLICIT_DENY, layer, (), note)
 
 
 def _first_deny(question: Question, policies: Policies) -> Grant | None:
     """The first explicit deny, in the order of evaluation."""
     for layer, levels in (
         (Layer.RESOURCE_CONTROL, policies.resource_control),
-        (Layer.SERVICE_CONTROL, None if question.principal.kind in _SIDELESS else policies.service_control),
+        (Layer.SERVICE_CONTROL, policies.service_control),
     ):
         for level in levels or ():
             grant = _deny(layer, level, question)
@@ -222,8 +264,7 @@ def _resource_controlled(action: str) -> bool:
 
 def _resource_policy_rules(question: Question) -> bool:
     """Whether an identity policy alone never suffices: KMS keys, and roles to be assumed."""
-    service, _, name = question.action.partition(":")
-    if service == "kms":
+    if question.action.startswith("kms:"):
         parts = question.resource.split(":", 5)
         return len(parts) == 6 and parts[5].startswith("key/")
-    return service == "sts" and name.startswith("assumerole") and ":role/" in question.resource
+    return question.action in TRUST_ACTIONS and ":role/" in question.resource

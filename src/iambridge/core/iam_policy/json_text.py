@@ -51,6 +51,8 @@ def load(document: str | bytes | Mapping[str, object], *, longest: int = LONGEST
 def _loads(text: str, longest: int) -> object:
     if len(text) > longest:
         raise JsonError(f"is longer than {longest} characters")
+    if text.startswith("\ufeff"):
+        raise JsonError("is not JSON: it starts with a byte order mark; save it as UTF-8 without one")
     return json.loads(
         text, object_pairs_hook=_object, parse_int=JsonNumber, parse_float=JsonNumber, parse_constant=_constant
     )

@@ -38,12 +38,17 @@ class Grant(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """`layer` is the policy type that denied, None for an allow. `grants` are the statements that decided."""
+    """`layer` is the policy type that denied, None for an allow. `grants` are the statements that decided.
+
+    `note` tells more than the layer does: which level, or which side. `barred`: no policy could allow it.
+    A denial's note is a format, of the request.
+    """
 
     outcome: Outcome
     layer: Layer | None
     grants: tuple[Grant, ...]
     note: str = ""
+    barred: bool = False
 
 
 DENIAL_CODES: Final = {

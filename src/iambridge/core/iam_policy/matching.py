@@ -88,6 +88,24 @@ class ArnTemplate:
         return head is not None and self._tail.matches(text[head.end() :], lookup)
 
 
+class LateArn:
+    """An ARN pattern of a condition with variables before its last segment: an ARN only once they are resolved.
+
+    AWS keeps variables of a Resource to what follows the fifth colon; of a condition it says no such thing.
+    """
+
+    __slots__ = ("_tokens",)
+
+    def __init__(self, cut: Sequence[Token]) -> None:
+        self._tokens = tuple(cut)
+
+    def matches(self, text: str, lookup: Lookup) -> bool:
+        """False when a variable cannot be resolved, or what it stands for makes no ARN."""
+        resolved = resolve(self._tokens, lookup)
+        segments = None if resolved is None else split_arn(resolved)
+        return segments is not None and compile_sources([arn_source(segments)])(text)
+
+
 class Template:
     """A text pattern with policy variables. What a variable stands for is literal: a `*` in a tag matches only `*`."""
 

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from iambridge.core.iam_policy.matching import (
     ArnTemplate,
+    LateArn,
     Match,
     Template,
     arn_source,
@@ -24,14 +25,19 @@ from iambridge.core.iam_policy.matching import (
 from iambridge.core.iam_policy.variables import Lookup, Token, VariableError, has_variables, resolve, tokens
 
 Compare = Callable[[str, Lookup], bool | None]
-"""Whether a value of the request is among the policy's values; None: cannot be compared, so no operator holds."""
+"""Whether a value of the request is among the policy's values; None: cannot be compared, so no operator holds.
 
-_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,64}(?:\.[0-9]{1,64})?\Z")
-_EPOCH: Final = re.compile(r"-?[0-9]{5,12}(?:\.[0-9]{1,9})?\Z")
+A variable without value is null, which is equal to nothing: a positive operator fails and a negated one holds.
+Source: IAM User Guide, "Policy variables with no value".
+"""
+
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,64}(?:\.[0-9]{0,64})?|\.[0-9]{1,64})\Z")
+_EPOCH: Final = re.compile(r"(?![0-9]{4}\Z)-?[0-9]{1,12}(?:\.[0-9]{1,9})?\Z")
 _DATE: Final = re.compile(
     r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})"
     r"(?:T([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?)?)?\Z"
 )
+_CIDR: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:/[0-9]{1,3})?\Z")
 _UNIX: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,8 +51,8 @@ class Operator(NamedTuple):
 
     @property
     def takes_variables(self) -> bool:
-        """Policy variables mean something to the string and ARN operators only."""
-        return self.family in ("string", "string-ignore-case", "string-like", "arn")
+        """Policy variables mean something to the string, ARN and Bool operators only."""
+        return self.family in ("string", "string-ignore-case", "string-like", "arn", "bool")
 
 
 OPERATORS: Final = {
@@ -103,7 +109,7 @@ def comparison(operator: Operator, values: Sequence[str], *, variables: bool) ->
             case "date":
                 return _ordered(values, date, operator.relation, "an ISO 8601 date or epoch seconds")
             case "bool":
-                return _members(values, boolean, "true or false")
+                return _bool(values, variables=variables)
             case _:
                 return _members(values, binary, "base64")
     except VariableError as fault:
@@ -117,16 +123,26 @@ def _equal(values: Sequence[str], *, variables: bool, fold: bool) -> Compare:
     if not templates:
         return (lambda value, _: value.lower() in literals) if fold else (lambda value, _: value in literals)
 
-    def compare(value: str, lookup: Lookup) -> bool | None:
+    def compare(value: str, lookup: Lookup) -> bool:
         wanted = value.lower() if fold else value
-        unresolved = False
-        for template in templates:
-            cut = resolve(template, lookup)
-            if cut is None:
-                unresolved = True
-            elif _text(cut, fold=fold) == wanted:
-                return True
-        return wanted in literals or (None if unresolved else False)
+        if wanted in literals:
+            return True
+        resolved = (resolve(template, lookup) for template in templates)
+        return any(cut is not None and _text(cut, fold=fold) == wanted for cut in resolved)
+
+    return compare
+
+
+def _bool(values: Sequence[str], *, variables: bool) -> Compare:
+    variable = [value for value in values if has_variables(tokens(value, variables=variables, wildcards=False))]
+    plain = _members([value for value in values if value not in variable], boolean, "true or false")
+    if not variable:
+        return plain
+    equal = _equal(variable, variables=True, fold=True)
+
+    def compare(value: str, lookup: Lookup) -> bool | None:
+        found = plain(value, lookup)
+        return equal(value, lookup) if found is False else found
 
     return compare
 
@@ -149,15 +165,18 @@ def _arn(values: Sequence[str], *, variables: bool) -> Compare:
     operator nor its negation hold, unless another value matches.
     """
     plain: list[str] = []
-    templates: list[ArnTemplate] = []
+    templates: list[ArnTemplate | LateArn] = []
     short = False
     for value in values:
         cut = tokens(value, variables=variables)
         segments = split_arn(cut)
-        if segments is None:
+        if has_variables(cut):
+            tail_only = segments is not None and not has_variables(
+                tuple(token for one in segments[:-1] for token in one)
+            )
+            templates.append(ArnTemplate(segments) if segments is not None and tail_only else LateArn(cut))
+        elif segments is None:
             short = True
-        elif has_variables(cut):
-            templates.append(ArnTemplate(segments))
         else:
             plain.append(arn_source(segments))
     compare = _with_templates(_either(plain), templates)
@@ -168,17 +187,10 @@ def _either(sources: Sequence[str]) -> Match:
     return compile_sources(sources) if sources else (lambda _: False)
 
 
-def _with_templates(plain: Match, templates: Sequence[Template | ArnTemplate]) -> Compare:
+def _with_templates(plain: Match, templates: Sequence[Template | ArnTemplate | LateArn]) -> Compare:
     if not templates:
         return lambda value, _: plain(value)
-
-    def compare(value: str, lookup: Lookup) -> bool | None:
-        answers = [template.matches(value, lookup) for template in templates]
-        if plain(value) or True in answers:
-            return True
-        return None if None in answers else False
-
-    return compare
+    return lambda value, lookup: plain(value) or any(template.matches(value, lookup) for template in templates)
 
 
 def _ordered(values: Sequence[str], read: Callable[[str], Decimal | None], relation: str, wanted: str) -> Compare:
@@ -246,7 +258,7 @@ def number(text: str) -> Decimal | None:
 
 
 def date(text: str) -> Decimal | None:
-    """Seconds since 1970. Four digits are a year, more are epoch seconds; a time without a zone is UTC."""
+    """Seconds since 1970. Four digits are a year, fewer or more are epoch seconds; a time without a zone is UTC."""
     if _EPOCH.match(text):
         return Decimal(text)
     found = _DATE.match(text)
@@ -276,7 +288,7 @@ def binary(text: str) -> bytes | None:
 
 def network(text: str) -> tuple[int, int, int] | None:
     """(4 or 6, network address, mask) of an address or a CIDR block; host bits are ignored."""
-    if "%" in text:
+    if not _CIDR.match(text):
         return None
     try:
         if "/" not in text:

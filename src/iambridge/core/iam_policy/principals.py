@@ -17,8 +17,8 @@ _ENTITY: Final = re.compile(
 )
 _UNIQUE_ID: Final = re.compile(r"A(?:IDA|ROA)[A-Z0-9]{12,28}\Z")
 _SERVICE: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z")
-_PROVIDER: Final = re.compile(r"arn:[a-z0-9-]+:iam::[0-9]{12}:(?:oidc-provider|saml-provider)/\S+\Z")
-_KNOWN_PROVIDERS: Final = frozenset(
+PROVIDER: Final = re.compile(r"arn:[a-z0-9-]+:iam::[0-9]{12}:(?:oidc-provider|saml-provider)/\S+\Z")
+KNOWN_PROVIDERS: Final = frozenset(
     {"cognito-identity.amazonaws.com", "www.amazon.com", "graph.facebook.com", "accounts.google.com"}
 )
 _CANONICAL_USER: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -67,7 +67,7 @@ def fault_in(family: str, value: str) -> str:
     if family == "Service":
         return "" if _SERVICE.match(value) else f"`{value}` is not a service's name, as ec2.amazonaws.com"
     if family == "Federated":
-        known = value in _KNOWN_PROVIDERS or (_PROVIDER.match(value) and "*" not in value)
+        known = value in KNOWN_PROVIDERS or (PROVIDER.match(value) and "*" not in value)
         return "" if known else f"`{value}` is not the ARN of an OIDC or SAML provider"
     return "" if _CANONICAL_USER.match(value) else f"`{value}` is not a canonical user id of 64 hex digits"
 
@@ -97,11 +97,11 @@ class PrincipalElement:
         self._accounts = frozenset(accounts)
         self._exact = frozenset(exact)
 
-    def naming(self, principal: Named, *, denies: bool) -> Naming:
-        """How a statement with this element names the principal.
+    def naming(self, principal: Named, *, denies: bool, bounded: bool = False) -> Naming:
+        """How a statement with this element names the principal; `bounded`: one with a permissions boundary.
 
-        NotPrincipal in a Deny spares only one whose every name is listed: account, role and session. In an Allow it
-        covers only one of whose names none is listed.
+        NotPrincipal in a Deny spares only one whose every name is listed: account, role and session; and, as the User
+        Guide warns, none with a boundary. In an Allow it covers only one of whose names none is listed.
         """
         if not self.negated:
             # a provider's caller is named by its provider only; `*` may refuse it, never admit it
@@ -110,7 +110,7 @@ class PrincipalElement:
         if self._everyone:
             return Naming.NOT
         listed = self._listed(principal)
-        spared = all(listed) if denies else any(listed)
+        spared = (all(listed) and not bounded) if denies else any(listed)
         return Naming.NOT if spared else Naming.EVERYONE
 
     def _named(self, principal: Named, *, everyone: bool) -> Naming:

@@ -1,8 +1,10 @@
 """What is asked, and by whom: the values that `authorize` judges."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -23,6 +25,19 @@ class PrincipalKind(StrEnum):
     ANONYMOUS = "anonymous"
 
 
+UNSIGNED: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.FEDERATED})
+_ARN: Final = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):(?:iam::(?P<iam>[0-9]{12}):(?:root|(?:user|role)/[\w+=,.@/-]+)"
+    r"|sts::(?P<sts>[0-9]{12}):(?:assumed-role/(?P<role>[\w+=,.@-]+)/[\w+=,.@-]+|federated-user/[\w+=,.@-]+))\Z",
+    re.ASCII,
+)
+_KINDS: Final = {
+    "root": PrincipalKind.ROOT,
+    "user": PrincipalKind.USER,
+    "role": PrincipalKind.ROLE,
+    "assumed-role": PrincipalKind.ROLE_SESSION,
+    "federated-user": PrincipalKind.FEDERATED_USER,
+}
 _TYPES = {
     PrincipalKind.USER: "User",
     PrincipalKind.ROLE: "AssumedRole",
@@ -62,26 +77,15 @@ class Principal(msgspec.Struct, frozen=True):
 
         A role session's ARN drops the role's path: pass `role_arn` where the path is known.
         """
-        parts = arn.split(":", 5)
-        if len(parts) != 6 or parts[0] != "arn" or not parts[4].isdigit() or len(parts[4]) != 12:
-            raise ValueError(f"`{arn}` is not the ARN of a principal")
-        partition, service, account, resource = parts[1], parts[2], parts[4], parts[5]
-        family, slash, name = resource.partition("/")
-        kinds = {
-            ("iam", "root", ""): PrincipalKind.ROOT,
-            ("iam", "user", "/"): PrincipalKind.USER,
-            ("iam", "role", "/"): PrincipalKind.ROLE,
-            ("sts", "assumed-role", "/"): PrincipalKind.ROLE_SESSION,
-            ("sts", "federated-user", "/"): PrincipalKind.FEDERATED_USER,
-        }
-        kind = kinds.get((service, family, slash))
-        if kind is None or bool(slash) != bool(name):
-            raise ValueError(f"`{arn}` is not the ARN of a principal")
+        found = _ARN.match(arn)
+        if found is None or arn.endswith("/"):
+            raise ValueError(
+                f"`{arn}` is not the ARN of an account's root, a user, a role, or a session of a role or federated user"
+            )
+        account = found["iam"] or found["sts"]
+        kind = _KINDS[arn.split(":", 5)[5].partition("/")[0]]
         if kind is PrincipalKind.ROLE_SESSION:
-            role, _, session = name.partition("/")
-            if not role or not session or "/" in session:
-                raise ValueError(f"`{arn}` is not ROLE/SESSION after assumed-role/")
-            role_arn = role_arn or f"arn:{partition}:iam::{account}:role/{role}"
+            role_arn = role_arn or f"arn:{found['partition']}:iam::{account}:role/{found['role']}"
         elif kind is PrincipalKind.ROLE:
             role_arn = role_arn or arn
         return cls(arn=arn, account=account, kind=kind, role_arn=role_arn, user_id=user_id, tags=tags or {})
@@ -89,31 +93,45 @@ class Principal(msgspec.Struct, frozen=True):
     def keys(self, tags: Mapping[str, str] | None = None) -> dict[str, str | tuple[str, ...]]:
         """The condition keys that follow from the principal, in lower case; `tags` stand in for its own.
 
-        Source: IAM User Guide, "AWS global condition context keys", properties of the principal.
+        Source: IAM User Guide, "AWS global condition context keys", principals; "Principal key values".
         """
-        keys: dict[str, str | tuple[str, ...]] = {"aws:principalisawsservice": "false"}
+        keys: dict[str, str | tuple[str, ...]] = {}
         kind = self.kind if isinstance(self.kind, PrincipalKind) else PrincipalKind(self.kind)
-        if kind in _TYPES:
-            keys["aws:principaltype"] = _TYPES[kind]
-        if kind is PrincipalKind.SERVICE:
-            keys["aws:principalisawsservice"] = "true"
-            keys["aws:principalservicename"] = self.arn
-            return keys
         if not self.arn:
             return keys
+        if kind in _TYPES:
+            keys["aws:principaltype"] = _TYPES[kind]
+        if kind is PrincipalKind.ANONYMOUS:
+            return keys | {"aws:principalaccount": "anonymous", "aws:userid": "anonymous"}
         if kind is PrincipalKind.FEDERATED:
             keys["aws:federatedprovider"] = self.arn
-        elif kind is not PrincipalKind.ANONYMOUS:
-            session = kind in (PrincipalKind.ROLE, PrincipalKind.ROLE_SESSION)
-            keys["aws:principalarn"] = self.role_arn if session else self.arn
-            keys["aws:principalaccount"] = self.account
-            if self.user_id:
-                keys["aws:userid"] = self.user_id
-            if kind is PrincipalKind.USER:
-                keys["aws:username"] = self.arn.rpartition("/")[2]
-        for name, value in (self.tags if tags is None else tags).items():
-            keys[f"aws:principaltag/{name.lower()}"] = value
+        else:
+            self._signed(kind, keys)
+        if kind is not PrincipalKind.SERVICE:
+            for name, value in (self.tags if tags is None else tags).items():
+                keys[f"aws:principaltag/{name.lower()}"] = value
         return keys
+
+    def _signed(self, kind: PrincipalKind, keys: dict[str, str | tuple[str, ...]]) -> None:
+        """The keys that come with AWS credentials."""
+        keys["aws:principalisawsservice"] = "true" if kind is PrincipalKind.SERVICE else "false"
+        if kind is PrincipalKind.SERVICE:
+            keys["aws:principalservicename"] = self.arn
+            return
+        session = kind in (PrincipalKind.ROLE, PrincipalKind.ROLE_SESSION)
+        keys["aws:principalarn"] = self.role_arn if session else self.arn
+        keys["aws:principalaccount"] = self.account
+        user_id = self.user_id or self._derived_user_id(kind)
+        if user_id:
+            keys["aws:userid"] = user_id
+        if kind is PrincipalKind.USER:
+            keys["aws:username"] = self.arn.rpartition("/")[2]
+
+    def _derived_user_id(self, kind: PrincipalKind) -> str:
+        """aws:userid where it is no unique id: the root user's and a federated user's."""
+        if kind is PrincipalKind.ROOT:
+            return self.account
+        return f"{self.account}:{self.arn.rpartition('/')[2]}" if kind is PrincipalKind.FEDERATED_USER else ""
 
 
 class AuthorizationRequest(msgspec.Struct, frozen=True):
@@ -168,12 +186,14 @@ class Question:
     """A request while it is judged: the action in lower case, and the context gathered at the first key asked for.
 
     INVARIANT: what it answers never changes, also when the caller's mappings do: reasons are told later.
+    `bounded`: the principal has a permissions boundary, which NotPrincipal with Deny looks at.
     """
 
-    __slots__ = ("_context", "_keys", "_tags", "action", "principal", "request", "resource")
+    __slots__ = ("_context", "_keys", "_tags", "action", "bounded", "principal", "request", "resource")
 
-    def __init__(self, request: AuthorizationRequest) -> None:
+    def __init__(self, request: AuthorizationRequest, *, bounded: bool = False) -> None:
         self.request = request
+        self.bounded = bounded
         self.action = request.action.lower()
         self.resource = request.resource
         self.principal = request.principal

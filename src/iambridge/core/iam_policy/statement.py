@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from iambridge.core.iam_policy.conditions import Condition
 from iambridge.core.iam_policy.matching import ArnTemplate, arn_source, compile_sources, glob_source, split_arn
@@ -19,12 +19,18 @@ class Asked(Protocol):
     def resource(self) -> str: ...
     @property
     def principal(self) -> Named: ...
+    @property
+    def bounded(self) -> bool: ...
 
     def lookup(self, key: str) -> str | tuple[str, ...] | None: ...
 
 
+EVERYTHING: Final = ("*", "*:*")
+"""Every action of every service."""
+
+
 class ActionElement:
-    """Action or NotAction. Case-insensitive; `*` and `?` only after the service prefix, except `*` alone."""
+    """Action or NotAction. Case-insensitive; `*` and `?` only after the service prefix, except `*` and `*:*`."""
 
     __slots__ = ("_exact", "_match", "negated", "services", "values")
 
@@ -36,7 +42,7 @@ class ActionElement:
         globs = [glob_source(tokens(value, variables=False)) for value in lowered if value not in self._exact]
         self._match = compile_sources(globs) if globs else None
         # None: any service
-        anything = negated or "*" in lowered
+        anything = negated or any(value in EVERYTHING for value in lowered)
         self.services = None if anything else frozenset(value.partition(":")[0] for value in lowered)
 
     def matches(self, action: str) -> bool:
@@ -101,7 +107,7 @@ class Statement:
         """
         naming = Naming.EXACT
         if self.principal is not None:
-            naming = self.principal.naming(asked.principal, denies=self.denies)
+            naming = self.principal.naming(asked.principal, denies=self.denies, bounded=asked.bounded)
             if not naming:
                 return naming
         if self.resource is not None and not self.resource.matches(asked.resource, asked.lookup):

@@ -4,8 +4,9 @@ Source: IAM API Reference, SimulatePrincipalPolicy, SimulateCustomPolicy, Evalua
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from iambridge.core.decision import Outcome
 from iambridge.core.iam_policy import (
@@ -17,6 +18,7 @@ from iambridge.core.iam_policy import (
     Principal,
     authorize,
 )
+from iambridge.core.iam_policy.elements import TRUST_ACTIONS
 from iambridge.core.iam_policy.request import Question
 from iambridge.errors import InvalidInput, NoSuchEntity, NotImplementedBySandbox
 from iambridge.sandbox.aws import action_catalogue, simulation_inputs, statement_positions
@@ -79,11 +81,13 @@ def _own(account: IamAccount, entity: Entity) -> Policies:
 def _simulate(parameters: Parameters, own: Policies, principal: Principal) -> Output:
     simulation_inputs.refuse_not_modelled(parameters)
     text = parameters.get("ResourcePolicy")
+    trust = all(action.lower() in TRUST_ACTIONS for action in parameters["ActionNames"])
+    kind = PolicyKind.TRUST if trust else PolicyKind.RESOURCE
     policies = Policies(
         identity=own.identity + simulation_inputs.documents(parameters, "PolicyInputList"),
         # a given boundary takes the place of the principal's own
         boundary=simulation_inputs.boundary(parameters) or own.boundary,
-        resource=(simulation_inputs.document("ResourcePolicy", text, PolicyKind.RESOURCE),) if text else None,
+        resource=(simulation_inputs.document("ResourcePolicy", text, kind),) if text else None,
     )
     context = simulation_inputs.context(parameters.get("ContextEntries") or ())
     resources = simulation_inputs.resources(parameters)

@@ -62,13 +62,14 @@ def test_size_counts_no_white_space() -> None:
     [
         "[" * 100_000,
         "x" * 140_000,
+        "\ufeff{}",
         b"\xff",
         b"{}",
         {"Statement": object()},
         {"Statement": float("nan")},
         {1: {2: set()}},
     ],
-    ids=["deep", "long", "not-utf-8", "bytes", "object", "nan", "set"],
+    ids=["deep", "long", "byte-order-mark", "not-utf-8", "bytes", "object", "nan", "set"],
 )
 def test_no_input_escapes_as_another_exception(document: Any) -> None:
     """Whatever is handed in, the answer is a document or MalformedPolicyDocument."""

@@ -152,20 +152,22 @@ def test_what_names_no_principal_is_refused(arn: str) -> None:
 
 @pytest.mark.parametrize("kind", list(PrincipalKind))
 def test_keys_of_a_principal(kind: PrincipalKind) -> None:
-    """Keys follow from the principal's kind, and only a user has aws:username."""
+    """Keys follow from the kind: only a user has a name, only a signed caller aws:PrincipalIsAWSService."""
     caller = Principal(
         "arn:aws:iam::111122223333:x/path/name", "111122223333", kind, role_arn="R", user_id="ID", tags={"Team": "red"}
     )
     keys = caller.keys()
     assert ("aws:username" in keys) is (kind is PrincipalKind.USER)
-    assert keys["aws:principalisawsservice"] == ("true" if kind is PrincipalKind.SERVICE else "false")
-    assert ("aws:principaltag/team" in keys) is (kind is not PrincipalKind.SERVICE)
+    unsigned = {PrincipalKind.ANONYMOUS: None, PrincipalKind.FEDERATED: None}
+    expected = unsigned.get(kind, "true" if kind is PrincipalKind.SERVICE else "false")
+    assert keys.get("aws:principalisawsservice") == expected
+    assert ("aws:principaltag/team" in keys) is (kind not in (PrincipalKind.SERVICE, PrincipalKind.ANONYMOUS))
 
 
 def test_a_provider_that_is_not_known_yet_has_no_keys() -> None:
-    """A caller without an ARN, as before a token is proved, is only known to be no service."""
+    """Of a caller without an ARN, as before a token is proved, nothing is known."""
     caller = Principal("", "", PrincipalKind.FEDERATED)
-    assert caller.keys() == {"aws:principalisawsservice": "false"}
+    assert caller.keys() == {}
 
 
 def test_what_an_action_asked_is_remembered_within_bounds() -> None:

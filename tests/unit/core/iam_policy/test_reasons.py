@@ -91,3 +91,87 @@ def test_resource_fix_and_deny_fix() -> None:
         authorize(REQUEST, Policies(identity=(NamedDocument("d", deny),))).fix
         == "remove or narrow d Statement[0], an identity-based policy"
     )
+
+
+def document(*, version: str = "2012-10-17", kind: PolicyKind = PolicyKind.IDENTITY, **statement: Any) -> NamedDocument:
+    stated = {"Effect": "Allow", "Action": "*", "Resource": "*"} | statement
+    return NamedDocument("p", PolicyDocument.parse({"Version": version, "Statement": stated}, kind=kind))
+
+
+@pytest.mark.parametrize(
+    ("resource", "version", "words"),
+    [
+        ("arn:aws:s3:::${aws:username}/*", "2012-10-17", "`${aws:username}` is `alice`"),
+        ("arn:aws:s3:::${aws:PrincipalTag/t}/*", "2012-10-17", "`${aws:PrincipalTag/t}` has no value in this request"),
+        ("arn:aws:s3:::${aws:TagKeys}/*", "2012-10-17", "`${aws:TagKeys}` has several values, so it is no variable"),
+        ("arn:aws:s3:::${aws:PrincipalTag/t, 'x'}/*", "2012-10-17", "`arn:aws:s3:::${aws:PrincipalTag/t, 'x'}/*`"),
+        (
+            "arn:aws:s3:::${aws:username}/*",
+            "2008-10-17",
+            "Version 2008-10-17 has no variables, so `${aws:username}` is",
+        ),
+    ],
+)
+def test_a_mismatch_says_what_its_variables_stood_for(resource: str, version: str, words: str) -> None:
+    """A variable is told with its value, without one, or as the literal text that it is in the old version."""
+    text = authorize(REQUEST, Policies(identity=(document(version=version, Resource=resource),))).reasons[0].text
+    assert words in text
+    assert ("has no value" in text) is ("no value" in words)
+
+
+def test_the_level_that_does_not_allow_is_told() -> None:
+    """A level without documents has no statement to show: the verdict names it, and the fix the account above it."""
+    everything = document()
+    decision = authorize(REQUEST, Policies(identity=(everything,), service_control=((everything,), ())))
+    assert decision.reasons[-1].text == "no service control policy of level [1] allows s3:GetObject"
+    assert decision.fix.endswith("in a service control policy at every level above account 111122223333")
+    guard = document(kind=PolicyKind.RESOURCE_CONTROL, Principal="*", Action="s3:PutObject")
+    decision = authorize(REQUEST, Policies(identity=(everything,), resource_control=((guard,),)))
+    assert decision.reasons[-1].text == "no resource control policy of level [0] allows s3:GetObject"
+    assert "resource control policy at every level" in decision.fix
+
+
+@pytest.mark.parametrize(
+    ("principal", "action", "told"),
+    [
+        (Principal.from_arn("arn:aws:iam::111122223333:role/aws-service-role/x/R"), "s3:GetObject",
+         ["service control policies do not touch service-linked roles", "resource control policies do not touch service-linked roles"]),
+        (Principal("ec2.amazonaws.com", "", "service"), "s3:GetObject", ["service control policies do not touch callers that are of no account"]),
+        (ALICE, "ec2:RunInstances", ["resource control policies do not touch ec2:RunInstances"]),
+        (ALICE, "s3:GetObject", []),
+    ],
+)  # fmt: skip
+def test_policy_types_that_do_not_touch_a_request_are_told(principal: Principal, action: str, told: list[str]) -> None:
+    """What is set aside is said, and its statements are not told as if they counted."""
+    guard = document(kind=PolicyKind.RESOURCE_CONTROL, Principal="*")
+    policies = Policies(identity=(document(),), service_control=((document(),),), resource_control=((guard,),))
+    reasons = authorize(AuthorizationRequest(principal, action, "*"), policies, explain=True).reasons
+    assert [reason.text for reason in reasons if reason.code == "policy-type-set-aside"] == told
+    assert len(reasons) == 1 + 3
+
+
+def test_why_one_side_does_not_suffice_is_told() -> None:
+    """Across accounts, for keys and where the account is named, the verdict says whose policy is missing."""
+    bucket = document(kind=PolicyKind.RESOURCE, Principal={"AWS": "111122223333"})
+    delegated = authorize(REQUEST, Policies(resource=(bucket,)))
+    assert delegated.reasons[-1].text.startswith("the resource-based policy alone does not suffice here")
+    elsewhere = AuthorizationRequest(ALICE, "s3:GetObject", "*", "444455556666")
+    assert authorize(elsewhere, Policies(identity=(document(),))).reasons[-1].text.endswith("account 444455556666")
+    key = AuthorizationRequest(ALICE, "kms:Decrypt", "arn:aws:kms:us-east-1:111122223333:key/k")
+    assert "a key's or role's own policy must" in authorize(key, Policies(identity=(document(),))).reasons[-1].text
+    role = AuthorizationRequest(ALICE, "sts:AssumeRole", "arn:aws:iam::111122223333:role/r")
+    assert authorize(role, Policies()).fix == f"allow sts:AssumeRole to {ALICE.arn} in the role's trust policy"
+
+
+def test_what_no_policy_can_allow_is_told() -> None:
+    """A federated user at IAM is told to call as somebody else, not to change a policy."""
+    fred = Principal.from_arn("arn:aws:sts::111122223333:federated-user/fred")
+    decision = authorize(AuthorizationRequest(fred, "iam:ListUsers", "*"), Policies(identity=(document(),)))
+    assert decision.reasons[-1].code == "no-policy-can-allow"
+    assert decision.fix == "call as a user or a role session"
+
+
+def test_a_caller_without_a_name_has_a_fix() -> None:
+    """Where no caller is given the fix names none."""
+    nobody = AuthorizationRequest(Principal("", "", "user"), "s3:GetObject", "*")
+    assert authorize(nobody, Policies()).fix == "allow s3:GetObject in a policy"

@@ -40,6 +40,18 @@ def test_a_custom_policy_is_simulated_without_the_account(iam: Any) -> None:
     assert ours["MatchedStatements"][0]["SourcePolicyId"] == "PolicyInputList.1"
 
 
+def test_a_trust_policy_is_simulated_as_one(iam: Any) -> None:
+    """The resource policy of a role to be assumed has no Resource, and rules over identity policies."""
+    user, role = "arn:aws:iam::111122223333:user/u", "arn:aws:iam::111122223333:role/r"
+    trust = {"Effect": "Allow", "Principal": {"AWS": user}, "Action": "sts:AssumeRole"}
+    found = iam.simulate_custom_policy(
+        PolicyInputList=[policy({"Effect": "Allow", "Action": "sts:*", "Resource": "*"})], CallerArn=user,
+        ActionNames=["sts:AssumeRole", "sts:TagSession"], ResourceArns=[role], ResourceOwner="arn:aws:iam::111122223333:root",
+        ResourcePolicy=policy(trust),
+    )  # fmt: skip
+    assert decisions(found) == ["allowed", "implicitDeny"]
+
+
 def test_a_principal_is_simulated_with_its_groups_and_boundary(iam: Any) -> None:
     """A user's policies, its groups' and its boundary are in play, and given documents beside them."""
     iam.create_user(UserName="simulated")
