@@ -21,9 +21,8 @@ async def narrowed(call: Call, response: Response, require: Require) -> Response
     if response.status != 200 or call.action not in _RULES:
         return response
     assert isinstance(response.body, bytes)
-    return replace(
-        response, body=json.dumps(await _RULES[call.action](call, json.loads(response.body), require)).encode()
-    )
+    kept = await _RULES[call.action](call, json.loads(response.body), require)
+    return Response(response.status, response.headers, json.dumps(kept).encode())
 
 
 async def _secrets(call: Call, found: dict[str, Any], require: Require) -> dict[str, Any]:

@@ -22,7 +22,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], str, str, str, str]] = {
     ),
     "wrong secret": ("s3", "list_buckets", {}, "s3:unidentified", "SignatureDoesNotMatch", "another secret", "secret access"),
     "not modelled": (
-        "route53resolver", "list_resolver_rules", {}, "route53resolver:ListResolverRules", "NotImplemented",
+        "workspaces", "describe_workspaces", {}, "workspaces:DescribeWorkspaces", "NotImplemented",
         "no service signs with", "report the service",
     ),
 }  # fmt: skip
