@@ -13,6 +13,7 @@ from iambridge.core.role_trust import (
     Session,
     SessionTags,
     TrustedRole,
+    judge_subject,
     judge_web_identity,
     provider_urls,
     role_missing,
@@ -35,9 +36,10 @@ NAMED = SessionTags(source_identity="alice")
 
 
 def proven(
-    audiences: tuple[str, ...] = ("sts.amazonaws.com",), azp: str | None = None, **claims: Any
+    audiences: tuple[str, ...] = ("sts.amazonaws.com",), azp: str | None = None, subject: str = "reader", **claims: Any
 ) -> VerifiedClaims:
-    return VerifiedClaims(f"https://{HOST}", SUBJECT, audiences, azp, 2, 1, 1, claims)
+    named = f"system:serviceaccount:demo:{subject}"
+    return VerifiedClaims(f"https://{HOST}", named, audiences, azp, 2, 1, 1, claims)
 
 
 def allow(action: Any = WEB, principal: Any = None, **condition: Any) -> dict[str, Any]:
@@ -49,12 +51,12 @@ def judged(*statements: dict[str, Any], tags: SessionTags | None = None, **asked
     document: dict[str, Any] = {"Version": "2012-10-17", "Statement": list(statements)}
     trust = PolicyDocument.parse(document, kind=PolicyKind.TRUST)
     role = TrustedRole(ROLE, ACCOUNT, "reader", "AROA1", trust, tags={"env": "prod"})
-    claims = asked.pop("claims", proven())
-    known = {"claims": claims, "audience": "sts.amazonaws.com", "tags": tags or SessionTags()}
+    claims, audience = asked.pop("claims", proven()), asked.pop("audience", "sts.amazonaws.com")
+    known = {"claims": claims, "audience": audience, "tags": tags or SessionTags()}
     context = web_identity_context(
         role,
         PROVIDER,
-        keys=web_identity_keys(claims, PROVIDER, "sts.amazonaws.com"),
+        keys=web_identity_keys(claims, PROVIDER, audience),
         tags=known["tags"],
         session_name="pod-1",
         duration=3600,
@@ -133,7 +135,9 @@ def test_trust_that_holds_allows(case: tuple[list[dict[str, Any]], SessionTags])
     decision = judged(*statements, tags=tags)
     assert decision.outcome is Outcome.ALLOWED
     assert decision.hop == WEB
-    assert decision.reasons[0].code == "role-found"
+    assert [reason.code for reason in decision.reasons[:4]] == [
+        "provider-found", "signature-proved", "audience-registered", "role-found",
+    ]  # fmt: skip
     assert decision.reasons[-1].held
     assert decision.fix == ""
 
@@ -149,6 +153,31 @@ def test_trust_that_does_not_hold_says_why_and_what_to_do(
     assert named in repr(decision.reasons)
     assert not decision.reasons[-1].held
     assert decision.fix
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [case[0] for case in (*ALLOWED.values(), *DENIED.values()) if case[1] == SessionTags()],
+    ids=[name for name, case in (*ALLOWED.items(), *DENIED.items()) if case[1] == SessionTags()],
+)
+def test_a_remembered_decision_is_the_decision(statements: list[dict[str, Any]]) -> None:
+    """Where subject and audience alone are asked for: same outcome, reasons and fix. Elsewhere nothing is remembered."""
+    document: dict[str, Any] = {"Version": "2012-10-17", "Statement": statements}
+    role = TrustedRole(ROLE, ACCOUNT, "reader", "AROA1", PolicyDocument.parse(document, kind=PolicyKind.TRUST))
+    whole = judged(*statements)
+    for _ in range(2):
+        quick = judge_subject(role, PROVIDER, subject=SUBJECT, audience="sts.amazonaws.com")
+        own = {f"{HOST}:{name}" for name in ("sub", "aud")}
+        asked = {key.lower() for key in role.trust.context_keys(WEB.lower())}
+        assert (quick is not None) == (asked <= own)
+        if quick is not None:
+            assert (quick.outcome, quick.reasons, quick.fix) == (whole.outcome, whole.reasons, whole.fix)
+            other = judge_subject(role, PROVIDER, subject="system:serviceaccount:demo:other", audience="vault")
+            assert other is not None
+            assert (
+                other.allowed
+                == judged(*statements, claims=proven(("vault",), subject="other"), audience="vault").allowed
+            )
 
 
 def test_the_fix_of_an_untrusted_token_is_what_to_write() -> None:

@@ -5,11 +5,10 @@ Shape, JWT, issuer, keys, signature, times, audience, role and trust policy, dur
 
 import datetime as dt
 from collections.abc import Mapping
-from functools import lru_cache
 
 import msgspec
 
-from iambridge.core.decision import Decision, Reason
+from iambridge.core.decision import Decision
 from iambridge.core.iam_policy import AuthorizationRequest, trust_alone
 from iambridge.core.role_trust import (
     WEB_IDENTITY,
@@ -19,6 +18,7 @@ from iambridge.core.role_trust import (
     TrustedRole,
     actions_asked,
     federated,
+    judge_subject,
     judge_web_identity,
     provider_urls,
     role_missing,
@@ -40,7 +40,7 @@ from iambridge.ports import IamFacts, OidcKeys
 from iambridge.servers.sts.assume_role import check_max_session_duration, check_policies_exist
 from iambridge.servers.sts.deciding import Unread, denied, refuse_undecidable, request_keys
 from iambridge.servers.sts.issuing import Issuer, WebIdentity
-from iambridge.servers.sts.parameters import Faults, role_request
+from iambridge.servers.sts.parameters import Faults, RoleRequest, role_request
 from iambridge.wire.aws_query import Result
 from iambridge.wire.http import Request
 
@@ -78,25 +78,12 @@ async def assume_role_with_web_identity(
     role = iam.role(asked.role_arn)
     if role is None:
         raise denied(_DENIED, role_missing(WEB_IDENTITY, asked.role_arn))
-    keys = web_identity_keys(proved.claims, proved.provider, proved.audience)
-    context = request_keys(request, now, region) | web_identity_context(
-        role,
-        proved.provider,
-        keys=keys,
-        tags=tags,
-        session_name=asked.session_name,
-        duration=asked.duration,
-    )
-    _refuse_undecidable(role, proved.provider, tags, context, unread)
-    decision = judge_web_identity(
-        role,
-        proved.provider,
-        claims=proved.claims,
-        audience=proved.audience,
-        tags=tags,
-        context=context,
-        before=_held(proved.provider.arn, proved.audience),
-    )
+    decision = None
+    if not tags.tags and not tags.source_identity:
+        decision = judge_subject(role, proved.provider, subject=proved.claims.subject, audience=proved.audience)
+    if decision is None:
+        context = request_keys(request, now, region)
+        decision = _judged(role, proved, asked, tags=tags, context=context, unread=unread)
     if not decision.allowed:
         raise denied(_DENIED, decision)
     check_max_session_duration(asked, role)
@@ -143,20 +130,20 @@ async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys,
     return _Proved(claims, provider, check_audience(claims, provider.client_ids))
 
 
-def _refuse_undecidable(
-    role: TrustedRole, provider: OidcProvider, tags: SessionTags, context: Context, unread: Unread
-) -> None:
-    policies = trust_alone(role.trust)
-    for action in actions_asked(WEB_IDENTITY, tags):
-        asked = AuthorizationRequest(federated(provider.arn), action, role.arn, role.account, context)
-        refuse_undecidable(asked, policies, unread)
-
-
-@lru_cache(maxsize=1024)
-def _held(provider_arn: str, audience: str) -> tuple[Reason, ...]:
-    """What held before the role was asked: the same values for every pod of a provider."""
-    return (
-        Reason("provider-found", f"the issuer is `{provider_arn}`", where="IAM", held=True),
-        Reason("signature-proved", "the token is signed by the issuer's key", where="token", held=True),
-        Reason("audience-registered", f"the audience is `{audience}`", where="token", held=True),
+def _judged(
+    role: TrustedRole, proved: _Proved, asked: RoleRequest, *, tags: SessionTags, context: Context, unread: Unread
+) -> Decision:
+    """Raises NotImplementedBySandbox when the decision hangs on what nobody here knows."""
+    claims, provider, audience = proved.claims, proved.provider, proved.audience
+    context |= web_identity_context(
+        role,
+        provider,
+        keys=web_identity_keys(claims, provider, audience),
+        tags=tags,
+        session_name=asked.session_name,
+        duration=asked.duration,
     )
+    for action in actions_asked(WEB_IDENTITY, tags):
+        question = AuthorizationRequest(federated(provider.arn), action, role.arn, role.account, context)
+        refuse_undecidable(question, trust_alone(role.trust), unread)
+    return judge_web_identity(role, provider, claims=claims, audience=audience, tags=tags, context=context)
