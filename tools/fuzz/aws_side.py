@@ -159,7 +159,7 @@ def signature(randomness: random.Random) -> tuple[list[bytes], Target]:
         if randomness.random() < 0.3 and b";chunk-signature" in body:
             seed = sigv4.chunked.ChunkSeed(b"k" * 32, claimed.timestamp, claimed.scope, "0" * 64,
                                            randomness.choice(sorted(sigv4.chunked.STREAMING_PAYLOADS)))  # fmt: skip
-            sigv4.chunked.decode_chunks(body, seed, headers)
+            sigv4.chunked.decode_chunks(body, seed, sigv4.by_name(headers))
         sigv4.verify(claimed, KEYS.secret_access_key, method=method, path=path, query=query, headers=headers,
                      body=body, now=NOW)  # fmt: skip
 

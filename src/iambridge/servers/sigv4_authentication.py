@@ -31,7 +31,7 @@ def authenticate(
         RequestNotAuthenticated: a key that does not exist or is inactive, a session that is not ours, has ended, or
             whose role or user is gone, and every fault that `sigv4.verify` finds.
     """
-    signed = sigv4.parse(query=request.query, headers=request.headers.items)
+    signed = sigv4.parse(query=request.query, headers=request.headers.by_name)
     if signed is None:
         return None
     if signed.session_token:
@@ -46,7 +46,7 @@ def authenticate(
         method=request.method,
         path=request.path,
         query=request.query,
-        headers=request.headers.items,
+        headers=request.headers.by_name,
         body=request.body,
         now=now,
         service=service,

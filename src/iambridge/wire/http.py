@@ -7,30 +7,36 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import msgspec
 
+from iambridge.core.sigv4 import ByName, by_name
+
 
 class Headers:
     """Header fields in the order received; names compare case-insensitively (RFC 9110 section 5.1)."""
 
-    __slots__ = ("_first", "items")
+    __slots__ = ("_by_name", "items")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self.items = tuple(items)
-        self._first: dict[str, str] | None = None
+        self._by_name: ByName | None = None
+
+    @property
+    def by_name(self) -> ByName:
+        """Names in lower case -> values; not to be changed."""
+        found = self._by_name
+        if found is None:
+            found = self._by_name = by_name(self.items)
+        return found
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of `name`, or `default`."""
-        first = self._first
-        if first is None:
-            first = self._first = {key.lower(): value for key, value in reversed(self.items)}
-        return first.get(name.lower(), default)
+        found = self.by_name.get(name.lower())
+        return found[0] if found else default
 
     def get_all(self, name: str) -> list[str]:
-        wanted = name.lower()
-        return [value for key, value in self.items if key.lower() == wanted]
+        return list(self.by_name.get(name.lower(), ()))
 
     def __contains__(self, name: str) -> bool:
-        self.get(name)
-        return self._first is not None and name.lower() in self._first
+        return name.lower() in self.by_name
 
 
 class Request(msgspec.Struct, frozen=True):

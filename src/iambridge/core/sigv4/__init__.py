@@ -8,9 +8,20 @@ Sources: IAM User Guide "Create a signed AWS API request"; Amazon S3 API Referen
 Signature Version 4)".
 """
 
-from iambridge.core.sigv4.canonical import Credentials, signing_key
+from iambridge.core.sigv4.canonical import ByName, Credentials, by_name, signing_key
 from iambridge.core.sigv4.request import SignedRequest, parse
 from iambridge.core.sigv4.sign import presign, sign
 from iambridge.core.sigv4.verify import VerifiedPayload, verify
 
-__all__ = ["Credentials", "SignedRequest", "VerifiedPayload", "parse", "presign", "sign", "signing_key", "verify"]
+__all__ = [
+    "ByName",
+    "Credentials",
+    "SignedRequest",
+    "VerifiedPayload",
+    "by_name",
+    "parse",
+    "presign",
+    "sign",
+    "signing_key",
+    "verify",
+]

@@ -6,7 +6,7 @@ A served path arrives percent-decoded once (`wire.http.Request.path`), a query r
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, unquote, unquote_to_bytes
@@ -109,13 +109,16 @@ def sent_path(path: str, *, s3: bool) -> str:
     return _encoded(unquote(path, errors="surrogateescape") or "/", "/") if s3 else _encoded(_normalised(path), "/")
 
 
-ByName = Mapping[str, Sequence[str]]
+ByName = dict[str, list[str]]
 """Header names in lower case -> their values in the order received."""
+
+SentHeaders = Sequence[tuple[str, str]] | ByName
+"""Headers as they came, or by name already."""
 
 
 def by_name(headers: Iterable[tuple[str, str]]) -> ByName:
     """Headers as they are asked for, many times over."""
-    values: dict[str, list[str]] = {}
+    values: ByName = {}
     for name, value in headers:
         values.setdefault(name.lower(), []).append(value)
     return values

@@ -7,10 +7,9 @@ chunks" and "... including trailing headers".
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from iambridge.core.sigv4.canonical import ALGORITHM, EMPTY_SHA256, signature
+from iambridge.core.sigv4.canonical import ALGORITHM, EMPTY_SHA256, ByName, signature
 from iambridge.errors import AuthenticationFault, RequestNotAuthenticated
 
 _SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
@@ -34,9 +33,7 @@ class ChunkSeed:
     payload: str
 
 
-def decode_chunks(
-    body: bytes, seed: ChunkSeed, headers: Sequence[tuple[str, str]]
-) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+def decode_chunks(body: bytes, seed: ChunkSeed, headers: ByName) -> tuple[bytes, tuple[tuple[str, str], ...]]:
     """The content and the trailers, lower-case names.
 
     Raises:
@@ -80,17 +77,15 @@ def _proved(seed: ChunkSeed, previous: str, data: bytes, stated: str) -> str:
     return stated
 
 
-def _check_length(content: bytes, headers: Sequence[tuple[str, str]]) -> None:
-    stated = [value.strip() for name, value in headers if name.lower() == "x-amz-decoded-content-length"]
+def _check_length(content: bytes, headers: ByName) -> None:
+    stated = [value.strip() for value in headers.get("x-amz-decoded-content-length", ())]
     if not stated:
         raise _malformed("x-amz-decoded-content-length is missing")
     if stated != [str(len(content))]:
         raise _malformed("the chunks hold another number of bytes than x-amz-decoded-content-length")
 
 
-def _trailers(
-    rest: bytes, seed: ChunkSeed, previous: str, headers: Sequence[tuple[str, str]]
-) -> tuple[tuple[str, str], ...]:
+def _trailers(rest: bytes, seed: ChunkSeed, previous: str, headers: ByName) -> tuple[tuple[str, str], ...]:
     lines = [line for line in rest.split(b"\r\n") if line]
     trailers: dict[str, str] = {}
     for line in lines:
@@ -101,11 +96,7 @@ def _trailers(
         trailers[found[1].decode().lower()] = found[2].decode()
     stated = trailers.pop(_TRAILER_SIGNATURE, "")
     announced = {
-        part.strip().lower()
-        for name, value in headers
-        if name.lower() == "x-amz-trailer"
-        for part in value.split(",")
-        if part.strip()
+        part.strip().lower() for value in headers.get("x-amz-trailer", ()) for part in value.split(",") if part.strip()
     }
     if set(trailers) != announced:
         raise _malformed("the trailers are not those that x-amz-trailer announces")

@@ -2,11 +2,10 @@
 
 import datetime as dt
 import re
-from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-from iambridge.core.sigv4.canonical import ALGORITHM, TERMINATOR, ByName, by_name, is_s3, query_pairs
+from iambridge.core.sigv4.canonical import ALGORITHM, TERMINATOR, ByName, SentHeaders, by_name, is_s3, query_pairs
 from iambridge.errors import AuthenticationFault, RequestNotAuthenticated
 
 _AUTHORIZATION_PART = re.compile(r"(Credential|SignedHeaders|Signature)=([^\s,=]+(?:/[^\s,]*)?)")
@@ -48,13 +47,13 @@ class SignedRequest(NamedTuple):
         return f"SignedRequest({self.access_key_id!r}, {self.scope!r}, {self.timestamp!r})"
 
 
-def parse(*, query: str, headers: Sequence[tuple[str, str]]) -> SignedRequest | None:
+def parse(*, query: str, headers: SentHeaders) -> SignedRequest | None:
     """The claims of a signed request (Authorization header or presigned query), or None when it carries neither.
 
     Raises:
         RequestNotAuthenticated: anything malformed, said twice, or signed by another algorithm.
     """
-    sent = by_name(headers)
+    sent = headers if isinstance(headers, dict) else by_name(headers)
     authorizations = sent.get("authorization", ())
     presigned = "x-amz-" in query.lower() and _presigned_names(query)
     if presigned and authorizations:

@@ -3,13 +3,13 @@
 import datetime as dt
 import hashlib
 import hmac
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from iambridge.core.sigv4.canonical import (
     EMPTY_SHA256,
     UNSIGNED_PAYLOAD,
     ByName,
+    SentHeaders,
     by_name,
     canonical_headers,
     canonical_paths,
@@ -51,7 +51,7 @@ def verify(
     method: str,
     path: str,
     query: str,
-    headers: Sequence[tuple[str, str]],
+    headers: SentHeaders,
     body: bytes,
     now: dt.datetime,
     service: str = "",
@@ -64,7 +64,7 @@ def verify(
     Raises:
         RequestNotAuthenticated: with the fault of the first check that failed.
     """
-    sent = by_name(headers)
+    sent = headers if isinstance(headers, dict) else by_name(headers)
     _check_scope(request, service, region)
     _check_date(request, now)
     _check_signed_headers(request, sent)
@@ -90,7 +90,7 @@ def verify(
         raise _mismatch("the signature was made with another secret key, or over another request")
     if payload_hash in STREAMING_PAYLOADS:
         seed = ChunkSeed(key, request.timestamp, request.scope, request.signature, payload_hash)
-        content, trailers = decode_chunks(body, seed, headers)
+        content, trailers = decode_chunks(body, seed, sent)
         return VerifiedPayload(content, trailers, signed=not payload_hash.startswith("STREAMING-UNSIGNED"))
     return VerifiedPayload(body, signed=payload_hash != UNSIGNED_PAYLOAD)
 

@@ -140,6 +140,9 @@ def session_policies(
         MalformedPolicyDocument: the session policy.
         PackedPolicyTooLarge: the session policies together are over 2048 characters.
     """
+    if not [name for name in parameters if name.startswith("Policy")]:  # as most calls
+        faults.raise_all()
+        return "", ()
     policy = faults.text("Policy", low=1, high=_MAX_POLICY_CHARACTERS if limited else sys.maxsize, required=False)
     if _POLICY.fullmatch(policy) is None:
         faults.add(f"'{policy[:128]}'", "policy", f"Member must satisfy regular expression pattern: {_POLICY_PATTERN}")

@@ -42,9 +42,9 @@ def seed(payload: str) -> ChunkSeed:
     return ChunkSeed(KEY, STAMP, SCOPE, "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9", payload)
 
 
-def headers(length: int, trailers: str = "") -> list[tuple[str, str]]:
+def headers(length: int, trailers: str = "") -> sigv4.ByName:
     found = [("x-amz-decoded-content-length", str(length))]
-    return [*found, ("x-amz-trailer", trailers)] if trailers else found
+    return sigv4.by_name([*found, ("x-amz-trailer", trailers)] if trailers else found)
 
 
 def test_amazons_own_example() -> None:
@@ -90,7 +90,7 @@ def test_frames_decode_and_no_changed_bit_yields_other_content(
     assert mode == 2 or found == expected
 
 
-def broken(body: bytes, payload: str, announced: list[tuple[str, str]]) -> AuthenticationFault:
+def broken(body: bytes, payload: str, announced: sigv4.ByName) -> AuthenticationFault:
     with pytest.raises(RequestNotAuthenticated) as caught:
         decode_chunks(body, seed(payload), announced)
     return caught.value.kind
@@ -115,7 +115,7 @@ def test_length_and_trailers_must_be_as_announced() -> None:
     """Another decoded length, a chunk longer or shorter than its size, an unannounced trailer, a missing one, or one given twice is refused."""
     mode = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
     assert broken(b"2\r\nhi\r\n0\r\n\r\n", mode, headers(3)) is AuthenticationFault.MALFORMED_PAYLOAD
-    assert broken(b"2\r\nhi\r\n0\r\n\r\n", mode, []) is AuthenticationFault.MALFORMED_PAYLOAD
+    assert broken(b"2\r\nhi\r\n0\r\n\r\n", mode, {}) is AuthenticationFault.MALFORMED_PAYLOAD
     for frames in (b"2\r\nhi", b"2\r\nhi0\r\n\r\n", b"2\r\nhi!\r\n0\r\n\r\n", b"3\r\nhi"):
         assert broken(frames, mode, headers(2)) is AuthenticationFault.MALFORMED_PAYLOAD
     assert broken(b"2\r\nhi\r\n0\r\na:1\r\n\r\n", mode, headers(2)) is AuthenticationFault.MALFORMED_PAYLOAD
