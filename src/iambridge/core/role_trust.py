@@ -214,8 +214,6 @@ def web_identity_context(
 
 def actions_asked(action: str, tags: SessionTags) -> tuple[str, ...]:
     """What the role's trust must allow: session tags and a source identity need their own actions."""
-    if not tags.tags and not tags.source_identity:
-        return (action,)
     tagged = ("sts:TagSession",) if tags.tags else ()
     named = ("sts:SetSourceIdentity",) if tags.source_identity else ()
     return (action, *tagged, *named)
@@ -314,8 +312,6 @@ def role_missing(action: str, role_arn: str) -> Decision:
 
 def role_keys(role: TrustedRole) -> Context:
     """The role's tags, as those of the resource that is asked for."""
-    if not role.tags:
-        return {}
     return {f"{prefix}:ResourceTag/{key}": value for key, value in role.tags.items() for prefix in ("aws", "iam")}
 
 
@@ -327,8 +323,6 @@ def federated(provider_arn: str) -> Principal:
 
 def tag_keys(tags: SessionTags) -> Context:
     """The condition keys of session tags that are being set."""
-    if tags is _NO_TAGS:
-        return {}
     keys: Context = {f"aws:RequestTag/{key}": value for key, value in tags.tags.items()}
     if tags.tags:
         keys["aws:TagKeys"] = tuple(tags.tags)
