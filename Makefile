@@ -18,6 +18,8 @@ help:
 .venv/.sandbox: requirements/sandbox.txt pyproject.toml | .venv/pyvenv.cfg
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/sandbox.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@# pip compiles what it installs, but not what it links to: each start would, where Python may not keep bytecode
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.sandbox

@@ -74,7 +74,7 @@ class FetchedOidcKeys:
         is_public: Callable[[str], bool] | None = None,
     ) -> None:
         self._now = now
-        self._public = authorities or ssl.create_default_context()
+        self._authorities = authorities
         self._is_public = is_public or _is_global
         self._fetched: dict[Provider, _Fetched] = {}
         self._running: dict[Provider, asyncio.Task[_Fetched]] = {}
@@ -93,6 +93,12 @@ class FetchedOidcKeys:
                 found.tried = now
         return (await self._shared_fetch(provider)).keys(kid)
 
+    def _public(self) -> ssl.SSLContext:
+        # reading the system's authorities takes longer than the rest of a start's certificates
+        if self._authorities is None:
+            self._authorities = ssl.create_default_context()
+        return self._authorities
+
     async def _shared_fetch(self, provider: Provider) -> _Fetched:
         running = self._running.get(provider)
         if running is None:
@@ -110,7 +116,7 @@ class FetchedOidcKeys:
         issuer, thumbprints = provider
         try:
             async with asyncio.timeout(_TOTAL_SECONDS):
-                found = await fetch_keys(issuer, thumbprints, self._public, self._is_public)
+                found = await fetch_keys(issuer, thumbprints, self._public(), self._is_public)
         except TimeoutError as error:
             raise _not_retrieved(f"{issuer} did not answer within 5 seconds") from error
         kept = self._fetched.pop(provider, None)
