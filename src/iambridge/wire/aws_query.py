@@ -145,12 +145,12 @@ def xml_text(text: str) -> str:
 
 
 def _xml(result: Result) -> str:
-    if None in result.values():
-        result = {name: value for name, value in result.items() if value is not None}
-    texts = [
-        value if type(value) is str and _PLAIN(value) is not None else _content(value) for value in result.values()
-    ]
-    return _elements(tuple(result)) % tuple(texts)
+    values: Any = tuple(result.values())
+    try:
+        text = "".join(values)
+    except TypeError:  # not texts alone
+        return "".join([f"<{name}>{_content(value)}</{name}>" for name, value in result.items() if value is not None])
+    return _elements(tuple(result)) % (values if _PLAIN(text) is not None else tuple(map(xml_text, values)))
 
 
 @lru_cache(maxsize=256)
@@ -160,10 +160,12 @@ def _elements(names: tuple[str, ...]) -> str:
 
 
 def _content(value: Any) -> str:
-    if isinstance(value, str | int):
-        return xml_text(str(value))
+    if isinstance(value, str):
+        return xml_text(value)
     if type(value) is dict or isinstance(value, Mapping):
         return _xml(value)
+    if isinstance(value, int):
+        return str(value)
     return "".join(f"<member>{xml_text(item)}</member>" for item in value)
 
 
@@ -175,7 +177,7 @@ def _json_value(value: "str | int | Result | Sequence[str] | None") -> object:
     if isinstance(value, Mapping):
         return _json(value)
     if isinstance(value, Moment):
-        return float(value)
+        return float(value.seconds)
     return value if value is None or isinstance(value, str | int) else list(value)
 
 

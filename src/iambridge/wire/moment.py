@@ -2,6 +2,7 @@
 
 import datetime as dt
 from functools import lru_cache
+from typing import Self
 
 
 @lru_cache(maxsize=1024)
@@ -10,11 +11,16 @@ def zulu(epoch: int) -> str:
     return dt.datetime.fromtimestamp(epoch, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Moment(int):
-    """Seconds since the epoch in an answer of the Query protocol: a date in XML, a number in JSON.
+class Moment(str):
+    """A moment in an answer of the Query protocol: a date in XML, in JSON the number of `seconds` since the epoch.
 
     Source: what Envoy and Kong read from STS, which ask for JSON (`"Expiration": 1.514869445E9`).
     """
 
-    def __str__(self) -> str:
-        return zulu(int(self))
+    __slots__ = ("seconds",)
+    seconds: int
+
+    def __new__(cls, seconds: int) -> Self:
+        made = super().__new__(cls, zulu(seconds))
+        made.seconds = seconds
+        return made

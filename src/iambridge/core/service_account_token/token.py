@@ -109,15 +109,16 @@ def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedC
             break
     else:
         raise _not_proved(alg, candidates)
-    audience = token.claims.get("aud", ())
+    get = token.claims.get
+    audience = get("aud", ())
     return VerifiedClaims(
-        issuer=token.issuer,
-        subject=str(token.claims.get("sub", "")),
+        issuer=get("iss", ""),
+        subject=get("sub", ""),
         audiences=(audience,) if isinstance(audience, str) else tuple(audience),
-        authorized_party=token.claims.get("azp"),
-        expires=token.claims.get("exp"),
-        issued_at=token.claims.get("iat"),
-        not_before=token.claims.get("nbf"),
+        authorized_party=get("azp"),
+        expires=get("exp"),
+        issued_at=get("iat"),
+        not_before=get("nbf"),
         claims=token.claims,
     )
 

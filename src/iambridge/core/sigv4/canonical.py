@@ -118,9 +118,12 @@ SentHeaders = Sequence[tuple[str, str]] | ByName
 
 def by_name(headers: Iterable[tuple[str, str]]) -> ByName:
     """Headers as they are asked for, many times over."""
-    values: ByName = {}
-    for name, value in headers:
-        values.setdefault(name.lower(), []).append(value)
+    sent = tuple(headers)
+    values: ByName = {name.lower(): [value] for name, value in sent}
+    if len(values) != len(sent):  # a name twice
+        values = {}
+        for name, value in sent:
+            values.setdefault(name.lower(), []).append(value)
     return values
 
 

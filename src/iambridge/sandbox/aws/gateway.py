@@ -263,13 +263,13 @@ def _claimed_scope(request: Request) -> str:
     text = request.headers.get("authorization")
     if not text and "x-amz-credential=" in request.query.lower():
         text = unquote(request.query).replace("X-Amz-Credential=", "Credential=")
-    found = _SCOPE.search(text)
+    found = _SCOPE.search(text) if text else None
     return found[1] if found else ""
 
 
 def _is_form(request: Request) -> bool:
     """A Query protocol call. S3 has no POST on `/`, and no operation chosen by `Action`."""
-    form = request.headers.get("content-type").startswith("application/x-www-form-urlencoded")
+    form = request.headers.get("content-type").lower().startswith("application/x-www-form-urlencoded")
     return request.path == "/" and ((form and request.method == "POST") or "Action=" in request.query)
 
 
