@@ -35,6 +35,7 @@ from iambridge.wire.http import Response
 
 _NO_MODEL = ("GranteeServicePrincipal", "RetiringServicePrincipal")
 _PAGE = 50
+_MOST = 100
 _CONTEXT = "kms:EncryptionContext:"
 _SYMMETRIC = kms_grants.WITH_CONTEXT | {kms_grants.CREATE, kms_grants.RETIRE, "DescribeKey"}
 _OF_USAGE = {
@@ -245,9 +246,12 @@ class KeyGrants:
     def _listed(self, call: Call, found: Iterable[Held]) -> Response:
         items = [held.told for held in found]
         marker = str(call.document.get("Marker", "0"))
-        if not marker.isdecimal():
+        if not marker.isdecimal() or len(marker) > 9:
             raise KmsInvalidMarker("The marker is not valid.")
-        start, size = int(marker), int(call.document.get("Limit", _PAGE))
+        size = call.document.get("Limit", _PAGE)
+        if type(size) is not int or not 1 <= size <= _MOST:
+            raise KmsValidation(f"Limit must be a number from 1 to {_MOST}.")
+        start = int(marker)
         more = {"NextMarker": str(start + size)} if start + size < len(items) else {}
         return _json({"Grants": items[start : start + size], "Truncated": bool(more), **more})
 

@@ -139,6 +139,7 @@ def test_a_grant_of_the_same_name_and_content_is_the_same(kms: Any, key: str) ->
     assert (len(ids), len(first["Grants"]), first["Truncated"]) == (2, 2, True)
     pages = kms.get_paginator("list_grants").paginate(KeyId=key, PaginationConfig={"PageSize": 1})
     assert sum(len(page["Grants"]) for page in pages) == 3
+    assert refusal(kms.list_grants, KeyId=key, Limit=1000)[0] == "ValidationException"
 
 
 FAULTS: list[tuple[dict[str, Any], str]] = [

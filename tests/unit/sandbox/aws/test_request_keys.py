@@ -78,7 +78,14 @@ def test_all_changes_of_a_batch_are_in_the_keys() -> None:
     }
 
 
-@pytest.mark.parametrize("body", [b"<a>", b"<!DOCTYPE a><a/>", b"\xff"])
+BOMB = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a>&c;</a>'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<a>", b"<!DOCTYPE a><a/>", b"\xff", BOMB.encode("utf-16"), b"<a>" * 5000 + b"</a>" * 5000],
+    ids=["cut short", "DTD", "no text", "DTD in another encoding", "too deep"],
+)
 def test_what_is_no_plain_xml_is_refused(body: bytes) -> None:
     with pytest.raises(ValidationError):
         xml_documents.read(body)
