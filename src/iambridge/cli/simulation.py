@@ -5,7 +5,7 @@ Source: IAM API Reference, SimulateCustomPolicy; keys that AWS has not are marke
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Final
 
@@ -25,8 +25,9 @@ from iambridge.core.iam_policy import (
 )
 from iambridge.core.iam_policy.elements import TRUST_ACTIONS
 from iambridge.core.iam_policy.json_text import LONGEST, JsonError, JsonNumber, JsonObject, load
-from iambridge.core.iam_policy.operators import binary, boolean, date, network, number
+from iambridge.core.iam_policy.operators import CONTEXT_KEY_TYPES
 from iambridge.core.iam_policy.principals import ACCOUNT, KNOWN_PROVIDERS, PROVIDER
+from iambridge.core.iam_policy.request import ACTION_NAME, RESOURCE_ARN
 
 _LONGEST_REQUEST: Final = 16 * 1024 * 1024
 _MOST_REASONS: Final = 500_000
@@ -37,13 +38,8 @@ _NAMES: Final = (
     "SessionPolicies", "ServiceControlPolicies", "ResourceControlPolicies", "EndpointPolicies",  # ours
 )  # fmt: skip
 _LOWERED: Final = {name.lower(): name for name in _NAMES}
-_ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9_.-]+\Z")
-_RESOURCE: Final = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+\Z", re.DOTALL)
 _ACCOUNT: Final = re.compile(r"(?:arn:[a-z-]+:iam::)?([0-9]{12})(?::root)?\Z")
 _SERVICE: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z")
-_TYPES: Final[dict[str, Callable[[str], object]]] = {
-    "string": str, "numeric": number, "boolean": boolean, "ip": network, "binary": binary, "date": date,
-}  # fmt: skip
 
 
 def answer(text: bytes) -> dict[str, object]:
@@ -113,14 +109,14 @@ class _Reading:
     def _actions(self, value: JsonObject) -> list[str]:
         actions = self._texts(value, "ActionNames", required=True)
         for index, action in actions.items():
-            if not _ACTION.match(action):
+            if not ACTION_NAME.match(action):
                 self.fault(f"ActionNames[{index}]", f"`{action}` is not one action, as s3:GetObject")
         return list(actions.values())
 
     def _resources(self, value: JsonObject) -> list[str]:
         resources = self._texts(value, "ResourceArns")
         for index, resource in resources.items():
-            if resource != "*" and not _RESOURCE.match(resource):
+            if resource != "*" and not RESOURCE_ARN.match(resource):
                 self.fault(f"ResourceArns[{index}]", f"`{resource}` is neither an ARN nor `*`")
         return list(resources.values()) or ["*"]
 
@@ -253,12 +249,13 @@ class _Reading:
         texts = tuple(str(one) for one in values)
         kind = entry.get("ContextKeyType", "string" if len(texts) == 1 else "stringList")
         base = str(kind).removesuffix("List") if _is_text(kind) else ""
-        if base not in _TYPES:
+        if base not in CONTEXT_KEY_TYPES:
             shown = f"`{kind}`" if _is_text(kind) else "the type"
-            self.fault(f"{path}.ContextKeyType", f"{shown} is not one of {', '.join(_TYPES)}, or one with List")
+            known = ", ".join(CONTEXT_KEY_TYPES)
+            self.fault(f"{path}.ContextKeyType", f"{shown} is not one of {known}, or one with List")
             return str(key), texts
         for index, text in enumerate(texts):
-            if _TYPES[base](text) is None:
+            if CONTEXT_KEY_TYPES[base](text) is None:
                 self.fault(f"{path}.ContextKeyValues[{index}]", f"`{text}` is not of the type {base}")
         if base != kind:
             return str(key), texts

@@ -22,7 +22,7 @@ STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 Result = Mapping[str, "str | int | Result | Sequence[str] | None"]
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_MAX_REPEATED = 256  # characters: none of the secrets of a call is as short, or is escaped
+_MAX_REPEATED = 256  # characters: what is remembered is an ARN or a name, not a token or a policy
 _PLAIN = re.compile("[ !-%'-;=?-~]*").fullmatch  # printable ASCII but `&`, `<` and `>`
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MEMBER = re.compile(r"member\.([1-9][0-9]{0,3})(?:\.(.+))?")

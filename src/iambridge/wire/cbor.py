@@ -6,6 +6,7 @@ Source: RFC 8949; Smithy, "AWS Smithy RPC v2 CBOR protocol".
 import struct
 from typing import Any, NamedTuple
 
+HEADERS = (("smithy-protocol", "rpc-v2-cbor"), ("content-type", "application/cbor"))
 _DEEPEST = 64
 _BREAK = object()
 _FLOATS = {25: ">e", 26: ">f", 27: ">d"}

@@ -7,7 +7,7 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple, TypeVar
@@ -298,3 +298,12 @@ def network(text: str) -> tuple[int, int, int] | None:
     except ValueError:
         return None
     return block.version, int(block.network_address), int(block.netmask)
+
+
+CONTEXT_KEY_TYPES: Final[Mapping[str, Callable[[str], object]]] = {
+    "string": str, "numeric": number, "boolean": boolean, "ip": network, "binary": binary, "date": date,
+}  # fmt: skip
+"""The types of a simulated context key, without `List`; each gives None for what is no value of it.
+
+Source: IAM API Reference, ContextEntry.
+"""

@@ -25,6 +25,12 @@ class PrincipalKind(StrEnum):
     ANONYMOUS = "anonymous"
 
 
+ACTION_NAME: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9_.-]+\Z")
+"""One action, by `match`: no wildcards."""
+
+RESOURCE_ARN: Final = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+\Z", re.DOTALL)
+"""An ARN of six segments, by `match`."""
+
 UNSIGNED: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.FEDERATED})
 _ARN: Final = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):(?:iam::(?P<iam>[0-9]{12}):(?:root|(?:user|role)/[\w+=,.@/-]+)"

@@ -13,8 +13,6 @@ from iambridge.sandbox.aws.service_models import ServiceModel, service_model
 from iambridge.wire import cbor
 from iambridge.wire.http import Response
 
-HEADERS = (("smithy-protocol", "rpc-v2-cbor"), ("content-type", "application/cbor"))
-
 
 def as_json(call: Call) -> tuple[tuple[tuple[str, str], ...], bytes]:
     """Headers and body of the same call in the service's JSON protocol."""
@@ -33,11 +31,11 @@ def answered(call: Call, response: Response) -> Response:
     kept = tuple((name, value) for name, value in response.headers if name.lower().startswith("x-amzn-"))
     if response.status >= 300:
         body = {"__type": str(document.get("__type", "")), "message": document.get("message", document.get("Message"))}
-        return Response(response.status, (*kept, *HEADERS), cbor.dumps(body))
+        return Response(response.status, (*kept, *cbor.HEADERS), cbor.dumps(body))
     model = service_model(call.service.model)
     output = model.operations[call.operation].output
     value = _shaped(model, output.shape, document) if output else {}
-    return Response(response.status, (*kept, *HEADERS), cbor.dumps(value))
+    return Response(response.status, (*kept, *cbor.HEADERS), cbor.dumps(value))
 
 
 def _shaped(model: ServiceModel, name: str, value: Any) -> Any:

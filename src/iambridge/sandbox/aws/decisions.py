@@ -12,6 +12,7 @@ from iambridge.sandbox.aws import (
 )
 from iambridge.sandbox.aws.authorization import Authorizer, Caller
 from iambridge.sandbox.aws.dynamodb_keys import LEADING_KEYS
+from iambridge.sandbox.aws.entities import Role
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.key_grants import KeyGrants
 from iambridge.sandbox.aws.moto_backend import MotoBackend
@@ -48,7 +49,9 @@ class Decisions:
         for item in asked:
             service = dict(item.context).get("iam:PassedToService")
             known = (self._moto.generation, item.resource)
-            if isinstance(service, str) and known not in self._known_roles and self._account.has_role(item.resource):
+            if not isinstance(service, str) or known in self._known_roles:
+                continue
+            if self._account.of_arn(Role, item.resource) is not None:
                 await moto_calls.know_role(self._moto, region, item.resource, service)
                 self._known_roles.add((self._moto.generation, item.resource))
 

@@ -64,8 +64,7 @@ def document(
     """A response of any code, for errors that another module has spelled already."""
     if protocol == "cbor":
         spelled_out = cbor.dumps({"__type": code, "message": message})
-        own = (("x-amzn-requestid", request_id), ("smithy-protocol", "rpc-v2-cbor"))
-        return Response(status, (*own, ("content-type", "application/cbor")), spelled_out)
+        return Response(status, (("x-amzn-requestid", request_id), *cbor.HEADERS), spelled_out)
     if protocol in {"json", "rest-json"}:
         return _json(code, status, message, protocol=protocol, request_id=request_id, version=json_version)
     code, message = xml_text(code), xml_text(message)

@@ -73,10 +73,10 @@ class IamAccount:
     def arn(self, entity: Named | OpenIDConnectProvider) -> str:
         return entity.arn(self.account_id)
 
-    def has_role(self, arn: str) -> bool:
-        """Whether there is a role of exactly that ARN."""
-        found = self.store.get(Role, arn.rpartition("/")[2].lower())
-        return found is not None and self.arn(found) == arn
+    def of_arn(self, kind: type[N], arn: str) -> N | None:
+        """The entity of exactly this ARN, path and case included."""
+        found = self.store.get(kind, arn.rpartition("/")[2].lower())
+        return found if found is not None and self.arn(found) == arn else None
 
     def find(self, kind: type[N], name: str) -> N:
         """The entity of exactly this name.
@@ -104,11 +104,6 @@ class IamAccount:
         if self.store.count(kind) >= quota:
             raise LimitExceeded(f"Cannot exceed quota for {word}PerAccount: {quota}")
 
-    def customer_policy(self, arn: str) -> ManagedPolicy | None:
-        """The customer managed policy of this account with exactly this ARN."""
-        policy = self.store.get(ManagedPolicy, arn.rsplit("/", 1)[-1].lower())
-        return policy if policy is not None and self.arn(policy) == arn else None
-
     def policy_arn(self, policy: ManagedPolicy | AwsManagedPolicy) -> str:
         return policy.arn if isinstance(policy, AwsManagedPolicy) else self.arn(policy)
 
@@ -116,7 +111,7 @@ class IamAccount:
         """A customer managed policy of this account or one of AWS's."""
         if arn.startswith("arn:aws:iam::aws:policy/"):
             return aws_managed_policy(arn)
-        return self.customer_policy(arn)
+        return self.of_arn(ManagedPolicy, arn)
 
     def attachable(self, arn: str) -> ManagedPolicy | AwsManagedPolicy:
         if not arn.startswith("arn:") or ":policy/" not in arn:

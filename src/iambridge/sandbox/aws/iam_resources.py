@@ -11,6 +11,7 @@ from iambridge.sandbox.aws.entities import (
     AccessKey,
     Group,
     InstanceProfile,
+    ManagedPolicy,
     Named,
     OpenIDConnectProvider,
     Principal,
@@ -102,13 +103,13 @@ def _resources(account: IamAccount, kind: str, operation: str, given: Given) -> 
     prefix = f"arn:aws:iam::{account.account_id}"
     if isinstance(source := given.get("PolicySourceArn"), str):
         if kind in _ENTITIES and source.rpartition(":")[2].startswith(f"{kind}/"):
-            yield _Resource(source, _of_arn(account, _ENTITIES[kind][0], source))
+            yield _Resource(source, account.of_arn(_ENTITIES[kind][0], source))
     elif kind in _ENTITIES:
         yield from _entities(account, kind, operation, given)
     elif kind == "policy" and operation == "CreatePolicy":
         yield _Resource(f"{prefix}:policy{given.get('Path', '/')}{given.get('PolicyName', '')}")
     elif kind == "policy" and isinstance(arn := given.get("PolicyArn"), str):
-        yield _Resource(arn, account.customer_policy(arn))
+        yield _Resource(arn, account.of_arn(ManagedPolicy, arn))
     elif kind == "oidc-provider":
         # a URL is kept without its trailing slash, and so is its ARN
         arn = given.get("OpenIDConnectProviderArn") or f"{prefix}:oidc-provider/{_host_and_path(given)}"
@@ -147,11 +148,6 @@ def _named(account: IamAccount, kind: type[Named], name: str) -> _Resource:
     if entity is not None and entity.name == name:
         return _Resource(account.arn(entity), entity)
     return _Resource(f"arn:aws:iam::{account.account_id}:{kind.kind}/{name}")
-
-
-def _of_arn(account: IamAccount, kind: type[Named], arn: str) -> Named | None:
-    entity = account.store.get(kind, arn.rpartition("/")[2].lower())
-    return entity if entity is not None and account.arn(entity) == arn else None
 
 
 def _host_and_path(given: Given) -> str:

@@ -190,8 +190,8 @@ class KeyGrants:
         if arn in {account, f"arn:aws:iam::{account}:root"}:
             return f"arn:aws:iam::{account}:root"
         for kind in (User, Role):
-            found = self._account.store.get(kind, arn.rpartition("/")[2].lower())
-            if found is not None and self._account.arn(found) == arn:
+            found = self._account.of_arn(kind, arn)
+            if found is not None:
                 return found.id
         if arn.startswith((f"arn:aws:sts::{account}:assumed-role/", f"arn:aws:sts::{account}:federated-user/")):
             return arn

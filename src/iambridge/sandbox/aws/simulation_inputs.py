@@ -4,7 +4,7 @@ Source: IAM API Reference, SimulatePrincipalPolicy, SimulateCustomPolicy and Con
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from iambridge.core.iam_policy import (
     MalformedPolicyDocument,
@@ -14,7 +14,9 @@ from iambridge.core.iam_policy import (
     Principal,
     PrincipalKind,
 )
-from iambridge.core.iam_policy.operators import binary, boolean, date, network, number
+from iambridge.core.iam_policy.operators import CONTEXT_KEY_TYPES
+from iambridge.core.iam_policy.principals import ACCOUNT
+from iambridge.core.iam_policy.request import ACTION_NAME, RESOURCE_ARN
 from iambridge.errors import InvalidInput, NotImplementedBySandbox
 from iambridge.sandbox.aws.entities import Group, Role, User
 from iambridge.sandbox.aws.entities import Principal as Entity
@@ -23,18 +25,7 @@ from iambridge.sandbox.aws.iam_account import IamAccount, Parameters
 ENTITIES: dict[str, type[Entity]] = {"user": User, "group": Group, "role": Role}
 _NOT_MODELLED = ("OrderedOrganizationPolicyInputList", "PolicyExclusionList")
 _LONGEST = 1_000_000
-_ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9_.-]+")
-_ACCOUNT = re.compile(r"[0-9]{12}")
 _OWNER = re.compile(r"(?:arn:aws:iam::)?([0-9]{12})(?::root)?")
-_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+", re.DOTALL)
-_READ: dict[str, Callable[[str], object]] = {
-    "string": str,
-    "numeric": number,
-    "boolean": boolean,
-    "ip": network,
-    "binary": binary,
-    "date": date,
-}
 _INSTANCE = ("instance", "image", "security-group", "network-interface")
 # ResourceHandlingOption: the kinds of EC2's resources that a scenario must name
 _SCENARIOS = {
@@ -76,7 +67,7 @@ def boundary(parameters: Parameters) -> tuple[NamedDocument, ...]:
 
 def actions(parameters: Parameters) -> list[str]:
     for name in parameters["ActionNames"]:
-        if not _ACTION.fullmatch(name):
+        if not ACTION_NAME.match(name):
             raise InvalidInput(f"Invalid action name: {name}", fix="name actions in full, as s3:GetObject")
     return list(dict.fromkeys(parameters["ActionNames"]))
 
@@ -85,7 +76,7 @@ def resources(parameters: Parameters) -> list[str]:
     """`*` when none are given. A scenario that is named must have its resources among them."""
     found = list(dict.fromkeys(parameters.get("ResourceArns") or ["*"]))
     for arn in found:
-        if arn != "*" and not _ARN.fullmatch(arn):
+        if arn != "*" and not RESOURCE_ARN.match(arn):
             raise InvalidInput(f"Invalid resource ARN: {arn}")
     if scenario := parameters.get("ResourceHandlingOption"):
         if scenario not in _SCENARIOS:
@@ -105,8 +96,7 @@ def source(account: IamAccount, arn: str) -> Entity | None:
     kind = ENTITIES.get(arn.rpartition(":")[2].partition("/")[0])
     if kind is None or not arn.startswith("arn:aws:iam::"):
         raise InvalidInput(f"Invalid Entity Arn: {arn} does not clearly define entity type and name.")
-    entity = account.store.get(kind, arn.rpartition("/")[2].lower())
-    return entity if entity is not None and account.arn(entity) == arn else None
+    return account.of_arn(kind, arn)
 
 
 def caller(account: IamAccount, arn: str) -> Principal:
@@ -140,7 +130,7 @@ def owner(parameters: Parameters, resource: str, principal: Principal) -> str:
     if found is None and "ResourcePolicy" not in parameters:
         return principal.account
     own = resource.split(":", 5)[4] if resource != "*" else ""
-    if _ACCOUNT.fullmatch(own):
+    if ACCOUNT.match(own):
         return own
     return found[1] if found is not None else principal.account
 
@@ -155,7 +145,7 @@ def context(entries: Iterable[Parameters]) -> dict[str, str | tuple[str, ...]]:
         if not name:
             raise InvalidInput(f"ContextEntries.{index} has no ContextKeyName.")
         for value in values:
-            if _READ[base](value) is None:
+            if CONTEXT_KEY_TYPES[base](value) is None:
                 raise InvalidInput(f"Invalid value for the context key {name}: {value} is not of the type {base}.")
         if base == kind and len(values) > 1:
             raise InvalidInput(f"The context key {name} has several values: its type is {kind}, not {kind}List.")

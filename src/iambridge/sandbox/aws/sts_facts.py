@@ -59,7 +59,7 @@ class StsFacts:
         made = self._now()
         found: TrustedRole | None = made.get(("role", role_arn))
         if found is None:
-            role = self._named(Role, role_arn)
+            role = self._account.of_arn(Role, role_arn)
             if role is None:
                 return None
             found = made["role", role_arn] = TrustedRole(
@@ -86,7 +86,7 @@ class StsFacts:
         return found
 
     def principal_tags(self, entity_arn: str, entity_id: str) -> dict[str, str] | None:
-        entity = self._named(Role, entity_arn) or self._named(User, entity_arn)
+        entity = self._account.of_arn(Role, entity_arn) or self._account.of_arn(User, entity_arn)
         return entity.tags if entity is not None and entity.id == entity_id else None
 
     def policies(self, principal: Principal, session: Session | None) -> Policies:
@@ -94,7 +94,7 @@ class StsFacts:
         made, arn = self._now(), principal.role_arn or principal.arn
         found: Policies | None = made.get(("policies", arn))
         if found is None:
-            entity: User | Role | None = self._named(Role, arn) or self._named(User, arn)
+            entity: User | Role | None = self._account.of_arn(Role, arn) or self._account.of_arn(User, arn)
             if entity is None:
                 return Policies()
             found = made["policies", arn] = self._policies(entity)
@@ -114,10 +114,6 @@ class StsFacts:
 
     def managed_policy_exists(self, policy_arn: str, account: str) -> bool:
         return account == self._account.account_id and self._account.managed_policy(policy_arn) is not None
-
-    def _named(self, kind: type[N], arn: str) -> N | None:
-        entity = self._account.store.get(kind, arn.rpartition("/")[2].lower())
-        return entity if entity is not None and self._account.arn(entity) == arn else None
 
     def documents(self, entity: Entity) -> tuple[NamedDocument, ...]:
         """Inline, then attached policies."""

@@ -7,7 +7,15 @@ import msgspec
 
 from iambridge.errors import NoSuchEntity
 from iambridge.sandbox.aws import oidc_providers
-from iambridge.sandbox.aws.entities import InstanceProfile, Named, OpenIDConnectProvider, Role, ServerCertificate, User
+from iambridge.sandbox.aws.entities import (
+    InstanceProfile,
+    ManagedPolicy,
+    Named,
+    OpenIDConnectProvider,
+    Role,
+    ServerCertificate,
+    User,
+)
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, tag_list, tags_from
 
 Tagged = Named | OpenIDConnectProvider
@@ -23,7 +31,7 @@ def _provider(account: IamAccount, parameters: Parameters) -> Tagged:
 
 
 def _policy(account: IamAccount, parameters: Parameters) -> Tagged:
-    policy = account.customer_policy(parameters["PolicyArn"])
+    policy = account.of_arn(ManagedPolicy, parameters["PolicyArn"])
     if policy is None:
         raise NoSuchEntity(f"Policy {parameters['PolicyArn']} was not found.")
     return policy

@@ -80,9 +80,7 @@ def _name_of(account: IamAccount, name: str, unique_id: str) -> str:
 
 
 def _of_arn(account: IamAccount, arn: str) -> Principal | None:
-    name = arn.rpartition("/")[2].lower()
-    entity = account.store.get(Role, name) if ":role/" in arn else account.store.get(User, name)
-    return entity if entity is not None and account.arn(entity) == arn else None
+    return account.of_arn(Role, arn) if ":role/" in arn else account.of_arn(User, arn)
 
 
 def _of_id(account: IamAccount, unique_id: str) -> Principal | None:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from iambridge.core.decision import Decision, Outcome, Reason
 from iambridge.core.iam_policy import (
     AuthorizationRequest,
-    NamedDocument,
     PrincipalKind,
+    trust_alone,
 )
 from iambridge.core.role_trust import (
     Context,
@@ -97,8 +97,7 @@ def _judge(
     """The decision, and the action that it is about: which of several was denied is what AWS says."""
     if role is None:
         return _ACTION, role_missing(_ACTION, asked.role_arn)
-    trust = NamedDocument("trust policy", role.trust)
-    policies = replace(iam.policies(caller.principal, caller.session), resource=(trust,))
+    policies = replace(iam.policies(caller.principal, caller.session), resource=trust_alone(role.trust).resource)
     reasons: tuple[Reason, ...] = ()
     for action in actions_asked(_ACTION, tags):
         asked_of_policies = AuthorizationRequest(caller.principal, action, role.arn, role.account, context)
