@@ -14,7 +14,6 @@ LINGER_SECONDS = 0.02
 """How long a server's lines may wait to be written together: a write for each gives the interpreter away."""
 
 _MAX_WAITING = 512
-_MAX_KEPT = 1024
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -63,7 +62,12 @@ def _line(moment: float, decision: Decision, request_id: str, request: dict[str,
     if decision.fix:
         line["fix"] = decision.fix
     try:
-        line["reasons"] = _encoded(decision.reasons)
+        line["reasons"] = [
+            _held(reason.code, reason.text, reason.where, tuple(reason.facts.items()))
+            if reason.held
+            else _reason(reason)
+            for reason in decision.reasons
+        ]
         text = _ENCODER.encode(line).decode("ascii")
     except UnicodeError:  # not ASCII, or a lone surrogate from a client's escapes
         line["reasons"] = [_reason(reason) for reason in decision.reasons]
@@ -74,24 +78,6 @@ def _line(moment: float, decision: Decision, request_id: str, request: dict[str,
 def _reason(reason: Reason) -> dict[str, Any]:
     line = {"code": reason.code, "text": reason.text, "where": reason.where, "held": reason.held}
     return {**line, "facts": dict(reason.facts)} if reason.facts else line
-
-
-_kept: dict[tuple[int, ...], tuple[tuple[Reason, ...], msgspec.Raw]] = {}
-"""What was written of reasons that are the very same objects. It holds them, so none of their ids is another's."""
-
-
-def _encoded(reasons: tuple[Reason, ...]) -> "msgspec.Raw | list[msgspec.Raw | dict[str, Any]]":
-    key = tuple(map(id, reasons))
-    kept = _kept.get(key)
-    if kept is not None:
-        return kept[1]
-    if not all(reason.held for reason in reasons):
-        return [_reason(reason) for reason in reasons]
-    found = [_held(reason.code, reason.text, reason.where, tuple(reason.facts.items())) for reason in reasons]
-    if len(_kept) >= _MAX_KEPT:
-        _kept.clear()
-    _kept[key] = (reasons, msgspec.Raw(_ENCODER.encode(found)))
-    return _kept[key][1]
 
 
 @lru_cache(maxsize=1024)
