@@ -145,7 +145,7 @@ def strange(draw: st.DrawFn) -> Request:
     return Request(method, path, query, Headers([("authorization", token), *types]), body)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(strange(), min_size=5, max_size=30))
 def test_no_strange_request_meets_a_bug(script: list[Request]) -> None:
     """Bytes, selectors, options and tokens that are none are refused with a Status, and never as a bug."""
@@ -159,7 +159,7 @@ def whole() -> list[Request]:
     return [Request("POST", case["path"], "", headers, json.dumps(case["object"]).encode()) for case in makes]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(requests(), min_size=5, max_size=30), st.booleans())
 def test_no_request_meets_a_bug(script: list[Request], populated: bool) -> None:  # noqa: FBT001 - drawn
     """A refusal is a Status with a reason; 500 is never the answer."""

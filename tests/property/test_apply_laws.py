@@ -56,7 +56,7 @@ def contains(whole: Any, part: Any) -> bool:
     return bool(whole == part)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pods(), pods(), pods())
 def test_apply_laws(created: dict[str, Any], first: dict[str, Any], second: dict[str, Any]) -> None:
     """What is applied is there, applying again is the identity, no manager conflicts with itself, and a withdrawn apply leaves no owner behind."""

@@ -30,7 +30,7 @@ ENTRIES = st.builds(
 TABLES = st.lists(ENTRIES, max_size=4).map(lambda entries: {entry.key: entry for entry in entries})
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(TABLES, TABLES, st.dictionaries(TEXT, st.integers(0, 99), max_size=3), st.builds(Rules))
 def test_what_is_read_is_what_was_in_effect(
     roles: dict[str, Entry], users: dict[str, Entry], accounts: dict[str, int], rules: Rules

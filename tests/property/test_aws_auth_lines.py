@@ -43,7 +43,7 @@ def lines(draw: st.DrawFn) -> str:
 PLAIN = "- rolearn: arn:aws:iam::1:role/a\n  username: a\n  groups:\n  - g\n"
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(lines())
 @example(PLAIN)
 @example(PLAIN.replace("  - g", "    - g"))

@@ -155,7 +155,7 @@ def judge(sent: Request, response: Response) -> None:
         assert answer["message"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(requests(), min_size=5, max_size=30))
 def test_no_request_meets_a_bug(script: list[Request]) -> None:
     """A refusal is a Status; 500 is never the answer; and at the end discovery and OpenAPI still stand."""

@@ -77,7 +77,7 @@ class World:
 
 
 @given(st.integers(1, 6), st.integers(1, 6), MOVES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_more_nodes_go_without_than_may(nodes: int, unavailable: int, moves: list[tuple[str, int]]) -> None:
     """Without a surge: one pod for each node at most, and never more than maxUnavailable nodes without one that serves."""
     world = World(nodes, 0, unavailable)
@@ -88,7 +88,7 @@ def test_no_more_nodes_go_without_than_may(nodes: int, unavailable: int, moves: 
 
 
 @given(st.integers(1, 6), st.integers(1, 6), MOVES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_surge_leaves_no_node_without(nodes: int, surge: int, moves: list[tuple[str, int]]) -> None:
     """With a surge each node has one that serves, and no more than maxSurge have two."""
     world = World(nodes, surge, 0)
@@ -99,7 +99,7 @@ def test_a_surge_leaves_no_node_without(nodes: int, surge: int, moves: list[tupl
 
 
 @given(st.integers(1, 6), st.sampled_from([(0, 1), (0, 3), (1, 0), (3, 0)]), MOVES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_rolling_update_ends(nodes: int, bounds: tuple[int, int], moves: list[tuple[str, int]]) -> None:
     """Once pods serve and end, each node has one pod, of the new template."""
     world = World(nodes, *bounds)

@@ -127,7 +127,7 @@ def test_the_key_that_is_known_logs_in(tmp_path: Path) -> None:
     assert status["user"]["username"] == "alice"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(position=st.integers(0, 450), character=st.characters(min_codepoint=32, max_codepoint=126))
 def test_a_url_with_one_character_changed_is_refused(tmp_path_factory: Any, position: int, character: str) -> None:
     """No character of the presigned URL can be another one, but for the case of an escape's digits: `%2f` is `%2F`."""
@@ -139,7 +139,7 @@ def test_a_url_with_one_character_changed_is_refused(tmp_path_factory: Any, posi
     assert status["authenticated"] is (unquote(changed) == unquote(url))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.binary(max_size=300)
     | st.text(max_size=100).map(lambda text: f"https://{HOST}/?{text}".encode("utf-8", "replace"))
@@ -150,7 +150,7 @@ def test_any_bytes_behind_the_prefix_are_refused(tmp_path_factory: Any, content:
     assert asyncio.run(review(reviewer(tmp_path_factory.getbasetemp()), token))["authenticated"] is False
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(min_size=1, max_size=40), st.sampled_from(["demo", "other"]))
 def test_another_secret_or_cluster_is_refused(tmp_path_factory: Any, secret: str, cluster: str) -> None:
     """A signature by any other secret, or for any other cluster, is refused."""

@@ -39,7 +39,6 @@ def documents(made: Case) -> list[Any]:
     return [*made["identity"], *single, *levels]
 
 
-@settings(deadline=None)
 @given(CASES, st.integers(0, 20))
 def test_adding_a_deny_never_allows(made: Case, which: int) -> None:
     """A Deny statement added to any policy never turns a denial into an allow."""
@@ -53,7 +52,6 @@ def test_adding_a_deny_never_allows(made: Case, which: int) -> None:
     assert after != "allowed" or before == "allowed"
 
 
-@settings(deadline=None)
 @given(CASES, st.randoms(use_true_random=False))
 def test_order_is_irrelevant(made: Case, random_: random.Random) -> None:
     """The order of statements, and of identity policies, changes no outcome."""
@@ -64,7 +62,6 @@ def test_order_is_irrelevant(made: Case, random_: random.Random) -> None:
     assert outcome(shuffled) == outcome(made)
 
 
-@settings(deadline=None)
 @given(CASES)
 def test_splitting_actions_is_the_same(made: Case) -> None:
     """A statement of several actions is the same as several statements of one."""
@@ -78,7 +75,6 @@ def test_splitting_actions_is_the_same(made: Case) -> None:
     assert outcome(split) == outcome(made)
 
 
-@settings(deadline=None)
 @given(CASES)
 def test_explaining_changes_nothing_and_agrees(made: Case) -> None:
     """Explained or not, the outcome is one; a statement is told as a mismatch exactly when it does not match."""
@@ -92,7 +88,6 @@ def test_explaining_changes_nothing_and_agrees(made: Case) -> None:
             assert matched is not bool(mismatches(statement, question))
 
 
-@settings(deadline=None)
 @given(CASES, st.booleans())
 def test_reasons_told_later_are_the_reasons(made: Case, explain: bool) -> None:  # noqa: FBT001  # drawn
     """What is read first, and what becomes of the caller's mappings before, changes no reason and no fix."""
@@ -119,7 +114,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.text() | st.binary() | st.dictionaries(st.text(max_size=5), JSON) | JSON.map(lambda j: {"Statement": j}),
     st.sampled_from(list(PolicyKind)),
@@ -130,7 +125,7 @@ def test_garbage_gives_a_value_or_our_error(document: Any, kind: PolicyKind) -> 
         assert PolicyDocument.parse(document, kind=kind).statements
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 60), st.integers(100, 2000))
 def test_no_pattern_hangs(stars: int, length: int) -> None:
     """A pattern of many stars against a long near-miss is answered, in every place that takes patterns."""

@@ -142,7 +142,7 @@ def faults(pod: dict[str, Any]) -> str:
         return error.cause
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(PODS)
 def test_pods_of_the_schema_go_through(pod: dict[str, Any]) -> None:
     """Every pod that the schema allows is judged; the patch keeps all of it, fits the schema, and twice is once."""

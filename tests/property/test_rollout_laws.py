@@ -110,7 +110,7 @@ def started(desired: int, surge: int | str, unavailable: int | str) -> World:
 
 
 @given(st.integers(0, 12), SHARES, SHARES, MOVES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_rollout_keeps_its_bounds(
     desired: int, surge: int | str, unavailable: int | str, moves: list[tuple[str, int]]
 ) -> None:
@@ -123,7 +123,7 @@ def test_a_rollout_keeps_its_bounds(
 
 
 @given(st.integers(0, 12), SHARES, SHARES, MOVES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_rollout_ends(desired: int, surge: int | str, unavailable: int | str, moves: list[tuple[str, int]]) -> None:
     """Once ReplicaSets act and pods get ready, only the new ReplicaSet has pods, and as many as are wanted."""
     world = started(desired, surge, unavailable)
@@ -142,7 +142,7 @@ def test_a_rollout_ends(desired: int, surge: int | str, unavailable: int | str, 
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 60), SHARES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_scale_amid_a_rollout_gives_out_exactly_what_there_is(
     wanted: list[int], desired: int, surge: int | str
 ) -> None:

@@ -62,7 +62,7 @@ def _same(one: object, other: object) -> bool:
     return repr(one) == repr(other)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(_objects, st.sampled_from([(",", ":"), (", ", ": ")]), st.sampled_from([json.dumps, _unescaped]))
 def test_every_writing_of_an_object_reads_the_same(
     document: dict[str, Any], separators: tuple[str, str], dumps: Callable[..., str]
@@ -71,20 +71,20 @@ def test_every_writing_of_an_object_reads_the_same(
     assert _same(_read(data), _strictly(data))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(_members)
 def test_odd_spellings_and_members_given_twice_read_as_strictly(members: list[tuple[str, str]]) -> None:
     data = ("{" + ",".join(f'"{name}":{value}' for name, value in members) + "}").encode()
     assert _same(_read(data), _strictly(data))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(st.binary(max_size=60))
 def test_any_bytes_read_as_strictly(data: bytes) -> None:
     assert _same(_read(data), _strictly(data))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     st.text(alphabet="AQgwZz09-_+/=. \n\u00e9", max_size=12) | st.binary(max_size=40).map(strict_json.base64url_encode)
 )

@@ -76,7 +76,7 @@ async def write(store: Store, name: str, action: str, colour: str) -> None:
         await store.write(key, live.version, "DELETED", make)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps, st.sampled_from(("", "colour=red", "colour!=red")), st.sampled_from((4, 1000)))
 def test_a_replaying_client_ends_with_what_the_list_says(script: list[object], selector: str, kept: int) -> None:
     """After any writes and disconnects the copy equals the list; only compaction makes it list again."""

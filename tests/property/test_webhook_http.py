@@ -91,7 +91,7 @@ def bodies(draw: st.DrawFn) -> bytes:
     )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     bodies(),
     st.sampled_from(["application/json", "application/json; charset=utf-8", "application/yaml", "", "application/json;" + "x" * 5000]),

@@ -8,9 +8,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from iambridge.sandbox.aws import cbor
 from iambridge.sandbox.aws.operations import Call
 from iambridge.sandbox.aws.service_models import ServiceModel, service_model
-from iambridge.wire import cbor
 from iambridge.wire.http import Response
 
 

@@ -8,7 +8,7 @@ import json
 from http import HTTPStatus
 
 from iambridge.errors import AccessDenied, AwsError
-from iambridge.wire import cbor
+from iambridge.sandbox.aws import cbor
 from iambridge.wire.aws_query import xml_text
 from iambridge.wire.http import Response
 

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from iambridge.errors import InvalidAction, MissingAction, NotImplementedBySandbox, ValidationError
-from iambridge.sandbox.aws import query_protocol, rest_routes, xml_documents
+from iambridge.sandbox.aws import cbor, query_protocol, rest_routes, xml_documents
 from iambridge.sandbox.aws.catalogue import SERVICES, Service
 from iambridge.sandbox.aws.service_models import service_model
-from iambridge.wire import cbor
 from iambridge.wire.http import Headers
 
 # a template's resources would be made without deciding whether the caller may make them

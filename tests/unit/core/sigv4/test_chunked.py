@@ -5,7 +5,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from iambridge.core import sigv4
@@ -65,7 +65,6 @@ def test_amazons_own_example() -> None:
     at=st.integers(0),
     bit=st.integers(0, 7),
 )
-@settings(deadline=None)
 def test_frames_decode_and_no_changed_bit_yields_other_content(
     chunks: list[bytes], mode: int, at: int, bit: int
 ) -> None:

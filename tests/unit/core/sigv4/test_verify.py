@@ -77,7 +77,7 @@ SIGNERS: dict[tuple[str, str], Any] = {
     keys=st.sampled_from([KEYS, SESSION]),
     target=st.integers(0, 3),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_botocore_signs_is_proved_and_a_changed_request_is_not(
     *,
     url_parts: tuple[list[str], list[tuple[str, str]]],

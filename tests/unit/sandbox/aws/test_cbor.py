@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iambridge.wire.cbor import Epoch, NotCbor, dumps, loads
+from iambridge.sandbox.aws.cbor import Epoch, NotCbor, dumps, loads
 
 EXAMPLES: list[tuple[str, Any]] = [
     ("00", 0),
@@ -59,7 +59,11 @@ REFUSED = [
     "1c",
     "f8",
 ]
-REFUSED += ["83ff", "bf6161ff", "5f6161ff", "81" * 100 + "00", "9b7fffffffffffffff", "f0"]
+REFUSED += ["83ff", "bf6161ff", "5f6161ff", "81" * 100 + "00", "9b7fffffffffffffff", "f0", "f8ff"]
+# pieces of a text without a length: a number, bytes, a text without a length, half a character
+REFUSED += ["7f00", "7f4161ff", "7f7f6161ffff", "7f61c361bcff"]
+# a bignum, a cycle, a date, CBOR's own mark
+REFUSED += ["c249010000000000000000", "d81c81d81d00", "d8641864", "d9d9f700"]
 
 
 @pytest.mark.parametrize("encoded", REFUSED)
