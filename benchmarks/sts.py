@@ -4,8 +4,11 @@
 
 `iambridge up --aws-only` answers AssumeRoleWithWebIdentity and GetCallerIdentity over TLS, with its decision log;
 moto_server answers the same requests over plain HTTP, and verifies nothing. The floor is a constant answer by the same
-server over TLS to the same request, with one bare RS256 verification before it where a token is to be verified. CPU is
-user and system time of the server's process tree, from /proc; the server has the last core, the loader the first.
+server over TLS to the same request, with one bare RS256 verification before it where a token is to be verified. Web
+identities come in two rows: tokens that are new to the server, which is what the floor is for, and a token that came
+before, as a pod's does for as long as it lives: our server remembers that its signature was proved.
+
+CPU is user and system time of the server's process tree, from /proc; the server has the last core, the loader the first.
 moto/floor is the most that any work behind this HTTP and TLS layer could come to.
 
 With --sessions N, GetCallerIdentity of a role session is measured twice more: with 10 sessions issued, and with N.
@@ -56,8 +59,16 @@ HERE = Path(__file__).parent
 TICK = os.sysconf("SC_CLK_TCK")
 CORES = sorted(os.sched_getaffinity(0))
 ACCOUNT = "111122223333"
+AGENT = {"user-agent": "Boto3/1.44 md/Botocore#1.44 ua/2.1 os/linux lang/python#3.11"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 VERIFICATIONS = 2000
+NEW_TOKENS = 1500
+"""In turn: more than the server remembers."""
+NEW, AGAIN, CALLER = (
+    "AssumeRoleWithWebIdentity, new tokens",
+    "AssumeRoleWithWebIdentity, one again",
+    "GetCallerIdentity",
+)
 
 
 @dataclass(frozen=True)
@@ -152,11 +163,11 @@ class Issuer:
         }
         return Response(200, (), json.dumps(documents[request.path]).encode())
 
-    def token(self) -> str:
+    def token(self, number: int = 0) -> str:
         account, pod = BoundObject("reader", "5a0b0a6c-0000-4000-8000-000000000001"), BoundObject("pod-1", "uid-1")
         claims = projected_claims(
             issuer=self.url, namespace="demo", service_account=account, pod=pod, audiences=["sts.amazonaws.com"],
-            now=int(time.time()), seconds=3600, jti="5a0b0a6c-0000-4000-8000-000000000002",
+            now=int(time.time()), seconds=3600, jti=f"5a0b0a6c-0000-4000-8000-{number:012}",
         )  # fmt: skip
         return issue(claims, self.key)
 
@@ -189,22 +200,34 @@ def _post(port: int, body: bytes, headers: dict[str, str]) -> bytes:
     return head.encode() + body
 
 
-def requests(directory: Path, name: str, port: int, token: str, keys: sigv4.Credentials) -> tuple[Path, Path]:
-    """The two requests as files: AssumeRoleWithWebIdentity as boto3 writes it, GetCallerIdentity signed once."""
-    assume, caller = directory / f"{name}-assume", directory / f"{name}-caller"
+def web_identity(port: int, token: str) -> bytes:
+    """The request as boto3 writes it."""
     asked = {
         "Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleSessionName": "pod-1",
         "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/reader", "WebIdentityToken": token,
     }  # fmt: skip
-    agent = {"user-agent": "Boto3/1.44 md/Botocore#1.44 ua/2.1 os/linux lang/python#3.11"}
-    assume.write_bytes(_post(port, urlencode(asked).encode(), {**FORM, **agent}))
+    return _post(port, urlencode(asked).encode(), {**FORM, **AGENT})
+
+
+def caller_identity(port: int, keys: sigv4.Credentials) -> bytes:
+    """The request, signed now."""
     body = b"Action=GetCallerIdentity&Version=2011-06-15"
     signed = sigv4.sign(
         keys, method="POST", url=f"https://127.0.0.1:{port}/", region="us-east-1", service="sts", headers=FORM,
         body=body, now=dt.datetime.now(dt.UTC),
     )  # fmt: skip
-    caller.write_bytes(_post(port, body, {**FORM, **agent, **signed}))
-    return assume, caller
+    return _post(port, body, {**FORM, **AGENT, **signed})
+
+
+def requests(directory: Path, port: int, tokens: list[str], keys: sigv4.Credentials) -> dict[str, Path]:
+    """Each call's requests, in files."""
+    new, again, caller = directory / "new", directory / "again", directory / "caller"
+    new.mkdir(parents=True, exist_ok=True)
+    for number, token in enumerate(tokens):
+        (new / f"{number:04}").write_bytes(web_identity(port, token))
+    again.write_bytes(web_identity(port, tokens[0]))
+    caller.write_bytes(caller_identity(port, keys))
+    return {NEW: new, AGAIN: again, CALLER: caller}
 
 
 def verification(issuer: Issuer, token: str) -> float:
@@ -233,7 +256,7 @@ async def hello(listener: Listener, token: UnverifiedToken, public: Verification
 
 def run(directory: Path, rounds: int, seconds: float, sessions: int) -> None:
     issuer = Issuer(directory)
-    token = issuer.token()
+    tokens = [issuer.token(number) for number in range(NEW_TOKENS)]
     ports, leaf = (free_port(), free_port()), issuer.leaf
     logs = {name: directory / f"{name}.log" for name in ("iambridge", "moto", "hello")}
     data_dir = directory / "data"
@@ -241,7 +264,7 @@ def run(directory: Path, rounds: int, seconds: float, sessions: int) -> None:
     moto = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(ports[0])]
     keys_file, token_file = directory / "jwks", directory / "token"
     keys_file.write_text(json.dumps(jwks([issuer.key.public])))
-    token_file.write_text(token)
+    token_file.write_text(tokens[0])
     files = [str(file) for file in (leaf.certificate, leaf.key, keys_file, token_file)]
     floor = [sys.executable, str(HERE / "sts.py"), "--hello", str(ports[1]), *files]
     with (
@@ -263,26 +286,25 @@ def run(directory: Path, rounds: int, seconds: float, sessions: int) -> None:
         measured: dict[tuple[str, str], list[tuple[float, float]]] = {}
         for number in range(rounds + 1):
             for name, server in served.items():
-                files = requests(directory, name, server.port, token, keys)
-                for call, file in zip(("AssumeRoleWithWebIdentity", "GetCallerIdentity"), files, strict=True):
+                for call, file in requests(directory / name, server.port, tokens, keys).items():
                     found = server.microseconds(file, seconds if number else 0.5)
                     if number:  # the first round warms up
                         measured.setdefault((name, call), []).append(found)
-        report(measured, verification(issuer, token))
+        report(measured, verification(issuer, tokens[0]))
         if sessions:
-            report_sessions(directory, served["iambridge"], token, keys, sessions)
+            report_sessions(directory, served["iambridge"], tokens[0], sessions)
 
 
-def report_sessions(directory: Path, server: Server, token: str, keys: sigv4.Credentials, many: int) -> None:
+def report_sessions(directory: Path, server: Server, token: str, many: int) -> None:
     """A session's GetCallerIdentity with few and with many sessions issued."""
-    assume, _ = requests(directory, "issue", server.port, token, keys)
+    assume, caller = directory / "issue", directory / "session"
+    assume.write_bytes(web_identity(server.port, token))
     issued, found = 0, {}
     for wanted in (10, many):
         while issued < wanted:
             seconds = 1.0 if wanted == 10 else 5.0
             issued += round(server.microseconds(assume, seconds)[1] * seconds)
-        session = _assumed(server.port, assume)
-        _, caller = requests(directory, "session", server.port, token, session)
+        caller.write_bytes(caller_identity(server.port, _assumed(server.port, assume)))
         server.microseconds(caller, 0.5)
         found[wanted] = statistics.median(server.microseconds(caller, 1.5)[0] for _ in range(3))
     print(f"\nGetCallerIdentity of a role session: {found[10]:.0f} us with at least 10 sessions issued, "
@@ -309,14 +331,14 @@ def report(measured: dict[tuple[str, str], list[tuple[float, float]]], verify: f
     rate = {key: statistics.median(one for _, one in found) for key, found in measured.items()}
     print(f"one bare RS256 verification on an idle core: {verify:.0f} us\n")
     print(
-        f"{'':28}{'iambridge':>12}{'moto_server':>13}{'floor':>9}{'moto/ours':>11}{'ours/floor':>12}{'moto/floor':>12}"
+        f"{'':38}{'iambridge':>12}{'moto_server':>13}{'floor':>9}{'moto/ours':>11}{'ours/floor':>12}{'moto/floor':>12}"
     )
-    for call in ("AssumeRoleWithWebIdentity", "GetCallerIdentity"):
+    for call in (NEW, AGAIN, CALLER):
         # the signature of GetCallerIdentity is an HMAC: its floor is the hello alone
         ours, moto, floor = (cpu[name, call] for name in ("iambridge", "moto_server", "hello"))
         times = f"{ours:>9.0f} us{moto:>10.0f} us{floor:>6.0f} us"
-        print(f"{call:28}{times}{moto / ours:>10.1f}x{ours / floor:>11.2f}x{moto / floor:>11.1f}x")
-        print(f"{'  requests a second':28}{rate['iambridge', call]:>9.0f}   {rate['moto_server', call]:>10.0f}")
+        print(f"{call:38}{times}{moto / ours:>10.1f}x{ours / floor:>11.2f}x{moto / floor:>11.1f}x")
+        print(f"{'  requests a second':38}{rate['iambridge', call]:>9.0f}   {rate['moto_server', call]:>10.0f}")
 
 
 def main() -> None:

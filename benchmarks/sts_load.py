@@ -1,12 +1,13 @@
-"""One load on one server: the same HTTP/1.1 request again and again over keep-alive connections.
+"""One load on one server: HTTP/1.1 requests in turn, again and again, over keep-alive connections.
 
-    python benchmarks/sts_load.py PORT https|http SECONDS request.bin
+    python benchmarks/sts_load.py PORT https|http SECONDS request.bin|directory
 
-prints one JSON object: requests, seconds, failures. On bare streams, so that the loader on its core is not slower than
-the server on the other.
+A directory's files are requests in turn. Prints one JSON object: requests, seconds, failures. On bare streams, so that
+the loader on its core is not slower than the server on the other.
 """
 
 import asyncio
+import itertools
 import json
 import ssl
 import sys
@@ -31,11 +32,12 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     return good, b"\r\nconnection: close" in lower
 
 
-async def main(port: int, scheme: str, seconds: float, request: bytes) -> None:
+async def main(port: int, scheme: str, seconds: float, requests: list[bytes]) -> None:
     context = ssl.create_default_context() if scheme == "https" else None
     if context is not None:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     done = failures = 0
+    turn = itertools.cycle(requests)
     began = time.perf_counter()
     end = began + seconds
 
@@ -46,7 +48,7 @@ async def main(port: int, scheme: str, seconds: float, request: bytes) -> None:
             closed = False
             while not closed and time.perf_counter() < end:
                 async with asyncio.timeout(10):
-                    good, closed = await _exchange(reader, writer, request)
+                    good, closed = await _exchange(reader, writer, next(turn))
                 done, failures = done + 1, failures + (not good)
             writer.close()
 
@@ -55,4 +57,6 @@ async def main(port: int, scheme: str, seconds: float, request: bytes) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), Path(sys.argv[4]).read_bytes()))
+    named = Path(sys.argv[4])
+    asked = [file.read_bytes() for file in (sorted(named.iterdir()) if named.is_dir() else [named])]
+    uvloop.run(main(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), asked))

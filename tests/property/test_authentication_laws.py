@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iambridge.core.service_account_token import BoundObject, SigningKey, issue, projected_claims
+from iambridge.core.service_account_token import BoundObject, Proofs, SigningKey, issue, projected_claims
 from iambridge.errors import BadRequest
 from iambridge.sandbox.cluster.authenticated import Answer, AuthenticatedToken
 from iambridge.sandbox.cluster.authentication import bearer_token
@@ -17,6 +17,7 @@ from iambridge.wire.http import Headers
 ISSUER = "https://127.0.0.1:8443"
 NOW = 1_800_000_000
 KEY = SigningKey.generate("ES256")
+PROOFS = Proofs()
 TOKEN = issue(
     projected_claims(
         issuer=ISSUER,
@@ -44,7 +45,9 @@ def _judge(token: str) -> Answer:
     def lookup(resource: str, namespace: str, name: str) -> dict[str, Any] | None:
         return {"metadata": {"uid": "sa-1"}} if (namespace, name) == ("default", "web") else None
 
-    return authenticate_service_account(token, (ISSUER,), issuer=ISSUER, keys=[KEY.public], lookup=lookup, now=NOW)
+    return authenticate_service_account(
+        token, (ISSUER,), issuer=ISSUER, keys=[KEY.public], proofs=PROOFS, lookup=lookup, now=NOW
+    )
 
 
 def test_the_token_itself_is_good() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable
-from functools import lru_cache
 from typing import IO, Any
 
 import msgspec
@@ -52,38 +51,33 @@ class JsonLinesDecisionLog:
 
 def _line(moment: float, decision: Decision, request_id: str, request: dict[str, str]) -> str:
     line: dict[str, Any] = {
-        "time": round(moment, 3),
+        "time": int(moment * 1000) / 1000,
         "requestId": request_id,
         "hop": decision.hop,
         "outcome": decision.outcome._value_,
         **request,
-        "reasons": (),
+        "reasons": msgspec.Raw(decision.written(_reasons)),
     }
     if decision.fix:
         line["fix"] = decision.fix
     try:
-        line["reasons"] = [
-            _held(reason.code, reason.text, reason.where, tuple(reason.facts.items()))
-            if reason.held
-            else _reason(reason)
-            for reason in decision.reasons
-        ]
-        text = _ENCODER.encode(line).decode("ascii")
+        return _ENCODER.encode(line).decode("ascii") + "\n"
     except UnicodeError:  # not ASCII, or a lone surrogate from a client's escapes
         line["reasons"] = [_reason(reason) for reason in decision.reasons]
-        text = json.dumps(line, separators=(",", ":"), ensure_ascii=True)
-    return text + "\n"
+        return json.dumps(line, separators=(",", ":"), ensure_ascii=True) + "\n"
+
+
+def _reasons(reasons: tuple[Reason, ...]) -> bytes:
+    described = [_reason(reason) for reason in reasons]
+    try:
+        return _ENCODER.encode(described)
+    except UnicodeError:
+        return json.dumps(described, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 def _reason(reason: Reason) -> dict[str, Any]:
     line = {"code": reason.code, "text": reason.text, "where": reason.where, "held": reason.held}
     return {**line, "facts": dict(reason.facts)} if reason.facts else line
-
-
-@lru_cache(maxsize=1024)
-def _held(code: str, text: str, where: str, facts: tuple[tuple[str, str], ...]) -> msgspec.Raw:
-    """A reason that held, as it stands in a line: an allowed call's are mostly those of the call before."""
-    return msgspec.Raw(_ENCODER.encode(_reason(Reason(code, text, where, held=True, facts=dict(facts)))))
 
 
 class NoDecisionLog:

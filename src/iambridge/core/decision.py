@@ -51,6 +51,7 @@ class Decision:
     reasons: tuple[Reason, ...] = ()
     fix: str = ""
     _tell: Telling | None = field(default=None, init=False, repr=False, compare=False)
+    _written: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @classmethod
     def deferred(cls, hop: str, outcome: Outcome, tell: Telling) -> "Decision":
@@ -62,7 +63,14 @@ class Decision:
         _set(decision, "hop", hop)
         _set(decision, "outcome", outcome)
         _set(decision, "_tell", tell)
+        _set(decision, "_written", b"")
         return decision
+
+    def written(self, write: Callable[[tuple[Reason, ...]], bytes]) -> bytes:
+        """The reasons as a log's line holds them. A decision that is reached again is the same value: written once."""
+        if not self._written:
+            _set(self, "_written", write(self.reasons))
+        return self._written
 
     if (
         not TYPE_CHECKING

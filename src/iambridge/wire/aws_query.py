@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
@@ -145,25 +144,23 @@ def xml_text(text: str) -> str:
 
 
 def _xml(result: Result) -> str:
-    values: Any = tuple(result.values())
-    try:
-        text = "".join(values)
-    except TypeError:  # not texts alone
-        return "".join([f"<{name}>{_content(value)}</{name}>" for name, value in result.items() if value is not None])
-    return _elements(tuple(result)) % (values if _PLAIN(text) is not None else tuple(map(xml_text, values)))
+    parts = []
+    for name, value in result.items():
+        if type(value) is str:  # most are
+            content = value if _PLAIN(value) is not None else xml_text(value)
+        elif value is None:
+            continue
+        else:
+            content = _content(value)
+        parts.append(f"<{name}>{content}</{name}>")
+    return "".join(parts)
 
 
-@lru_cache(maxsize=256)
-def _elements(names: tuple[str, ...]) -> str:
-    """A template with a place for the content of each element: answers of one operation have the same names."""
-    return "".join([f"<{name}>%s</{name}>" for name in names])
-
-
-def _content(value: Any) -> str:
-    if isinstance(value, str):
-        return xml_text(value)
+def _content(value: "str | int | Result | Sequence[str]") -> str:
     if type(value) is dict or isinstance(value, Mapping):
         return _xml(value)
+    if isinstance(value, str):
+        return xml_text(value)
     if isinstance(value, int):
         return str(value)
     return "".join(f"<member>{xml_text(item)}</member>" for item in value)

@@ -22,10 +22,11 @@ from iambridge.core.role_trust import (
     web_identity_context,
     web_identity_keys,
 )
-from iambridge.core.service_account_token import VerifiedClaims
+from iambridge.core.service_account_token import SigningKey, VerifiedClaims
 from iambridge.errors import InvalidIdentityToken
 
 ACCOUNT = "111122223333"
+KEY = SigningKey.generate("ES256").public
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/team/reader"
 HOST = "oidc.example.com/id/1"
 PROVIDER = OidcProvider(f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST}", HOST, ("sts.amazonaws.com",))
@@ -39,7 +40,7 @@ def proven(
     audiences: tuple[str, ...] = ("sts.amazonaws.com",), azp: str | None = None, subject: str = "reader", **claims: Any
 ) -> VerifiedClaims:
     named = f"system:serviceaccount:demo:{subject}"
-    return VerifiedClaims(f"https://{HOST}", named, audiences, azp, 2, 1, 1, claims)
+    return VerifiedClaims(f"https://{HOST}", named, audiences, azp, 2, 1, 1, claims, KEY)
 
 
 def allow(action: Any = WEB, principal: Any = None, **condition: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from iambridge.core.service_account_token.issuer import (
     read_jwks,
 )
 from iambridge.core.service_account_token.keys import SigningKey, VerificationKey
+from iambridge.core.service_account_token.proofs import Proofs
 from iambridge.core.service_account_token.renewal import REFRESH_FRACTION, refresh_time
 from iambridge.core.service_account_token.token import UnverifiedToken, VerifiedClaims, issue, verify
 
@@ -30,6 +31,7 @@ __all__ = [
     "REFRESH_FRACTION",
     "BoundObject",
     "KeySet",
+    "Proofs",
     "SigningKey",
     "UnverifiedToken",
     "VerificationKey",

@@ -73,7 +73,7 @@ class UnverifiedToken(msgspec.Struct, frozen=True):
 
 
 class VerifiedClaims(msgspec.Struct, frozen=True):
-    """Claims under a proven signature; only `verify` makes them. Times and audience are not judged yet.
+    """Claims under the signature of `key`; only `verify` makes them. Times and audience are not judged yet.
 
     `expires`, `issued_at`, `not_before` are seconds since the epoch, None when the claim is absent.
     """
@@ -86,6 +86,7 @@ class VerifiedClaims(msgspec.Struct, frozen=True):
     issued_at: int | None
     not_before: int | None
     claims: Mapping[str, Any]
+    key: VerificationKey
 
     def __repr__(self) -> str:
         """Who it is and whose, not every claim."""
@@ -98,17 +99,14 @@ def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedC
     Raises:
         InvalidIdentityToken: no such key, an algorithm that is not the key's, or a signature that does not fit.
     """
-    kid, alg = token.kid, token.header["alg"]
-    candidates = [key for key in keys if key.kid == kid]
-    if not kid and not candidates and len(keys) == 1:
-        candidates = list(keys)
-    if not candidates:
-        raise _no_key(kid, len(keys))
-    for key in candidates:
+    alg, eligible = token.header["alg"], eligible_keys(token, keys)
+    if not eligible:
+        raise _no_key(token.kid, len(keys))
+    for key in eligible:
         if key.proves(alg, token.signing_input, token.signature):
             break
     else:
-        raise _not_proved(alg, candidates)
+        raise _not_proved(alg, eligible)
     get = token.claims.get
     audience = get("aud", ())
     return VerifiedClaims(
@@ -120,7 +118,14 @@ def verify(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> VerifiedC
         issued_at=get("iat"),
         not_before=get("nbf"),
         claims=token.claims,
+        key=key,
     )
+
+
+def eligible_keys(token: UnverifiedToken, keys: Sequence[VerificationKey]) -> Sequence[VerificationKey]:
+    """Those of an issuer's keys that may prove `token`: of its `kid`, or the only one when it names none."""
+    kid = token.kid
+    return [key for key in keys if key.kid == kid] or (keys if not kid and len(keys) == 1 else ())
 
 
 def _no_key(kid: str, published: int) -> InvalidIdentityToken:

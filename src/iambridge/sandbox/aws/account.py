@@ -19,7 +19,7 @@ from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.store import Store
-from iambridge.wire.http import App, Request, Response
+from iambridge.wire.http import App
 
 ADMIN = "iambridge-admin"
 _ADMINISTRATOR_ACCESS = "arn:aws:iam::aws:policy/AdministratorAccess"
@@ -85,9 +85,11 @@ class Account:
         assert self._gateway is not None, "connect_sts comes first"
         self._gateway.embedded_cluster = cluster
 
-    async def app(self, request: Request) -> Response:
+    @property
+    def app(self) -> App:
+        """The gateway's."""
         assert self._gateway is not None, "connect_sts comes first"
-        return await self._gateway.app(request)
+        return self._gateway.app
 
     async def close(self) -> None:
         if self._instances is not None:

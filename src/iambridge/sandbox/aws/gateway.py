@@ -278,7 +278,8 @@ def _for_sts(request: Request) -> bool:
     scope = _claimed_scope(request)
     if scope:
         return scope == "sts"
-    return _is_form(request) and b"Action=AssumeRoleWith" in request.query.encode() + b"&" + request.body
+    asked = b"Action=AssumeRoleWith"
+    return (asked in request.body or asked in request.query.encode()) and _is_form(request)
 
 
 def _protocol(request: Request) -> str:

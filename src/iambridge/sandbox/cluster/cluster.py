@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from iambridge.adapters.decision_log import NoDecisionLog
-from iambridge.core.service_account_token import SigningKey
+from iambridge.core.service_account_token import Proofs, SigningKey
 from iambridge.ports import DecisionLog
 from iambridge.sandbox.cluster import bootstrap
 from iambridge.sandbox.cluster.admission_chain import AdmissionChain
@@ -136,10 +136,17 @@ class IssuedTokens:
     def __init__(self, issuer: str, keys: Sequence[SigningKey], lookup: Lookup, now: Callable[[], float]) -> None:
         self._issuer = issuer
         self._keys = tuple(key.public for key in keys)
+        self._proofs = Proofs()
         self._lookup = lookup
         self._now = now
 
     async def authenticate(self, token: str, audiences: tuple[str, ...]) -> Answer:
         return authenticate_service_account(
-            token, audiences, issuer=self._issuer, keys=self._keys, lookup=self._lookup, now=self._now()
+            token,
+            audiences,
+            issuer=self._issuer,
+            keys=self._keys,
+            proofs=self._proofs,
+            lookup=self._lookup,
+            now=self._now(),
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from iambridge.core.decision import Reason
 from iambridge.core.rbac import User
-from iambridge.core.service_account_token import UnverifiedToken, VerificationKey, VerifiedClaims, verify
+from iambridge.core.service_account_token import Proofs, VerificationKey, VerifiedClaims
 from iambridge.errors import InvalidIdentityToken
 from iambridge.sandbox.cluster.authenticated import (
     Answer,
@@ -34,18 +34,19 @@ def authenticate_service_account(
     *,
     issuer: str,
     keys: Sequence[VerificationKey],
+    proofs: Proofs,
     lookup: Lookup,
     now: float,
 ) -> Answer:
     """The token's user, why it is refused, or None when it is no token of `issuer`. `now` is in seconds."""
     try:
-        unverified = UnverifiedToken.parse(token)
+        unverified = proofs.read(token)
     except InvalidIdentityToken:
         return None
     if unverified.issuer != issuer:
         return None
     try:
-        claims = verify(unverified, keys)
+        claims = proofs.verify(token, unverified, keys)
     except InvalidIdentityToken as error:
         return Reason("signature", error.cause)
     if not common_audiences(claims.audiences, audiences):

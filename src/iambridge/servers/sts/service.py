@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 
 from iambridge.core.decision import Decision, Outcome, Reason
+from iambridge.core.service_account_token import Proofs
 from iambridge.errors import (
     AccessDenied,
     AuthenticationFault,
@@ -67,6 +68,7 @@ class SecurityTokenService:
     ) -> None:
         self._iam = iam
         self._oidc_keys = oidc_keys
+        self._proofs = Proofs()
         self._sessions = sessions
         self._log = log
         self._now = now
@@ -117,6 +119,7 @@ class SecurityTokenService:
                 request,
                 iam=self._iam,
                 oidc_keys=self._oidc_keys,
+                proofs=self._proofs,
                 issuer=self._issuer,
                 unread=self._unread,
                 region=self._region,

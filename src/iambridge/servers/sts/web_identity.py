@@ -28,12 +28,11 @@ from iambridge.core.role_trust import (
     web_identity_keys,
 )
 from iambridge.core.service_account_token import (
-    UnverifiedToken,
+    Proofs,
     VerifiedClaims,
     check_audience,
     check_times,
     missing_claim,
-    verify,
 )
 from iambridge.errors import InvalidIdentityToken
 from iambridge.ports import IamFacts, OidcKeys
@@ -59,6 +58,7 @@ async def assume_role_with_web_identity(
     *,
     iam: IamFacts,
     oidc_keys: OidcKeys,
+    proofs: Proofs,
     issuer: Issuer,
     unread: Unread,
     region: str,
@@ -73,7 +73,7 @@ async def assume_role_with_web_identity(
     encoded = faults.text("WebIdentityToken", low=4, high=20_000, secret=True)
     asked = role_request(parameters, faults)
     _refuse_oauth(parameters)
-    proved = await _prove(encoded, asked.account, iam, oidc_keys, now)
+    proved = await _prove(encoded, asked.account, iam, oidc_keys, proofs=proofs, now=now)
     tags = session_tags(proved.claims)
     role = iam.role(asked.role_arn)
     if role is None:
@@ -108,8 +108,10 @@ def _refuse_oauth(parameters: Mapping[str, str]) -> None:
         )
 
 
-async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys, now: dt.datetime) -> _Proved:
-    token = UnverifiedToken.parse(encoded)
+async def _prove(
+    encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys, *, proofs: Proofs, now: dt.datetime
+) -> _Proved:
+    token = proofs.read(encoded)
     issuer = token.issuer
     if not issuer:
         raise missing_claim("iss")
@@ -123,7 +125,7 @@ async def _prove(encoded: str, account: str, iam: IamFacts, oidc_keys: OidcKeys,
             cause=f"account {account} has no OIDC provider whose URL is the token's `iss`",
             fix=f"create an IAM OIDC provider for {issuer} in account {account}",
         )
-    claims = verify(token, await oidc_keys.keys(issuer, provider.thumbprints, token.kid))
+    claims = proofs.verify(encoded, token, await oidc_keys.keys(issuer, provider.thumbprints, token.kid))
     check_times(claims, int(now.timestamp()))
     if not claims.subject:
         raise missing_claim("sub")

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 
 from iambridge.core.decision import Reason
-from iambridge.core.service_account_token import BoundObject, SigningKey, issue, projected_claims
+from iambridge.core.service_account_token import BoundObject, Proofs, SigningKey, issue, projected_claims
 from iambridge.sandbox.cluster.authenticated import AuthenticatedToken
 from iambridge.sandbox.cluster.service_account_authentication import authenticate_service_account
 
 ISSUER = "https://127.0.0.1:8443"
 NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
 KEY, OTHER_KEY = SigningKey.generate("ES256"), SigningKey.generate("ES256")
+PROOFS = Proofs()
 ACCOUNT = BoundObject("web", "sa-1")
 POD, NODE, SECRET = BoundObject("web-0", "p-1"), BoundObject("n", "n-1"), BoundObject("s", "s-1")
 Key = tuple[str, str, str]
@@ -38,7 +39,9 @@ def _judge(
         metadata = live.get((key[0], key[1], key[2]))
         return None if metadata is None else {"metadata": metadata}
 
-    return authenticate_service_account(token, audiences, issuer=ISSUER, keys=[KEY.public], lookup=lookup, now=now)
+    return authenticate_service_account(
+        token, audiences, issuer=ISSUER, keys=[KEY.public], proofs=PROOFS, lookup=lookup, now=now
+    )
 
 
 def _text(answer: AuthenticatedToken | Reason | None) -> str:
