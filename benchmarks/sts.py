@@ -8,7 +8,8 @@ server over TLS to the same request, with one bare RS256 verification before it 
 identities come in two rows: tokens that are new to the server, which is what the floor is for, and a token that came
 before, as a pod's does for as long as it lives: our server remembers that its signature was proved.
 
-CPU is user and system time of the server's process tree, from /proc; the server has the last core, the loader the first.
+CPU is user and system time of the server's process tree, from /proc; the server has the last core, the loader the
+first.
 moto/floor is the most that any work behind this HTTP and TLS layer could come to.
 
 With --sessions N, GetCallerIdentity of a role session is measured twice more: with 10 sessions issued, and with N.
@@ -18,6 +19,7 @@ import argparse
 import asyncio
 import contextlib
 import datetime as dt
+import itertools
 import json
 import os
 import signal
@@ -64,11 +66,8 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 VERIFICATIONS = 2000
 NEW_TOKENS = 1500
 """In turn: more than the server remembers."""
-NEW, AGAIN, CALLER = (
-    "AssumeRoleWithWebIdentity, new tokens",
-    "AssumeRoleWithWebIdentity, one again",
-    "GetCallerIdentity",
-)
+NEW, AGAIN = "AssumeRoleWithWebIdentity, new tokens", "AssumeRoleWithWebIdentity, one again"
+CALLS = (NEW, AGAIN, "GetCallerIdentity")
 
 
 @dataclass(frozen=True)
@@ -227,7 +226,7 @@ def requests(directory: Path, port: int, tokens: list[str], keys: sigv4.Credenti
         (new / f"{number:04}").write_bytes(web_identity(port, token))
     again.write_bytes(web_identity(port, tokens[0]))
     caller.write_bytes(caller_identity(port, keys))
-    return {NEW: new, AGAIN: again, CALLER: caller}
+    return {NEW: new, AGAIN: again, "GetCallerIdentity": caller}
 
 
 def verification(issuer: Issuer, token: str) -> float:
@@ -280,16 +279,16 @@ def run(directory: Path, rounds: int, seconds: float, sessions: int) -> None:
         keys = sigv4.Credentials(environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"])
         served = {
             "iambridge": Server(our_process, read_ports(data_dir).aws, "https"),
-            "moto_server": Server(moto_process, ports[0], "http"),
             "hello": Server(floor_process, ports[1], "https"),
+            "moto_server": Server(moto_process, ports[0], "http"),
         }
         measured: dict[tuple[str, str], list[tuple[float, float]]] = {}
         for number in range(rounds + 1):
-            for name, server in served.items():
-                for call, file in requests(directory / name, server.port, tokens, keys).items():
-                    found = server.microseconds(file, seconds if number else 0.5)
-                    if number:  # the first round warms up
-                        measured.setdefault((name, call), []).append(found)
+            asked = {name: requests(directory / name, server.port, tokens, keys) for name, server in served.items()}
+            for call, (name, server) in itertools.product(CALLS, served.items()):
+                found = server.microseconds(asked[name][call], seconds if number else 0.5)
+                if number:  # the first round warms up
+                    measured.setdefault((name, call), []).append(found)
         report(measured, verification(issuer, tokens[0]))
         if sessions:
             report_sessions(directory, served["iambridge"], tokens[0], sessions)
@@ -326,19 +325,26 @@ def _assumed(port: int, assume: Path) -> sigv4.Credentials:
 
 
 def report(measured: dict[tuple[str, str], list[tuple[float, float]]], verify: float) -> None:
-    """Medians over the rounds."""
-    cpu = {key: statistics.median(one for one, _ in found) for key, found in measured.items()}
+    """Medians over the rounds, of ratios too: a machine's speed changes between rounds."""
+    cpu = {key: [one for one, _ in found] for key, found in measured.items()}
     rate = {key: statistics.median(one for _, one in found) for key, found in measured.items()}
     print(f"one bare RS256 verification on an idle core: {verify:.0f} us\n")
-    print(
-        f"{'':38}{'iambridge':>12}{'moto_server':>13}{'floor':>9}{'moto/ours':>11}{'ours/floor':>12}{'moto/floor':>12}"
-    )
-    for call in (NEW, AGAIN, CALLER):
+    print(f"{'':38}{'iambridge':>12}{'moto_server':>13}{'floor':>9}", end="")
+    print(f"{'moto/ours':>11}{'ours/floor (range)':>21}{'moto/floor':>12}")
+    for call in CALLS:
         # the signature of GetCallerIdentity is an HMAC: its floor is the hello alone
-        ours, moto, floor = (cpu[name, call] for name in ("iambridge", "moto_server", "hello"))
-        times = f"{ours:>9.0f} us{moto:>10.0f} us{floor:>6.0f} us"
-        print(f"{call:38}{times}{moto / ours:>10.1f}x{ours / floor:>11.2f}x{moto / floor:>11.1f}x")
+        ours, floor, moto = (cpu[name, call] for name in ("iambridge", "hello", "moto_server"))
+        over = sorted(_ratios(ours, floor))
+        widths = ((ours, 9), (moto, 10), (floor, 6))
+        times = "".join(f"{statistics.median(one):>{width}.0f} us" for one, width in widths)
+        spread = f"{statistics.median(over):.2f}x ({over[0]:.2f}-{over[-1]:.2f})"
+        of_moto = [statistics.median(_ratios(moto, one)) for one in (ours, floor)]
+        print(f"{call:38}{times}{of_moto[0]:>10.1f}x{spread:>21}{of_moto[1]:>11.1f}x")
         print(f"{'  requests a second':38}{rate['iambridge', call]:>9.0f}   {rate['moto_server', call]:>10.0f}")
+
+
+def _ratios(these: list[float], those: list[float]) -> list[float]:
+    return [one / other for one, other in zip(these, those, strict=True)]
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
@@ -45,7 +46,8 @@ def parse_form(query: str, body: bytes) -> dict[str, str]:
             continue
         name, _, value = part.partition("=")
         if "%" in part or "+" in part:
-            name, value = _decoded(name), _repeated(value) if len(value) <= _MAX_REPEATED else _decoded(value)
+            value = _repeated(value) if len(value) <= _MAX_REPEATED else _decoded(value)
+            name = _decoded(name) if "%" in name or "+" in name else name
         if name in parameters:
             raise MalformedQueryString(f"the parameter `{name[:64]}` is given twice")
         parameters[name] = value
@@ -144,25 +146,41 @@ def xml_text(text: str) -> str:
 
 
 def _xml(result: Result) -> str:
-    parts = []
+    """Most answers are texts, and structures of texts: those are put into a template of their shape at once."""
+    shape: list[Any] = []
+    texts: list[Any] = []
     for name, value in result.items():
-        if type(value) is str:  # most are
-            content = value if _PLAIN(value) is not None else xml_text(value)
-        elif value is None:
-            continue
-        else:
-            content = _content(value)
+        if type(value) is dict:
+            shape.append((name, *value))
+            texts += value.values()
+        elif value is not None:
+            shape.append(name)
+            texts.append(value)
+    try:
+        plain = _PLAIN("".join(texts)) is not None
+    except TypeError:  # not texts alone
+        return "".join([f"<{name}>{_content(value)}</{name}>" for name, value in result.items() if value is not None])
+    return _template(tuple(shape)) % tuple(texts if plain else map(xml_text, texts))
+
+
+@lru_cache(maxsize=256)
+def _template(shape: tuple["str | tuple[str, ...]", ...]) -> str:
+    """A place for each text: elements by their names, a structure by its own and those of its members."""
+    parts = []
+    for element in shape:
+        name, *inner = (element,) if isinstance(element, str) else element
+        content = "%s" if isinstance(element, str) else "".join([f"<{one}>%s</{one}>" for one in inner])
         parts.append(f"<{name}>{content}</{name}>")
     return "".join(parts)
 
 
 def _content(value: "str | int | Result | Sequence[str]") -> str:
-    if type(value) is dict or isinstance(value, Mapping):
-        return _xml(value)
     if isinstance(value, str):
         return xml_text(value)
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, Mapping):
+        return _xml(value)
     return "".join(f"<member>{xml_text(item)}</member>" for item in value)
 
 

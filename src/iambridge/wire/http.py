@@ -29,7 +29,7 @@ class Headers:
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of `name`, or `default`."""
-        found = self.by_name.get(name.lower())
+        found = (self._by_name or self.by_name).get(name.lower())
         return found[0] if found else default
 
     def get_all(self, name: str) -> list[str]:

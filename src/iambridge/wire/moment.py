@@ -24,3 +24,9 @@ class Moment(str):
         made = super().__new__(cls, zulu(seconds))
         made.seconds = seconds
         return made
+
+
+@lru_cache(maxsize=1024)
+def moment(seconds: int) -> Moment:
+    """The moment of these seconds since the epoch: calls of one second end together."""
+    return Moment(seconds)

@@ -27,15 +27,21 @@ def check_times(claims: VerifiedClaims, now: int) -> None:
             now=str(now),
             exp=str(claims.expires),
         )
-    for name, moment in (("nbf", claims.not_before), ("iat", claims.issued_at)):
-        if moment is not None and moment > now + _SKEW_SECONDS:
-            raise InvalidIdentityToken(
-                NOT_VALIDATED,
-                cause=f"the token's `{name}` is {moment - now} s in the future, and 60 s are tolerated",
-                fix="set the issuer's clock",
-                now=str(now),
-                **{name: str(moment)},
-            )
+    latest = now + _SKEW_SECONDS
+    if claims.not_before is not None and claims.not_before > latest:
+        raise _from_the_future("nbf", claims.not_before, now)
+    if claims.issued_at > latest:
+        raise _from_the_future("iat", claims.issued_at, now)
+
+
+def _from_the_future(name: str, moment: int, now: int) -> InvalidIdentityToken:
+    return InvalidIdentityToken(
+        NOT_VALIDATED,
+        cause=f"the token's `{name}` is {moment - now} s in the future, and 60 s are tolerated",
+        fix="set the issuer's clock",
+        now=str(now),
+        **{name: str(moment)},
+    )
 
 
 def check_audience(claims: VerifiedClaims, client_ids: Collection[str]) -> str:

@@ -22,8 +22,10 @@ _TIMES = ("exp", "nbf", "iat")
 
 
 class UnverifiedToken(msgspec.Struct, frozen=True):
-    """A well-formed token that proves nothing yet."""
+    """A well-formed token that proves nothing yet. `issuer` and `kid` are empty where it names none."""
 
+    issuer: str
+    kid: str
     header: Mapping[str, Any]
     claims: Mapping[str, Any]
     signing_input: bytes
@@ -55,17 +57,7 @@ class UnverifiedToken(msgspec.Struct, frozen=True):
         _check_claims(claims)
         if not signature:
             raise _malformed("the token is not signed")
-        return cls(header, claims, signed.encode(), signature)
-
-    @property
-    def issuer(self) -> str:
-        """The `iss` claim, or empty."""
-        return str(self.claims.get("iss", ""))
-
-    @property
-    def kid(self) -> str:
-        """The header's key id, or empty."""
-        return str(self.header.get("kid", ""))
+        return cls(claims.get("iss", ""), header.get("kid", ""), header, claims, signed.encode(), signature)
 
     def __repr__(self) -> str:
         """Without the signature and what it covers: together they are a credential."""

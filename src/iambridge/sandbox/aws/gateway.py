@@ -96,10 +96,11 @@ class Gateway:
         self._grants = KeyGrants(account, moto, now=lambda: now().timestamp())
         self._decisions = Decisions(account, moto, authorizer, self._grants)
 
-    async def app(self, request: Request) -> Response:
+    def app(self, request: Request) -> Awaitable[Response]:
         """Answer one request of any service."""
-        if _for_sts(request):
-            return await self._sts(request)
+        return self._sts(request) if _for_sts(request) else self._serve(request)
+
+    async def _serve(self, request: Request) -> Response:
         request_id = uuid4()
         protocol = _protocol(request)
         try:

@@ -11,7 +11,7 @@ from iambridge.ports import Sessions
 from iambridge.servers.sts.parameters import RoleRequest, packed_size
 from iambridge.servers.sts.tags import check_space
 from iambridge.wire.aws_query import Result
-from iambridge.wire.moment import Moment
+from iambridge.wire.moment import moment
 
 _ROLE_SESSION = PrincipalKind.ROLE_SESSION.value
 
@@ -38,7 +38,8 @@ class Issuer:
         Raises:
             PackedPolicyTooLarge: session tags and policies are too long together.
         """
-        check_space(tags.tags)
+        if tags.tags:
+            check_space(tags.tags)
         key_id, secret = self.new_key(role.account)
         issued = int(now.timestamp())
         partition = role.arn.split(":", 2)[1]
@@ -75,5 +76,5 @@ class Issuer:
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret_access_key,
             "SessionToken": self._sessions.seal(session, least_token),
-            "Expiration": Moment(session.expires),
+            "Expiration": moment(session.expires),
         }
