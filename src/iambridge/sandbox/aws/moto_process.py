@@ -17,7 +17,7 @@ import threading
 import traceback
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -47,7 +47,7 @@ class Backend:
             create_backend_app,
         )
 
-        self._application = DomainDispatcherApplication(create_backend_app)
+        self._application = DomainDispatcherApplication(lambda service: _told_by_name(create_backend_app(service)))
         _leave_bucket_policies_to_the_gateway()
 
     def serve(self) -> None:
@@ -96,6 +96,18 @@ class Backend:
 
         body = _collect(self._application(environ, start_response))
         return identity, status[0], status[1], b"" if method == "HEAD" else body
+
+
+def _told_by_name(service: Any) -> Any:
+    """A path that moto has no route for is an operation that it lacks: its own answer would be a web page."""
+    from werkzeug.exceptions import MethodNotAllowed, NotFound  # noqa: PLC0415 - loaded with the application
+
+    def lacking(error: Exception) -> NoReturn:
+        raise NotImplementedError("moto has no route for it") from error
+
+    for error in (MethodNotAllowed, NotFound):
+        service.register_error_handler(error, lacking)
+    return service
 
 
 def _leave_bucket_policies_to_the_gateway() -> None:

@@ -11,9 +11,11 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from tests.unit.sandbox.aws.conftest import RunningAccount
@@ -46,6 +48,17 @@ def test_a_call_that_never_returns_ends_with_the_parent() -> None:
             assert child.wait(60) == 0
         finally:
             child.kill()
+
+
+@pytest.mark.parametrize("service", ["efs", "lambda"])
+def test_an_operation_without_a_route_is_refused_by_name(running: "RunningAccount", service: str) -> None:
+    """Not with the web page that moto's HTTP library writes for an unknown path."""
+    client = running.client(service)
+    with pytest.raises(ClientError) as caught:
+        client.describe_tags(FileSystemId="fs-12345678") if service == "efs" else client.get_account_settings()
+    assert caught.value.response["Error"]["Code"] == "NotImplemented"
+    assert "is allowed, and moto" in caught.value.response["Error"]["Message"]
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
 def received(running: "RunningAccount", queue: str) -> bytes:
