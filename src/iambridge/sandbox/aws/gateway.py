@@ -217,10 +217,10 @@ class Gateway:
             self._authorizer.require(caller, asked, keys, resource_policies=policies, request_id=request_id)
         except AccessDenied as error:
             raise (s3_front.anonymous_denial(error) if caller.anonymous else error) from error
-        s3_checksums.check(call, content, trailers)
+        checksums = s3_checksums.check(call, content, trailers)
         if call.operation == "PutBucketPolicy":
             s3_front.check_bucket_policy(content)
-        response = await self._forward(request, call, content)
+        response = await self._forward(request, call, content, instead=checksums)
         self._bucket_policies.forget(call)
         if response.status == 404 and call.operation in {"GetObject", "HeadObject"}:
             # without s3:ListBucket S3 does not say whether a key exists (S3 API reference, GetObject, Permissions)
@@ -232,8 +232,11 @@ class Gateway:
                 raise (s3_front.anonymous_denial(error) if caller.anonymous else error) from error
         return response
 
-    async def _forward(self, request: Request, call: Call, content: bytes) -> Response:
-        headers = forwarding.headers(request, call)
+    async def _forward(
+        self, request: Request, call: Call, content: bytes, *, instead: tuple[tuple[str, str], ...] = ()
+    ) -> Response:
+        """What moto answers. `instead` are headers in place of the request's own of those names."""
+        headers = forwarding.headers(request, call, instead)
         path = quote(request.path, safe="/~")
         if call.protocol == "cbor":
             plain, content = cbor_calls.as_json(call)
