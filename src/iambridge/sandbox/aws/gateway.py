@@ -46,7 +46,7 @@ from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.resource_facts import refuse_unread_policy
 from iambridge.sandbox.aws.s3_front import BucketPolicies
 from iambridge.sandbox.aws.service_models import service_model
-from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
+from iambridge.servers.sigv4_authentication import AuthenticatedCaller, Used, authenticate
 from iambridge.wire.aws_authentication import Family, spell
 from iambridge.wire.http import App, Request, Response
 
@@ -65,7 +65,9 @@ ANONYMOUS = Caller(Principal.anonymous(), Policies())
 
 
 class Gateway:
-    """`sts` answers for the credential scope `sts` and authenticates by itself; `fetch_thumbprint` takes a URL."""
+    """`sts` answers for the credential scope `sts` and authenticates by itself; `used` is told of each proven caller;
+    `fetch_thumbprint` takes a URL.
+    """
 
     def __init__(
         self,
@@ -77,6 +79,7 @@ class Gateway:
         facts: IamFacts,
         sessions: Sessions,
         sts: App,
+        used: Used,
         fetch_thumbprint: Callable[[str], Awaitable[str]],
         region: str,
         now: Callable[[], dt.datetime],
@@ -88,6 +91,7 @@ class Gateway:
         self._facts = facts
         self._sessions = sessions
         self._sts = sts
+        self._used = used
         self._fetch_thumbprint = fetch_thumbprint
         self._region = region
         self._now = now
@@ -104,7 +108,10 @@ class Gateway:
         request_id = uuid4()
         protocol = _protocol(request)
         try:
-            found = authenticate(request, self._facts, self._sessions, now=self._now())
+            now = self._now()
+            found = authenticate(request, self._facts, self._sessions, now=now)
+            if found is not None:
+                self._used(found, now)
             return await self._answer(request, found, request_id)
         except RequestNotAuthenticated as error:
             code, message, status = spell(error, _FAMILIES[protocol])
