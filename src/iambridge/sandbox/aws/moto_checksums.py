@@ -35,6 +35,7 @@ def install() -> None:
 
     models.compute_checksum = responses.compute_checksum = compute_checksum
     upload_part: Callable[[Any], Any] = responses.S3Response.upload_part
+    copied: Callable[..., None] = models.S3Backend.copy_object
     head_object: Callable[..., Any] = responses.S3Response.head_object
     parts: Callable[[Any, bytes], Iterator[tuple[int, str]]] = responses.S3Response._complete_multipart_body  # noqa: SLF001
 
@@ -52,9 +53,22 @@ def install() -> None:
         status, headers, body = head_object(response, *arguments, **named)
         return status, _qualified(headers), body
 
+    def copy_object(backend: Any, src_key: Any, bucket: str, key: str, *arguments: Any, **named: Any) -> None:
+        copied(backend, src_key, bucket, key, *arguments, **named)
+        _recompute(src_key, backend.get_object(bucket, key))
+
+    models.S3Backend.copy_object = copy_object
     responses.S3Response.upload_part = checked_part
     responses.S3Response.head_object = qualified_head
     responses.S3Response._complete_multipart_body = checked_parts  # noqa: SLF001
+
+
+def _recompute(source: Any, copy: Any) -> None:
+    """A copy is one object whatever its source was made of: its checksum is of its bytes."""
+    if source.checksum_algorithm:
+        copy.checksum_value = encoded(computed(source.checksum_algorithm.lower(), copy.value))
+        copy.checksum_type = FULL_OBJECT
+        copy.set_metadata({f"{HEADER}type": FULL_OBJECT})
 
 
 def _qualified(headers: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,9 @@ def check(call: Call, content: bytes, trailers: Pairs) -> Pairs:
         _check_md5(stated, content)
     if call.operation == "CreateMultipartUpload":
         return _of_upload(call.headers)
+    if call.operation == "CopyObject":
+        algorithm = _to_compute(call.headers)
+        return ((_UPLOAD_ALGORITHM, algorithm.upper()),) if algorithm else ()
     in_headers, in_trailers = _checksums(call.headers.items), _checksums(trailers)
     _refuse_several(in_headers, in_trailers)
     _refuse_other_trailers(call.headers, trailers)
@@ -138,23 +141,29 @@ def _refuse_other_algorithm(announced: str, stated: Sequence[str]) -> None:
 
 def _of_upload(headers: Headers) -> Pairs:
     """How an upload says that its parts will be checked: in upper case, and with the type that is the default."""
-    algorithm, kind = headers.get(_UPLOAD_ALGORITHM).lower(), headers.get(_TYPE).upper()
+    algorithm, kind = _to_compute(headers), headers.get(_TYPE).upper()
     if kind and kind not in {COMPOSITE, FULL_OBJECT}:
         raise InvalidRequest(f"Value for {_TYPE} header is invalid.")
     if kind and not algorithm:
         raise InvalidRequest(f"The {_TYPE} header can only be used with the {_UPLOAD_ALGORITHM} header.")
     if not algorithm:
         return ()
+    if kind and kind not in types_of(algorithm):
+        raise InvalidRequest(f"The {kind} checksum type cannot be used with the {algorithm} checksum algorithm.")
+    return (_UPLOAD_ALGORITHM, algorithm.upper()), (_TYPE, kind or types_of(algorithm)[0])
+
+
+def _to_compute(headers: Headers) -> str:
+    """The algorithm that S3 shall use, in lower case; empty without one."""
+    algorithm = headers.get(_UPLOAD_ALGORITHM).lower()
     if algorithm in NOT_COMPUTED:
         raise _not_computed(algorithm)
-    if algorithm not in COMPUTED:
+    if algorithm and algorithm not in COMPUTED:
         known = ", ".join(sorted(name.upper() for name in COMPUTED | NOT_COMPUTED))
         raise InvalidRequest(
             f"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [{known}]"
         )
-    if kind and kind not in types_of(algorithm):
-        raise InvalidRequest(f"The {kind} checksum type cannot be used with the {algorithm} checksum algorithm.")
-    return (_UPLOAD_ALGORITHM, algorithm.upper()), (_TYPE, kind or types_of(algorithm)[0])
+    return algorithm
 
 
 def _not_computed(algorithm: str) -> NotImplementedBySandbox:

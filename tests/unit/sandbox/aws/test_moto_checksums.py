@@ -133,6 +133,28 @@ def _eights(content: bytes) -> list[bytes]:
     return [content[start : start + size] for start in range(0, len(content), size)]
 
 
+@pytest.mark.parametrize("name", ["CRC32C", "SHA256"])
+def test_a_copy_of_parts_is_one_object(bare: Any, name: str) -> None:
+    upload = Upload(bare, ChecksumAlgorithm=name)
+    upload.part(LARGE, **checksum(name, LARGE))
+    upload.part(LAST, **checksum(name, LAST))
+    upload.complete()
+    source = f"{BUCKET}/{upload.of['Key']}"
+    copied = bare.copy_object(Bucket=BUCKET, Key="copy", CopySource=source)["CopyObjectResult"]
+    assert copied[f"Checksum{name}"] == checksum(name, LARGE + LAST)[f"Checksum{name}"]
+    assert told(bare, "copy") == checksum(name, LARGE + LAST)
+    assert upload.told() == composite(name, LARGE, LAST)
+    bare.copy_object(Bucket=BUCKET, Key="copy", CopySource=source, ChecksumAlgorithm="CRC64NVME")
+    assert told(bare, "copy") == checksum("CRC64NVME", LARGE + LAST)
+
+
+@pytest.mark.parametrize(("name", "code"), [("nope", "InvalidRequest"), ("XXHASH64", "NotImplemented")])
+def test_a_copys_checksum_is_one_that_is_computed(bare: Any, name: str, code: str) -> None:
+    bare.put_object(Bucket=BUCKET, Key="source", Body=LAST)
+    copy = {"Bucket": BUCKET, "Key": "copied", "CopySource": f"{BUCKET}/source"}
+    assert refusal(bare.copy_object, **copy, ChecksumAlgorithm=name)[0] == code
+
+
 CREATED: list[tuple[dict[str, str], str, str]] = [
     (
         {"ChecksumAlgorithm": "nope"},
