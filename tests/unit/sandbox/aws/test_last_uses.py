@@ -51,7 +51,7 @@ def used(iam: Any, key: Any) -> Any:
 
 
 def recent(moment: dt.datetime) -> bool:
-    return dt.timedelta(0) <= dt.datetime.now(dt.UTC) - moment < dt.timedelta(minutes=3)
+    return dt.timedelta(0) <= dt.datetime.now(dt.UTC) - moment < dt.timedelta(hours=1)
 
 
 def test_a_key_that_was_never_used_is_told_so(iam: Any, keyholder: Any) -> None:
