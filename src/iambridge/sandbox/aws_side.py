@@ -39,6 +39,7 @@ class AwsSide:
             account_of=unique_ids.account_of,
             decode_message=messages.decode,
             unread=unread,
+            used=self.account.last_uses.record,
             region=REGION,
         )
         self.account.connect_sts(sts.app, facts, self.sessions, messages)

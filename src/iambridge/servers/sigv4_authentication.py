@@ -1,6 +1,7 @@
 """Who sent an AWS request: its signature proved with the key of an IAM user, the root user or a session."""
 
 import datetime as dt
+from collections.abc import Callable
 
 import msgspec
 
@@ -20,6 +21,10 @@ class AuthenticatedCaller(msgspec.Struct, frozen=True):
     session: Session | None
     payload: sigv4.VerifiedPayload
     signed: sigv4.SignedRequest
+
+
+Used = Callable[[AuthenticatedCaller, dt.datetime], None]
+"""Is told who was authenticated, and when; costs next to nothing."""
 
 
 def authenticate(

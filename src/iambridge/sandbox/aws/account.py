@@ -17,6 +17,7 @@ from iambridge.sandbox.aws.entities import AccessKey, User
 from iambridge.sandbox.aws.gateway import Gateway
 from iambridge.sandbox.aws.iam_account import IamAccount
 from iambridge.sandbox.aws.instances import Instances
+from iambridge.sandbox.aws.last_uses import LastUses
 from iambridge.sandbox.aws.moto_backend import MotoBackend
 from iambridge.sandbox.aws.store import Store
 from iambridge.wire.http import App
@@ -51,6 +52,7 @@ class Account:
         self._data_dir = data_dir
         self._store = Store(data_dir / "iam.db")
         self.iam = IamAccount(self._store, account_id, now)
+        self.last_uses = LastUses(self._store)
         self._moto = MotoBackend(account_id=account_id, region=region, log=data_dir / "moto.log")
         self._gateway: Gateway | None = None
         self._instances: Instances | None = None
@@ -70,6 +72,7 @@ class Account:
             facts=facts,
             sessions=sessions,
             sts=sts,
+            used=self.last_uses.record,
             fetch_thumbprint=fetch_thumbprint,
             region=self.region,
             now=self._now,
@@ -95,6 +98,7 @@ class Account:
         if self._instances is not None:
             await self._instances.close()
         await self._moto.close()
+        self.last_uses.close()
         self._store.close()
 
     def service_user(self, name: str, policy: Mapping[str, object]) -> AccessKey:

@@ -1,6 +1,6 @@
 """The whole account in one answer. Source: IAM API Reference, GetAccountAuthorizationDetails."""
 
-from iambridge.sandbox.aws import groups, instance_profiles, managed_policies, roles, users
+from iambridge.sandbox.aws import groups, instance_profiles, last_uses, managed_policies, roles, users
 from iambridge.sandbox.aws.aws_managed_policies import AwsManagedPolicy, aws_managed_policy
 from iambridge.sandbox.aws.entities import Group, InstanceProfile, ManagedPolicy, Principal, Role, User
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page
@@ -50,7 +50,7 @@ def _principal(account: IamAccount, principal: Principal) -> Output:
     kept = {name: value for name, value in described.items() if name not in {"Description", "MaxSessionDuration"}}
     profiles = [p for p in account.store.all(InstanceProfile) if p.role == principal.name]
     listed = [instance_profiles.describe(account, profile) for profile in profiles]
-    return {**kept, **result, "InstanceProfileList": listed, "RoleLastUsed": {}}
+    return {**kept, **result, "InstanceProfileList": listed, "RoleLastUsed": last_uses.of_role(account, principal)}
 
 
 def _policy(account: IamAccount, policy: ManagedPolicy | AwsManagedPolicy, used: managed_policies.Usage) -> Output:

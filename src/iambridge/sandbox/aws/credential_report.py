@@ -1,4 +1,6 @@
-"""The account's credential report: who has which credentials. Uses are not recorded, and none is told.
+"""The account's credential report: who has which credentials, and when they were last used.
+
+Nobody signs in with a password here.
 
 Source: IAM User Guide, "Generate credential reports for your AWS account".
 """
@@ -8,7 +10,7 @@ import csv
 import datetime as dt
 import io
 
-from iambridge.sandbox.aws import users
+from iambridge.sandbox.aws import last_uses, users
 from iambridge.sandbox.aws.entities import AccessKey, CredentialReport, LoginProfile, PasswordPolicy, User
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters
 from iambridge.sandbox.aws.iam_errors import CredentialReportExpired, CredentialReportNotPresent
@@ -62,11 +64,11 @@ def _content(account: IamAccount) -> str:
     # the root user cannot sign in here, and has no keys
     rows.writerow(
         ("<root_account>", root, _time(account.timestamp()), "not_supported", "no_information", "not_supported",
-         "not_supported", "false", *_key(None), *_key(None), *_CERTIFICATES)
+         "not_supported", "false", *_key(account, None), *_key(account, None), *_CERTIFICATES)
     )  # fmt: skip
     for user in account.store.all(User):
         keys = [*users.keys_of(account, user.name), None, None][:2]
-        columns = [column for key in keys for column in _key(key)]
+        columns = [column for key in keys for column in _key(account, key)]
         created = _time(user.created)
         rows.writerow(
             (user.name, account.arn(user), created, *_password(account, user), "false", *columns, *_CERTIFICATES)
@@ -87,10 +89,11 @@ def _password(account: IamAccount, user: User) -> tuple[str, str, str, str]:
     return "true", "no_information", _time(profile.changed), rotation
 
 
-def _key(key: AccessKey | None) -> tuple[str, ...]:
+def _key(account: IamAccount, key: AccessKey | None) -> tuple[str, ...]:
     if key is None:
         return "false", _NONE, _NONE, _NONE, _NONE
-    return str(key.status == "Active").lower(), _time(key.created), _NONE, _NONE, _NONE
+    date, region, service = last_uses.of_key(account, key)
+    return str(key.status == "Active").lower(), _time(key.created), _time(date) or _NONE, region, service
 
 
 def _time(text: str) -> str:

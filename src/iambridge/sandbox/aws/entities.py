@@ -139,6 +139,20 @@ class AccountAlias(Entity, frozen=True, kw_only=True):
         return self.alias
 
 
+class LastUse(Entity, frozen=True, kw_only=True):
+    """Of an access key or a role: `subject` is its id, `at` as `created` is, `service` a namespace as `s3`."""
+
+    kind: ClassVar[str] = "last-use"
+    subject: str
+    at: str
+    service: str
+    region: str
+
+    @property
+    def key(self) -> str:
+        return self.subject
+
+
 class LoginProfile(Entity, frozen=True, kw_only=True):
     """That a user has a console password, since `created`, and when it was last changed; never the password."""
 
@@ -198,6 +212,7 @@ KINDS: tuple[type[Entity], ...] = (
     AccessKey,
     OpenIDConnectProvider,
     AccountAlias,
+    LastUse,
     ServerCertificate,
     LoginProfile,
     PasswordPolicy,

@@ -29,13 +29,15 @@ _QUERY_AUTHENTICATION = frozenset(
 _MOST_INFLATED = 64 * 1024 * 1024
 
 
-def headers(request: Request, call: Call) -> list[tuple[str, str]]:
-    """The headers of a request as moto shall read them."""
+def headers(request: Request, call: Call, instead: tuple[tuple[str, str], ...] = ()) -> list[tuple[str, str]]:
+    """The headers of a request as moto shall read them, `instead` in place of its own of those names."""
+    left_out = _NOT_FORWARDED | {name for name, _ in instead} if instead else _NOT_FORWARDED
     found = [
         _without_chunked(name, value, inflated=call.service.prefix != "s3")
         for name, value in request.headers.items
-        if name.lower() not in _NOT_FORWARDED
+        if name.lower() not in left_out
     ]
+    found += instead
     if call.protocol == "rest-xml":
         found = [_not_a_form(name, value) for name, value in found]
     if call.protocol not in {"json", "cbor"}:

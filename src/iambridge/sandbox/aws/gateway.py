@@ -46,7 +46,7 @@ from iambridge.sandbox.aws.operations import Asked, Call
 from iambridge.sandbox.aws.resource_facts import refuse_unread_policy
 from iambridge.sandbox.aws.s3_front import BucketPolicies
 from iambridge.sandbox.aws.service_models import service_model
-from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
+from iambridge.servers.sigv4_authentication import AuthenticatedCaller, Used, authenticate
 from iambridge.wire.aws_authentication import Family, spell
 from iambridge.wire.http import App, Request, Response
 
@@ -65,7 +65,9 @@ ANONYMOUS = Caller(Principal.anonymous(), Policies())
 
 
 class Gateway:
-    """`sts` answers for the credential scope `sts` and authenticates by itself; `fetch_thumbprint` takes a URL."""
+    """`sts` answers for the credential scope `sts` and authenticates by itself; `used` is told of each proven caller;
+    `fetch_thumbprint` takes a URL.
+    """
 
     def __init__(
         self,
@@ -77,6 +79,7 @@ class Gateway:
         facts: IamFacts,
         sessions: Sessions,
         sts: App,
+        used: Used,
         fetch_thumbprint: Callable[[str], Awaitable[str]],
         region: str,
         now: Callable[[], dt.datetime],
@@ -88,6 +91,7 @@ class Gateway:
         self._facts = facts
         self._sessions = sessions
         self._sts = sts
+        self._used = used
         self._fetch_thumbprint = fetch_thumbprint
         self._region = region
         self._now = now
@@ -104,7 +108,10 @@ class Gateway:
         request_id = uuid4()
         protocol = _protocol(request)
         try:
-            found = authenticate(request, self._facts, self._sessions, now=self._now())
+            now = self._now()
+            found = authenticate(request, self._facts, self._sessions, now=now)
+            if found is not None:
+                self._used(found, now)
             return await self._answer(request, found, request_id)
         except RequestNotAuthenticated as error:
             code, message, status = spell(error, _FAMILIES[protocol])
@@ -217,10 +224,10 @@ class Gateway:
             self._authorizer.require(caller, asked, keys, resource_policies=policies, request_id=request_id)
         except AccessDenied as error:
             raise (s3_front.anonymous_denial(error) if caller.anonymous else error) from error
-        s3_checksums.check(call, content, trailers)
+        checksums = s3_checksums.check(call, content, trailers)
         if call.operation == "PutBucketPolicy":
             s3_front.check_bucket_policy(content)
-        response = await self._forward(request, call, content)
+        response = await self._forward(request, call, content, instead=checksums)
         self._bucket_policies.forget(call)
         if response.status == 404 and call.operation in {"GetObject", "HeadObject"}:
             # without s3:ListBucket S3 does not say whether a key exists (S3 API reference, GetObject, Permissions)
@@ -232,8 +239,11 @@ class Gateway:
                 raise (s3_front.anonymous_denial(error) if caller.anonymous else error) from error
         return response
 
-    async def _forward(self, request: Request, call: Call, content: bytes) -> Response:
-        headers = forwarding.headers(request, call)
+    async def _forward(
+        self, request: Request, call: Call, content: bytes, *, instead: tuple[tuple[str, str], ...] = ()
+    ) -> Response:
+        """What moto answers. `instead` are headers in place of the request's own of those names."""
+        headers = forwarding.headers(request, call, instead)
         path = quote(request.path, safe="/~")
         if call.protocol == "cbor":
             plain, content = cbor_calls.as_json(call)

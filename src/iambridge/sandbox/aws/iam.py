@@ -71,6 +71,15 @@ _OWN_USER = frozenset(
         "UpdateSigningCertificate",
     }
 )
+_LAST_USED = "uses are recorded by key and role, not by service: call GetAccessKeyLastUsed or GetRole (RoleLastUsed)"
+_INSTEAD = dict.fromkeys(
+    (
+        "GenerateServiceLastAccessedDetails",
+        "GetServiceLastAccessedDetails",
+        "GetServiceLastAccessedDetailsWithEntities",
+    ),
+    _LAST_USED,
+)
 
 
 def operation(flat: Mapping[str, str]) -> Operation:
@@ -89,7 +98,7 @@ def operation(flat: Mapping[str, str]) -> Operation:
     if action not in OPERATIONS:
         raise NotImplementedBySandbox(
             f"iam:{action} is not implemented by iambridge",
-            fix="report the operation and the client that needs it",
+            fix=_INSTEAD.get(action, "report the operation and the client that needs it"),
         )
     return found
 

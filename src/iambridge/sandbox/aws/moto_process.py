@@ -22,6 +22,8 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from iambridge.sandbox.aws import moto_checksums
+
 _LENGTH = struct.Struct(">I")
 _THREADS = 16
 # calls that wait for another call to happen must not keep it from being read
@@ -49,6 +51,7 @@ class Backend:
 
         self._application = DomainDispatcherApplication(lambda service: _told_by_name(create_backend_app(service)))
         _leave_bucket_policies_to_the_gateway()
+        moto_checksums.install()
 
     def serve(self) -> None:
         """Answer frames until the parent closes."""

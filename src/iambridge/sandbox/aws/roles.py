@@ -4,7 +4,7 @@ import msgspec
 
 from iambridge.core.iam_policy import PolicyKind
 from iambridge.errors import DeleteConflict, InvalidInput
-from iambridge.sandbox.aws import policy_text, unique_ids
+from iambridge.sandbox.aws import last_uses, policy_text, unique_ids
 from iambridge.sandbox.aws.entities import InstanceProfile, Role
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, tag_list, tags_from, under_path
 from iambridge.sandbox.aws.trusted_principals import trust_as_of_now, trusted
@@ -65,7 +65,8 @@ def create_role(account: IamAccount, parameters: Parameters) -> Output:
 
 
 def get_role(account: IamAccount, parameters: Parameters) -> Output:
-    return {"Role": {**describe(account, account.find(Role, parameters["RoleName"])), "RoleLastUsed": {}}}
+    role = account.find(Role, parameters["RoleName"])
+    return {"Role": {**describe(account, role), "RoleLastUsed": last_uses.of_role(account, role)}}
 
 
 def list_roles(account: IamAccount, parameters: Parameters) -> Output:
@@ -119,7 +120,7 @@ def delete_role(account: IamAccount, parameters: Parameters) -> Output:
         raise DeleteConflict("Cannot delete entity, must detach all policies first.")
     if role.inline:
         raise DeleteConflict("Cannot delete entity, must delete policies first.")
-    account.store.write(delete=(role,))
+    account.store.write(delete=(role, *last_uses.forgotten(account, role.id)))
     return {}
 
 

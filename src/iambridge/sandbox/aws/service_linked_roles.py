@@ -4,7 +4,7 @@ import json
 
 from iambridge.adapters import randomness
 from iambridge.errors import InvalidInput, NoSuchEntity, NotImplementedBySandbox, UnmodifiableEntity
-from iambridge.sandbox.aws import roles, unique_ids
+from iambridge.sandbox.aws import last_uses, roles, unique_ids
 from iambridge.sandbox.aws.aws_managed_policies import aws_managed_policy
 from iambridge.sandbox.aws.entities import Role
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters
@@ -116,7 +116,7 @@ def delete_service_linked_role(account: IamAccount, parameters: Parameters) -> O
     role = account.find(Role, parameters["RoleName"])
     if not role.path.startswith(_PATH):
         raise InvalidInput(f"The role {role.name} is not a service-linked role.")
-    account.store.write(delete=(role,))
+    account.store.write(delete=(role, *last_uses.forgotten(account, role.id)))
     task = f"task{_PATH}{role.path.removeprefix(_PATH)}{role.name}/{randomness.uuid4()}"
     return {"DeletionTaskId": task}
 

@@ -1,7 +1,8 @@
 """Durable IAM state: one SQLite file, every acknowledged write on disk, every read from memory.
 
 One writer, one thread: the account's event loop. WAL with synchronous=FULL means that a write has been fsynced when
-`write` returns (SQLite, "PRAGMA synchronous"), so a killed process loses nothing that it acknowledged.
+`write` returns (SQLite, "PRAGMA synchronous"), so a killed process loses nothing that it acknowledged. What is only
+noted, as last uses are, may be lost with a killed process.
 """
 
 import os
@@ -17,7 +18,7 @@ from iambridge.sandbox.aws.entities import KINDS, Entity
 
 E = TypeVar("E", bound=Entity)
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Store:
@@ -33,6 +34,7 @@ class Store:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None, timeout=1.0, check_same_thread=False)
         self._entities: dict[str, dict[str, Entity]] = {kind.kind: {} for kind in KINDS}
+        self._noted: dict[tuple[str, str], Entity] = {}
         try:
             self._prepare()
             self._load()
@@ -82,25 +84,48 @@ class Store:
     def write(self, *put: Entity, delete: Iterable[Entity] = ()) -> None:
         """Put and delete as one transaction: on disk when this returns, or not at all."""
         gone = tuple(delete)
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            for entity in gone:
-                self._database.execute("DELETE FROM entity WHERE kind=? AND key=?", (entity.kind, entity.key))
-            for entity in put:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO entity VALUES (?, ?, ?)",
-                    (entity.kind, entity.key, msgspec.json.encode(entity)),
-                )
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
+        self._commit(put, gone)
         for entity in gone:
             self._entities[entity.kind].pop(entity.key, None)
         for entity in put:
             self._entities[entity.kind][entity.key] = entity
         self.generation += 1
 
+    def note(self, entity: Entity) -> None:
+        """Put what may be lost and decides nothing: read at once, on disk with the next `write` or `flush`."""
+        self._entities[entity.kind][entity.key] = entity
+        self._noted[entity.kind, entity.key] = entity
+
+    def flush(self) -> None:
+        """Write what was noted."""
+        if self._noted:
+            self._commit((), ())
+
+    def _commit(self, put: Iterable[Entity], gone: Iterable[Entity]) -> None:
+        """What was noted goes along: it is there before `put` and `gone` are."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            for entity in self._noted.values():
+                self._insert(entity)
+            for entity in gone:
+                self._database.execute("DELETE FROM entity WHERE kind=? AND key=?", (entity.kind, entity.key))
+            for entity in put:
+                self._insert(entity)
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+        self._noted.clear()
+
+    def _insert(self, entity: Entity) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO entity VALUES (?, ?, ?)", (entity.kind, entity.key, msgspec.json.encode(entity))
+        )
+
     def close(self) -> None:
-        self._database.close()
+        """Raises sqlite3.Error: what was noted could not be written."""
+        try:
+            self.flush()
+        finally:
+            self._database.close()

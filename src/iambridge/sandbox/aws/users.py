@@ -3,7 +3,7 @@
 import msgspec
 
 from iambridge.errors import DeleteConflict, LimitExceeded, NoSuchEntity, ValidationError
-from iambridge.sandbox.aws import unique_ids
+from iambridge.sandbox.aws import last_uses, unique_ids
 from iambridge.sandbox.aws.entities import AccessKey, LoginProfile, User
 from iambridge.sandbox.aws.iam_account import IamAccount, Output, Parameters, page, tag_list, tags_from, under_path
 
@@ -138,16 +138,18 @@ def update_access_key(account: IamAccount, parameters: Parameters) -> Output:
 
 
 def delete_access_key(account: IamAccount, parameters: Parameters) -> Output:
-    account.store.write(delete=(_own_key(account, parameters),))
+    key = _own_key(account, parameters)
+    account.store.write(delete=(key, *last_uses.forgotten(account, key.id)))
     return {}
 
 
 def get_access_key_last_used(account: IamAccount, parameters: Parameters) -> Output:
-    """Uses are not recorded: the answer is AWS's for a key never used."""
     key = account.store.get(AccessKey, parameters["AccessKeyId"])
     if key is None:
         raise _no_key(parameters["AccessKeyId"])
-    return {"UserName": key.user, "AccessKeyLastUsed": {"ServiceName": "N/A", "Region": "N/A"}}
+    date, region, service = last_uses.of_key(account, key)
+    used = {"LastUsedDate": date} if date else {}
+    return {"UserName": key.user, "AccessKeyLastUsed": {**used, "ServiceName": service, "Region": region}}
 
 
 def _own_key(account: IamAccount, parameters: Parameters) -> AccessKey:

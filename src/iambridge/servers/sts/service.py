@@ -18,7 +18,7 @@ from iambridge.errors import (
     ValidationError,
 )
 from iambridge.ports import DecisionLog, IamFacts, OidcKeys, Sessions
-from iambridge.servers.sigv4_authentication import AuthenticatedCaller, authenticate
+from iambridge.servers.sigv4_authentication import AuthenticatedCaller, Used, authenticate
 from iambridge.servers.sts.assume_role import assume_role
 from iambridge.servers.sts.deciding import Unread, nothing_unread
 from iambridge.servers.sts.decode_message import decode_message
@@ -48,7 +48,8 @@ class SecurityTokenService:
 
     `account_of(access_key_id)` raises ValueError for what is no access key id. `decode_message` reads an encoded
     authorization failure message, or gives None. `unread(request, policies)` names the facts that a decision hangs on
-    and nobody here knows: such a call is refused by name. `region` is the one of unsigned calls.
+    and nobody here knows: such a call is refused by name. `used` is told of each proven caller.
+    `region` is the one of unsigned calls.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class SecurityTokenService:
         account_of: Callable[[str], str],
         decode_message: Callable[[str], str | None] = lambda _: None,
         unread: Unread = nothing_unread,
+        used: Used = lambda _, __: None,
         region: str = "us-east-1",
     ) -> None:
         self._iam = iam
@@ -76,6 +78,7 @@ class SecurityTokenService:
         self._account_of = account_of
         self._decode = decode_message
         self._unread = unread
+        self._used = used
         self._region = region
         self._issuer = Issuer(sessions, new_key)
         self._signed: dict[str, Signed] = {
@@ -135,11 +138,13 @@ class SecurityTokenService:
             raise InvalidAction(
                 f"Could not find operation {action[:64]} for version {_VERSION}", fix="send an action of STS"
             )
-        caller = authenticate(request, self._iam, self._sessions, now=self._now(), service="sts")
+        now = self._now()
+        caller = authenticate(request, self._iam, self._sessions, now=now, service="sts")
         if caller is None:
             raise RequestNotAuthenticated(
                 AuthenticationFault.MISSING, "Request is missing Authentication Token", fix="sign the request"
             )
+        self._used(caller, now)
         refuse_sessions(action, caller)
         return operation(parameters, request, caller)
 

@@ -59,6 +59,9 @@ const parts = {
     assert.deepEqual(listed.map((one) => [one.AccessKeyId, one.Status]), [[key.AccessKeyId, "Inactive"]]);
     const used = await call("GetAccessKeyLastUsed", { AccessKeyId: key.AccessKeyId });
     assert.equal(used.UserName, "js-keys");
+    const { LastUsedDate, ServiceName, Region } = used.AccessKeyLastUsed;
+    assert.ok(LastUsedDate instanceof Date && Math.abs(Date.now() - LastUsedDate) < 600_000);
+    assert.deepEqual([ServiceName, Region], ["iam", "us-east-1"]);
     await refused("DeleteConflictException", 409, "DeleteUser", { UserName: "js-keys" });
     await call("DeleteAccessKey", { UserName: "js-keys", AccessKeyId: key.AccessKeyId });
     await call("DeleteUser", { UserName: "js-keys" });

@@ -82,6 +82,7 @@ class RunningAccount:
             account_of=unique_ids.account_of,
             decode_message=messages.decode,
             unread=unread,
+            used=self.account.last_uses.record,
         )
         self.account.connect_sts(sts.app, facts, sessions, messages)
 
@@ -100,7 +101,7 @@ class RunningAccount:
         admin = self.account.admin
         return boto3.session.Session().client(
             service,
-            region_name="us-east-1",
+            region_name=options.pop("region_name", "us-east-1"),
             endpoint_url=self.url,
             verify=self.ca,
             aws_access_key_id=key["AccessKeyId"] if key else admin.id,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from iambridge.errors import InputError
-from iambridge.sandbox.aws.entities import Role, User
+from iambridge.sandbox.aws.entities import LastUse, Role, User
 from iambridge.sandbox.aws.store import Store
 
 WRITER = """
@@ -102,3 +102,24 @@ def test_the_file_is_its_owners_only(tmp_path: Path) -> None:
     assert (tmp_path / "iam.db").stat().st_mode & 0o077 == 0
     assert (tmp_path / "iam.db-wal").stat().st_mode & 0o077 == 0
     store.close()
+
+
+def test_what_is_noted_is_read_at_once_and_written_with_the_next_write(tmp_path: Path) -> None:
+    """It makes no new generation, goes along with a write or a close, and is gone when it is deleted."""
+    use = LastUse(subject="AKIA1", at="2026-11-27T12:00:00Z", service="s3", region="us-east-1")
+    store = Store(tmp_path / "iam.db")
+    store.note(use)
+    assert (store.get(LastUse, "AKIA1"), store.generation) == (use, 0)
+    broken = User(name="broken", id="AIDA2", tags={"a": object()})  # type: ignore[dict-item]  # no JSON form, on purpose
+    with pytest.raises(TypeError):
+        store.write(broken)
+    store.close()
+    again = Store(tmp_path / "iam.db")
+    assert again.get(LastUse, "AKIA1") == use
+    again.note(use)
+    again.write(delete=(use,))
+    assert again.get(LastUse, "AKIA1") is None
+    again.close()
+    last = Store(tmp_path / "iam.db")
+    assert last.get(LastUse, "AKIA1") is None
+    last.close()
