@@ -234,7 +234,7 @@ class Gateway:
 
     async def _forward(self, request: Request, call: Call, content: bytes) -> Response:
         headers = forwarding.headers(request, call)
-        path = quote(request.path, safe="/~")
+        path = quote(forwarding.path(request, call), safe="/~")
         if call.protocol == "cbor":
             plain, content = cbor_calls.as_json(call)
             path, headers = "/", [("host", request.headers.get("host")), *plain]
