@@ -216,7 +216,20 @@ def test_kubectl_creates_services_by_its_own_commands(kubectl: Kubectl) -> None:
     ("spec", "words"),
     [
         ({"type": "NodePort"}, "spec.type: Forbidden: NodePort: this cluster has no service network"),
-        ({"type": "LoadBalancer"}, "spec.type: Forbidden: LoadBalancer: this cluster has no service network"),
+        (
+            {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": True},
+            "spec.allocateLoadBalancerNodePorts: Forbidden: this cluster gives out no node ports",
+        ),
+        ({"type": "LoadBalancer", "externalTrafficPolicy": "X"}, 'Unsupported value: "X": supported values: "Cluster"'),
+        ({"type": "LoadBalancer", "clusterIP": "None"}, "may not be set to 'None' for LoadBalancer services"),
+        (
+            {"type": "LoadBalancer", "ports": [{"port": 1, "nodePort": 1}]},
+            "The range of valid ports is 30000-32767",
+        ),
+        (
+            {"loadBalancerClass": "a"},
+            "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'",
+        ),
         ({"type": "ExternalName", "externalName": "a.b"}, "spec.type: Forbidden: ExternalName"),
         ({"clusterIP": "10.0.0.1"}, "spec.clusterIP: Forbidden: this cluster has no service network"),
         ({"externalIPs": ["10.0.0.1"]}, "spec.externalIPs: Forbidden"),
@@ -232,6 +245,44 @@ def test_what_a_service_here_cannot_be_is_refused_by_name(kubectl: Kubectl, spec
     assert words in kubectl.fails("create", "-f", "-", stdin=service(**spec))
     kubectl.ok("create", "-f", "-", stdin=service())
     assert words in kubectl.fails("patch", "svc", "hook", "--type=merge", "-p", json.dumps({"spec": spec}))
+
+
+def test_a_controller_of_the_user_s_own_makes_the_load_balancer(kubectl: Kubectl) -> None:
+    """It finds the Service by type and class, and says by the status where it is reached; nobody else does."""
+    ports = [{"port": 443, "targetPort": "https", "nodePort": 30443}]
+    made = kubectl.run("create", "-f", "-", stdin=service(type="LoadBalancer", loadBalancerClass="a.b/c", ports=ports))
+    assert "made by a controller that you run, or by nobody" in made.error
+    assert kubectl.ok("get", "svc", "hook", "--no-headers").split()[1:5] == [
+        *("LoadBalancer", "<none>", "<pending>"),
+        "443:30443/TCP",
+    ]
+    stored = kubectl.json("get", "svc", "hook")["spec"]
+    assert (stored["allocateLoadBalancerNodePorts"], stored["externalTrafficPolicy"]) == (False, "Cluster")
+    assert reached(kubectl, [{"hostname": "b.elb.amazonaws.com"}, {"ip": "10.0.0.1"}]) == ""
+    entries = kubectl.json("get", "svc", "hook")["status"]["loadBalancer"]["ingress"]
+    assert entries == [{"hostname": "b.elb.amazonaws.com"}, {"ip": "10.0.0.1", "ipMode": "VIP"}]
+    assert kubectl.ok("get", "svc", "hook", "--no-headers").split()[3] == "10.0.0.1,b.elb.amazonaws.com"
+    assert "must be a DNS name, not an IP address" in reached(kubectl, [{"hostname": "10.0.0.1"}])
+    assert "ingress[0].ip: Invalid value" in reached(kubectl, [{"ip": "b"}])
+    patch = '{"spec":{"loadBalancerClass":"other"}}'
+    assert "may not change once set" in kubectl.fails("patch", "svc", "hook", "--type=merge", "-p", patch)
+
+
+def test_a_service_that_is_no_load_balancer_any_more_forgets_it(kubectl: Kubectl) -> None:
+    """What the client did not change goes with the type; a status then has no place."""
+    ports = [{"port": 443, "nodePort": 30443}]
+    kubectl.ok("create", "-f", "-", stdin=service(type="LoadBalancer", loadBalancerClass="a.b/c", ports=ports))
+    kubectl.ok("patch", "svc", "hook", "--type=merge", "-p", '{"spec":{"type":"ClusterIP"}}')
+    stored = kubectl.json("get", "svc", "hook")["spec"]
+    assert stored["ports"] == [{"port": 443, "protocol": "TCP", "targetPort": 443}]
+    assert not {"loadBalancerClass", "allocateLoadBalancerNodePorts", "externalTrafficPolicy"} & stored.keys()
+    assert 'may only be used when `spec.type` is "LoadBalancer"' in reached(kubectl, [{"hostname": "b.c"}])
+
+
+def reached(kubectl: Kubectl, entries: list[Object]) -> str:
+    """What kubectl says of a controller's write to the status; empty when it was taken."""
+    patch = json.dumps({"status": {"loadBalancer": {"ingress": entries}}})
+    return kubectl.run("patch", "svc", "hook", "--subresource=status", "--type=merge", "-p", patch).error
 
 
 def test_a_service_s_name_is_a_host_name(kubectl: Kubectl) -> None:

@@ -4,6 +4,7 @@ import zlib
 
 from iambridge.core.sigv4 import SignedRequest
 from iambridge.errors import ValidationError
+from iambridge.sandbox.aws import rest_routes
 from iambridge.sandbox.aws.operations import Call
 from iambridge.wire.http import Request
 
@@ -43,6 +44,13 @@ def headers(request: Request, call: Call, instead: tuple[tuple[str, str], ...] =
     if call.protocol not in {"json", "cbor"}:
         found = [(name, value) for name, value in found if name.lower() != "x-amz-target"]
     return [(name, value) for name, value in found if value]
+
+
+def path(request: Request, call: Call) -> str:
+    """The path as moto's routes have it, decoded."""
+    if not call.protocol.startswith("rest-") or call.service.prefix == "s3":
+        return request.path
+    return rest_routes.as_modelled(call.service.model, call.operation, request.path)
 
 
 def without_signature(query: str) -> str:

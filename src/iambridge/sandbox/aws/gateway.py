@@ -244,7 +244,7 @@ class Gateway:
     ) -> Response:
         """What moto answers. `instead` are headers in place of the request's own of those names."""
         headers = forwarding.headers(request, call, instead)
-        path = quote(request.path, safe="/~")
+        path = quote(forwarding.path(request, call), safe="/~")
         if call.protocol == "cbor":
             plain, content = cbor_calls.as_json(call)
             path, headers = "/", [("host", request.headers.get("host")), *plain]

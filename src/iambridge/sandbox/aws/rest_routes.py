@@ -46,7 +46,7 @@ def routes(model_name: str) -> dict[str, tuple[Route, ...]]:
     table: dict[str, list[Route]] = {}
     for operation in model.operations.values():
         if operation.name not in _SHADOWED:
-            table.setdefault(operation.http.method, []).append(_route(model, operation))
+            table.setdefault(operation.http.method, []).append(_route(model_name, model, operation))
     return {
         method: tuple(
             sorted(
@@ -88,7 +88,7 @@ def match(model_name: str, *, method: str, path: str, query: Mapping[str, str], 
     return None
 
 
-def _route(model: ServiceModel, operation: Operation) -> Route:
+def _route(model_name: str, model: ServiceModel, operation: Operation) -> Route:
     path, _, literal = operation.http.request_uri.partition("?")
     pattern = _LABEL.sub(lambda m: f"(?P<{m[1]}>{_label(m[1], rest=bool(m[2]))})", _escaped(path))
     literals = dict(part.partition("=")[::2] for part in literal.split("&") if part)
@@ -102,18 +102,34 @@ def _route(model: ServiceModel, operation: Operation) -> Route:
                 query.append(member.location_name or name)
             elif member.location == "header":
                 headers.append((member.location_name or name).lower())
-    # S3 takes a bucket with a trailing slash, and so do clients that write one
-    optional_slash = "/?" if path == "/{Bucket}" else ""
-    compiled = re.compile(pattern + optional_slash, re.DOTALL)
     return Route(
         operation,
-        compiled,
+        re.compile(_slash_or_none(model_name, path, pattern), re.DOTALL),
         literals,
         tuple(query),
         tuple(headers),
         frozenset((*literals, *query)),
         len(_LABEL.sub("", path)),
     )
+
+
+def _slash_or_none(model_name: str, path: str, pattern: str) -> str:
+    """A last slash may be there or not: the SDK for Go leaves out what boto3's models write.
+
+    S3 takes it after a bucket alone; to a key it belongs.
+    """
+    if model_name == "s3":
+        return pattern + "/?" if path == "/{Bucket}" else pattern
+    literal = not path.rstrip("/").endswith("}")
+    return pattern.removesuffix("/") + "/?" if path != "/" and (literal or path.endswith("/")) else pattern
+
+
+def as_modelled(model_name: str, operation: str, path: str) -> str:
+    """The path of a request with a last slash as in the model, by which moto goes in some services."""
+    uri = service_model(model_name).operations[operation].http.request_uri.partition("?")[0]
+    if uri.endswith("/"):
+        return path if path.endswith("/") else f"{path}/"
+    return path.removesuffix("/") if not uri.endswith("}") else path
 
 
 def _label(name: str, *, rest: bool) -> str:

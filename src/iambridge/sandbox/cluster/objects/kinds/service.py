@@ -6,6 +6,7 @@ from typing import Any
 
 from iambridge.sandbox.cluster.objects import field_error, names
 from iambridge.sandbox.cluster.objects.field_error import FieldError
+from iambridge.sandbox.cluster.objects.kinds import load_balancer
 from iambridge.sandbox.cluster.objects.kinds.base import Object, Strategy
 from iambridge.sandbox.cluster.objects.kinds.probe_validation import validate_port
 
@@ -23,6 +24,11 @@ _AFFINITY_SECONDS = 10800
 class ServiceStrategy(Strategy):
     def prepare_create(self, obj: Object) -> Object:
         return {**super().prepare_create(obj), "status": {"loadBalancer": {}}}
+
+    def prepare_update(self, new: Object, old: Object, subresource: str = "") -> Object:
+        out = super().prepare_update(new, old, subresource)
+        load_balancer.forget(out.get("spec") or {}, old.get("spec") or {})
+        return out
 
     def default(self, obj: Object) -> Object:
         out = copy.deepcopy(obj)
@@ -42,6 +48,7 @@ class ServiceStrategy(Strategy):
         for port in spec.get("ports") or ():
             port.setdefault("protocol", "TCP")
             port.setdefault("targetPort", port.get("port", 0))
+        load_balancer.default(spec, out.get("status") or {})
         return out
 
     def validate(self, obj: Object) -> list[FieldError]:
@@ -49,26 +56,29 @@ class ServiceStrategy(Strategy):
         errors = []
         if not spec.get("ports") and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
             errors.append(field_error.required("spec.ports"))
-        errors += _ports(spec.get("ports") or ())
+        errors += _ports(spec.get("ports") or (), spec.get("type"))
         for key, value in (spec.get("selector") or {}).items():
             errors += [field_error.bad_value("spec.selector", key, fault) for fault in names.qualified(key)]
             errors += [field_error.bad_value("spec.selector", value, fault) for fault in names.label_value(value)]
         for name, known in _KNOWN.items():
             if spec.get(name) not in known:
                 errors.append(field_error.not_supported(f"spec.{name}", spec.get(name, ""), known))
-        if spec.get("type") == "ClusterIP" and spec.get("externalTrafficPolicy"):
-            words = "may only be set for externally-accessible services"
-            errors.append(field_error.bad_value("spec.externalTrafficPolicy", spec["externalTrafficPolicy"], words))
+        return errors + load_balancer.validate(spec)
+
+    def validate_update(self, new: Object, old: Object, subresource: str = "") -> list[FieldError]:
+        errors = super().validate_update(new, old, subresource)
+        if subresource == "status":
+            errors += load_balancer.validate_status(new["spec"], new.get("status") or {})
         return errors
 
     def immutable(self, new: Object, old: Object) -> list[FieldError]:
         before, after = (one["spec"].get("clusterIP") for one in (old, new))
         if before and before != after:
             return [field_error.bad_value("spec.clusterIP", after, "field is immutable")]
-        return []
+        return load_balancer.immutable(new["spec"], old["spec"])
 
 
-def _ports(ports: Any) -> list[FieldError]:
+def _ports(ports: Any, kind: str | None) -> list[FieldError]:
     errors = []
     seen: set[tuple[int, str]] = set()
     called: set[str] = set()
@@ -82,7 +92,7 @@ def _ports(ports: Any) -> list[FieldError]:
             if name in called:
                 errors.append(field_error.duplicate(f"{here}.name", name))
             called.add(name)
-        errors += _port(port, here)
+        errors += _port(port, here, kind)
         if (number, protocol) in seen:
             # Kubernetes shows the Go value that it compared
             shown = {"Name": "", "Protocol": protocol, "AppProtocol": None, "Port": number, "TargetPort": 0}
@@ -91,7 +101,7 @@ def _ports(ports: Any) -> list[FieldError]:
     return errors
 
 
-def _port(port: Mapping[str, Any], field: str) -> list[FieldError]:
+def _port(port: Mapping[str, Any], field: str, kind: str | None) -> list[FieldError]:
     number, protocol = port.get("port", 0), port.get("protocol", "")
     errors = []
     if not 1 <= number <= 65535:
@@ -102,6 +112,6 @@ def _port(port: Mapping[str, Any], field: str) -> list[FieldError]:
     if port.get("appProtocol") is not None:
         faults = names.qualified(port["appProtocol"])
         errors += [field_error.bad_value(f"{field}.appProtocol", port["appProtocol"], fault) for fault in faults]
-    if port.get("nodePort"):
+    if port.get("nodePort") and kind == "ClusterIP":
         errors.append(field_error.forbidden(f"{field}.nodePort", "may not be used when `type` is 'ClusterIP'"))
     return errors
