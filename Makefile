@@ -30,8 +30,11 @@ help:
 demo: .venv/.sandbox
 	$(BIN)/iambridge demo
 
+# Some tests wait, for leases, graces and other processes: one worker more than there are processors keeps those busy.
+# pytest keeps the tests compiled even where Python may not: to rewrite their assertions is half of what a worker starts with.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 7) + 1)')
 test: .venv/.dev
-	$(BIN)/pytest -q -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
 # The property tests with examples that no run has drawn before: what `make test` repeats, this searches.
 ROUNDS ?= 10

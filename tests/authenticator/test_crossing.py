@@ -15,10 +15,11 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.decision_log import NoDecisionLog
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core import sigv4
 from iambridge.sandbox.daemons import AuthenticatorDaemon
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.ports import free_port
 
-from iambridge.adapters.serving import free_port
 from iambridge.core import sigv4
 
 from .world import ACCOUNT, CLUSTER, OUTSIDER, READER, Surroundings

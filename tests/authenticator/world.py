@@ -17,10 +17,11 @@ from typing import Any
 
 import aiohttp
 import yaml
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority, Leaf
 from iambridge.adapters.oidc_keys import FetchedOidcKeys
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core import sigv4
 from iambridge.core.authenticator_token import CLUSTER_ID_HEADER, encode
 from iambridge.core.decision import Decision

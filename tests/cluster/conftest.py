@@ -1,10 +1,12 @@
 """One cluster for all tests here: IAMBRIDGE_TEST_KUBECONFIG's, else an embedded one on TLS."""
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,12 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from tests.ports import free_port
 
+from iambridge.adapters.kubernetes import KubernetesClient, path_of
+from iambridge.errors import NotFound
+
+from .plumbing import SECONDS, asked
 from .sandbox_process import SandboxProcess
 
 _SERVER = Path(__file__).with_name("embedded_server.py")
@@ -41,7 +48,7 @@ class Kubectl:
     def within(self, namespace: str) -> "Kubectl":
         return Kubectl(self.program, self.kubeconfig, self.home, namespace)
 
-    def run(self, *words: str, stdin: str = "", timeout: float = 60) -> Result:
+    def run(self, *words: str, stdin: str = "", timeout: float = 120) -> Result:
         done = subprocess.run(
             [self.program, "--namespace", self.namespace, *words],
             input=stdin,
@@ -49,7 +56,14 @@ class Kubectl:
             text=True,
             timeout=timeout,
             check=False,
-            env={"KUBECONFIG": str(self.kubeconfig), "HOME": str(self.home), "PATH": os.environ["PATH"]},
+            env={
+                "KUBECONFIG": str(self.kubeconfig),
+                "HOME": str(self.home),
+                "PATH": os.environ["PATH"],
+                # a program of a tenth of a second spends a fifth of it on collecting what its end would free
+                "GOGC": "off",
+                "GOMEMLIMIT": "256MiB",
+            },
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
@@ -69,14 +83,33 @@ class Kubectl:
         return json.loads(self.ok(*words, "-o", "json"))  # type: ignore[no-any-return]  # as above
 
 
+async def _make_namespace(client: KubernetesClient, name: str) -> None:
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    await client.post("/api/v1/namespaces", body)
+    end = time.monotonic() + SECONDS
+    while not await _there(client, path_of("api", "v1", "namespaces", name, "serviceaccounts", "default")):
+        assert time.monotonic() < end, f"namespace {name} has no ServiceAccount after {SECONDS} s"
+        await asyncio.sleep(0.01)
+
+
+async def _there(client: KubernetesClient, path: str) -> bool:
+    try:
+        await client.get(path)
+    except NotFound:
+        return False
+    return True
+
+
 @contextmanager
 def in_new_namespace(tool: Kubectl) -> Iterator[Kubectl]:
-    """`tool` within a namespace that is made for it, with its ServiceAccount, and deleted after."""
+    """`tool` within a namespace that is made for it, with its ServiceAccount, and deleted after.
+
+    Not by kubectl: each test has one, and three more kubectls would cost most tests more than they do.
+    """
     namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
+    asked(tool.kubeconfig, lambda client: _make_namespace(client, namespace))
     yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
+    asked(tool.kubeconfig, lambda client: client.delete(path_of("api", "v1", "namespaces", namespace)))
 
 
 class EmbeddedServer:
@@ -84,6 +117,9 @@ class EmbeddedServer:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        ports = directory / "ports"
+        if not ports.exists():
+            ports.write_text(json.dumps([free_port(), free_port()]))
         log = directory / "server.log"
         with log.open("w") as stream:
             self.process = self._started(stream)
@@ -107,7 +143,7 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         if self.process.poll() is None:
-            self.process.communicate("", timeout=30)
+            self.process.communicate("", timeout=60)
         self._close()
 
     def kill(self) -> None:

@@ -1,12 +1,17 @@
 """A custom kind of a test's own, with most of what a schema can say."""
 
+import contextlib
 import copy
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
+from iambridge.adapters.kubernetes import KubernetesClient, path_of
+from iambridge.errors import NotFound
+
 from .conftest import Kubectl
+from .plumbing import asked, eventually
+
+_DEFINITIONS = path_of("apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions")
 
 _SPEC: dict[str, Any] = {
     "type": "object",
@@ -110,13 +115,16 @@ class Widgets:
         self.definition = definition(self.group, scope=scope)
 
     def define(self) -> None:
-        self.kubectl.ok("apply", "-f", "-", stdin=json.dumps(self.definition))
-        self.kubectl.ok("wait", "--for=condition=Established", "--timeout=30s", f"crd/{self.resource}")
-        # discovery and OpenAPI may come a little later than the condition
-        until(lambda: self.kubectl.run("get", self.resource).code == 0)
+        asked(self.kubectl.kubeconfig, lambda client: client.post(_DEFINITIONS, self.definition))
+        # Established comes a little later than the object, and discovery and OpenAPI a little later than that
+        eventually(lambda: self.kubectl.run("get", self.resource).code == 0)
 
     def remove(self) -> None:
-        self.kubectl.run("delete", "crd", self.resource, "--ignore-not-found", "--wait=false")
+        async def delete(client: KubernetesClient) -> None:
+            with contextlib.suppress(NotFound):
+                await client.delete(_DEFINITIONS + path_of(self.resource))
+
+        asked(self.kubectl.kubeconfig, delete)
 
     def widget(self, name: str, spec: Any, **more: Any) -> str:
         return json.dumps(
@@ -125,11 +133,3 @@ class Widgets:
 
     def spec(self, name: str) -> Any:
         return self.kubectl.json("get", self.resource, name)["spec"]
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for something that comes about by itself."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)

@@ -50,7 +50,7 @@ class EksServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.url = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(20)
+        self.url = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(60)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -60,9 +60,9 @@ class EksServer:
         }  # fmt: skip
 
     def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(20)
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
+        self._thread.join(60)
         self._loop.close()
 
     async def _start(self) -> str:

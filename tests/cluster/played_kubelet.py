@@ -3,13 +3,17 @@
 The pods ask for a scheduler that nobody runs: they stay where they are, and no kubelet contradicts.
 """
 
+import contextlib
 import datetime as dt
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
+from iambridge.adapters.kubernetes import KubernetesClient, path_of
+from iambridge.errors import NotFound
+
 from .conftest import Kubectl
+from .plumbing import asked, eventually
 
 Object = dict[str, Any]
 
@@ -30,8 +34,13 @@ def apply(kubectl: Kubectl, obj: Object, *words: str) -> str:
 
 def pods(kubectl: Kubectl, app: str) -> list[Object]:
     """Those that are not being deleted, by name."""
-    found = kubectl.json("get", "pods", "-l", f"app={app}")["items"]
+    query = {"labelSelector": f"app={app}"}
+    found = asked(kubectl.kubeconfig, lambda client: client.get(_path(kubectl), query))["items"]
     return sorted((each for each in found if "deletionTimestamp" not in each["metadata"]), key=_name)
+
+
+def _path(kubectl: Kubectl, *below: str) -> str:
+    return path_of("api", "v1", "namespaces", kubectl.namespace, "pods", *below)
 
 
 def _name(pod: Object) -> str:
@@ -43,22 +52,21 @@ def is_ready(pod: Object) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
-def serve(kubectl: Kubectl, *chosen: Object) -> None:
-    """Say of each pod that it runs and is ready."""
+def serve(kubectl: Kubectl, *chosen: Object) -> bool:
+    """Say of each pod that it runs and is ready; whether that was news."""
     now = f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": now}
-    change = json.dumps({"status": {"phase": "Running", "conditions": [ready]}})
-    for pod in chosen:
-        if not is_ready(pod):
-            # it may be gone by now
-            kubectl.run("patch", "pod", _name(pod), "--subresource=status", "--type=merge", "-p", change)
+    change = {"status": {"phase": "Running", "conditions": [ready]}}
+    waiting = [_name(pod) for pod in chosen if not is_ready(pod)]
 
+    async def tell(client: KubernetesClient) -> None:
+        for name in waiting:
+            with contextlib.suppress(NotFound):  # it may be gone by now
+                await client.patch(_path(kubectl, name, "status"), change)
 
-def eventually(is_so: Callable[[], bool], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    if waiting:
+        asked(kubectl.kubeconfig, tell)
+    return bool(waiting)
 
 
 def roll_out(kubectl: Kubectl, kind: str, name: str, watch: Callable[[list[Object]], None] = lambda _: None) -> None:
@@ -67,7 +75,8 @@ def roll_out(kubectl: Kubectl, kind: str, name: str, watch: Callable[[list[Objec
     def done() -> bool:
         there = pods(kubectl, name)
         watch(there)
-        serve(kubectl, *there)
+        if serve(kubectl, *there):
+            return False  # it takes the controllers a moment
         said = kubectl.run("rollout", "status", f"{kind}/{name}", "--watch=false")
         return said.code == 0 and "successfully rolled out" in said.out
 

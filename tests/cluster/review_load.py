@@ -12,6 +12,8 @@ from typing import Self
 
 import aiohttp
 
+from .plumbing import eventually
+
 Target = tuple[str, int]
 CONNECTIONS = 16
 
@@ -58,6 +60,10 @@ class ReviewLoad:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(60)
+
+    def reaches(self, count: int) -> None:
+        """Go on until more than `count` were answered or one failed: on a slow machine that takes longer than elsewhere."""
+        eventually(lambda: self.answered > count or bool(self.failures), 120, f"an answer to review {count}")
 
     def _look(self) -> None:
         targets, bundle = self._asked

@@ -51,9 +51,9 @@ class SandboxProcess:
         self._end()
 
     def _end(self) -> None:
-        self.process.wait(30)
+        self.process.wait(60)
         if hasattr(self, "_reader"):
-            self._reader.join(30)
+            self._reader.join(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
 

@@ -31,7 +31,7 @@ def test_kubernetes(kubeconfig: Path, namespace: str) -> None:
         namespace,
         resource_version=since,
         field_selector=f"metadata.name={name}",
-        timeout_seconds=20,
+        timeout_seconds=60,
     )
     for event in stream:
         seen.append((event["type"], event["object"].data))
@@ -103,7 +103,7 @@ def test_kubernetes_asyncio(kubeconfig: Path, namespace: str) -> None:
             api = kubernetes_asyncio.client.CoreV1Api(client)
             seen = []
             async with kubernetes_asyncio.watch.Watch() as watch:
-                async for event in watch.stream(api.list_namespace, timeout_seconds=10):
+                async for event in watch.stream(api.list_namespace, timeout_seconds=60):
                     seen.append(event["object"].metadata.name)
                     if "kube-system" in seen:
                         break

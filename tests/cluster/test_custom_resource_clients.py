@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from .conftest import Kubectl
-from .custom_kind import Widgets, until
+from .custom_kind import Widgets
+from .plumbing import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the clients' own deprecations
 
@@ -64,7 +65,7 @@ def test_custom_objects_api(widgets: Widgets) -> None:
         api.list_namespaced_custom_object,
         *place,
         resource_version=created["metadata"]["resourceVersion"],
-        timeout_seconds=20,
+        timeout_seconds=60,
     )
     for event in stream:
         found = event["object"]
@@ -111,7 +112,7 @@ def test_apiextensions_client(kubectl: Kubectl) -> None:
             status: Any = api.read_custom_resource_definition(widgets.resource).status
             return any(each.type == "Established" and each.status == "True" for each in status.conditions or ())
 
-        until(established)
+        eventually(established)
     finally:
         widgets.remove()
 
@@ -139,12 +140,12 @@ def test_a_kopf_operator(widgets: Widgets, tmp_path: Path) -> None:
 
     try:
         kubectl.ok("create", "-f", "-", stdin=widgets.widget("one", {"size": 1}))
-        until(lambda: phase() == "made-1", 60)
+        eventually(lambda: phase() == "made-1", 60)
         assert kubectl.json("get", widgets.resource, "one")["metadata"]["finalizers"]
         kubectl.ok("patch", widgets.resource, "one", "--type=merge", "-p", '{"spec": {"size": 2}}')
-        until(lambda: phase() == "from-1-to-2", 60)
+        eventually(lambda: phase() == "from-1-to-2", 60)
         kubectl.ok("delete", widgets.resource, "one", "--timeout=60s")
-        until(lambda: "gone one" in (tmp_path / "operator.log").read_text(), 60)
+        eventually(lambda: "gone one" in (tmp_path / "operator.log").read_text(), 60)
     finally:
         operator.terminate()
         deadline = time.monotonic() + 30

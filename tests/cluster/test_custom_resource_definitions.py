@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from .conftest import Kubectl
-from .custom_kind import Widgets, until
+from .custom_kind import Widgets
+from .plumbing import eventually
 
 
 @pytest.fixture
@@ -137,14 +138,14 @@ def test_taken_names_are_not_accepted(widgets: Widgets) -> None:
     kubectl.ok("create", "-f", "-", stdin=json.dumps(other))
     name = f"crd/others.{widgets.group}"
     try:
-        kubectl.ok("wait", "--for=condition=NamesAccepted=false", "--timeout=30s", name)
+        kubectl.ok("wait", "--for=condition=NamesAccepted=false", "--timeout=60s", name)
         conditions = {each["type"]: each for each in kubectl.json("get", name)["status"]["conditions"]}
         assert conditions["NamesAccepted"]["reason"] == "KindConflict"
         assert conditions["NamesAccepted"]["message"] == '"Widget" is already in use'
         assert conditions["Established"]["status"] == "False"
         assert kubectl.run("get", f"others.{widgets.group}").code != 0
         kubectl.ok("delete", "crd", widgets.resource, "--timeout=60s")
-        kubectl.ok("wait", "--for=condition=Established", "--timeout=30s", name)
+        kubectl.ok("wait", "--for=condition=Established", "--timeout=60s", name)
     finally:
         kubectl.ok("delete", name, "--timeout=60s")
 
@@ -167,7 +168,7 @@ def test_a_changed_schema_holds_at_once(widgets: Widgets) -> None:
     _spec(changed)["flavour"] = {"type": "string", "default": "plain"}
     del _spec(changed)["note"]
     kubectl.ok("apply", "-f", "-", stdin=json.dumps(changed))
-    until(lambda: widgets.spec("one").get("flavour") == "plain")
+    eventually(lambda: widgets.spec("one").get("flavour") == "plain")
     assert widgets.spec("one") == {"size": 9, "name": "abc", "colour": "red", "flavour": "plain"}
     # size is wrong by now, and stays so while nobody changes it
     kubectl.ok("patch", widgets.resource, "one", "--type=merge", "-p", '{"spec": {"name": "de"}}')
@@ -213,14 +214,14 @@ def test_a_group_prefers_its_best_version_whichever_definition_has_it(widgets: W
     gadgets["spec"]["versions"][0]["name"] = "v1beta1"
     try:
         kubectl.ok("create", "-f", "-", stdin=json.dumps(gadgets))
-        kubectl.ok("wait", "--for=condition=Established", "--timeout=30s", f"crd/gadgets.{group}")
+        kubectl.ok("wait", "--for=condition=Established", "--timeout=60s", f"crd/gadgets.{group}")
         widgets.define()
 
         def versions() -> list[str]:
             found = json.loads(kubectl.run("get", "--raw", f"/apis/{group}").out)
             return [found["preferredVersion"]["version"], *(each["version"] for each in found["versions"])]
 
-        until(lambda: versions() == ["v1", "v1", "v1beta1"])
+        eventually(lambda: versions() == ["v1", "v1", "v1beta1"])
     finally:
         kubectl.run("delete", "crd", f"gadgets.{group}", "--wait=false")
 
@@ -238,14 +239,14 @@ def test_the_end_of_a_definition_takes_its_objects_along(widgets: Widgets) -> No
     )
     try:
         kubectl.ok("delete", "crd", widgets.resource, "--wait=false")
-        until(lambda: "deletionTimestamp" in kubectl.json("get", widgets.resource, "held")["metadata"])
+        eventually(lambda: "deletionTimestamp" in kubectl.json("get", widgets.resource, "held")["metadata"])
         said = kubectl.fails("create", "-f", "-", stdin=widgets.widget("new", {"size": 1}))
         assert "create not allowed while custom resource definition is terminating" in said
         conditions = kubectl.json("get", "crd", widgets.resource)["status"]["conditions"]
         assert {"Terminating": "True"}.items() <= {each["type"]: each["status"] for each in conditions}.items()
         kubectl.ok("patch", widgets.resource, "held", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
         kubectl.ok("wait", "--for=delete", "--timeout=90s", f"crd/{widgets.resource}")
-        until(lambda: kubectl.run("get", "--raw", f"/apis/{widgets.group}/v1").code != 0)
+        eventually(lambda: kubectl.run("get", "--raw", f"/apis/{widgets.group}/v1").code != 0)
         out, _ = watching.communicate(timeout=60)
         assert '"type":"DELETED"' in out
     finally:

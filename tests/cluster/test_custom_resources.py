@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from .conftest import Kubectl
-from .custom_kind import Widgets, until
+from .custom_kind import Widgets
+from .plumbing import eventually
 
 _REFUSED: list[tuple[Any, list[str]]] = [
     ({}, ["spec.size: Required value"]),
@@ -224,7 +225,7 @@ def test_printer_columns(widgets: Widgets) -> None:
 def test_explain_and_describe(widgets: Widgets) -> None:
     """The schema's descriptions reach `kubectl explain`, and describe shows the object."""
     kubectl = widgets.kubectl
-    until(lambda: kubectl.run("explain", f"{widgets.resource}.spec.size").code == 0)
+    eventually(lambda: kubectl.run("explain", f"{widgets.resource}.spec.size").code == 0)
     assert "How large it is." in kubectl.ok("explain", f"{widgets.resource}.spec.size")
     assert "name	<string> -required-" in kubectl.ok("explain", f"{widgets.resource}.spec.ports")
     kubectl.ok("create", "-f", "-", stdin=widgets.widget("one", {"size": 3}))
@@ -254,8 +255,8 @@ def test_owned_objects_go_with_their_custom_owner(widgets: Widgets) -> None:
     kubectl.ok("create", "-f", "-", stdin=json.dumps(config_map))
     kubectl.ok("create", "-f", "-", stdin=widgets.widget("owned", {"size": 1}, metadata=owned))
     kubectl.ok("delete", widgets.resource, "owner")
-    until(lambda: kubectl.run("get", "configmap", "owned").code != 0)
-    until(lambda: kubectl.run("get", widgets.resource, "owned").code != 0)
+    eventually(lambda: kubectl.run("get", "configmap", "owned").code != 0)
+    eventually(lambda: kubectl.run("get", widgets.resource, "owned").code != 0)
 
 
 def test_a_namespace_takes_its_custom_objects_along(widgets: Widgets) -> None:
@@ -287,7 +288,7 @@ def test_rbac_holds_for_custom_kinds(widgets: Widgets) -> None:
     }
     kubectl.ok("create", "-f", "-", stdin=json.dumps(role))
     try:
-        until(lambda: kubectl.run("get", widgets.resource, user).code == 0)
+        eventually(lambda: kubectl.run("get", widgets.resource, user).code == 0)
         assert kubectl.ok("auth", "can-i", "list", widgets.resource, user) == "yes\n"
         assert "cannot delete" in kubectl.fails("delete", widgets.resource, "one", user)
     finally:

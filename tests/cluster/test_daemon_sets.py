@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from .conftest import Kubectl
-from .played_kubelet import Object, apply, eventually, is_ready, pods, roll_out, serve, workload
+from .played_kubelet import Object, apply, is_ready, pods, roll_out, serve, workload
+from .plumbing import eventually
 
 
 class Nodes:
@@ -233,7 +234,7 @@ def test_all_goes_with_the_daemon_set(kubectl: Kubectl, nodes: Nodes) -> None:
     nodes.add()
     apply(kubectl, nodes.daemon_set())
     eventually(lambda: len(pods(kubectl, "agent")) == 1)
-    kubectl.ok("delete", "daemonset", "agent", "--timeout=50s")
+    kubectl.ok("delete", "daemonset", "agent", "--timeout=60s")
     eventually(lambda: pods(kubectl, "agent") == [])
     eventually(lambda: kubectl.json("get", "controllerrevisions")["items"] == [])
 

@@ -70,7 +70,7 @@ def asked(path: str, body: dict[str, Any] | None = None) -> str:
     tls = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
     url = cluster["server"].removesuffix("/authenticate") + path
     data = json.dumps(body).encode() if body is not None else None
-    with urllib.request.urlopen(url, data, context=tls, timeout=20) as answer:
+    with urllib.request.urlopen(url, data, context=tls, timeout=60) as answer:
         return str(answer.read().decode())
 
 

@@ -163,7 +163,7 @@ def test_a_refused_identity_is_told_to_whoever_asks(deployed: Deployed) -> None:
     decisions = [json.loads(line) for line in logs.splitlines() if line.startswith("{")]
     assert "role-arn-invalid" in {one["reasons"][-1]["code"] for one in decisions if one["pod"] == "mistaken"}
     metrics = b"".join(
-        urllib.request.urlopen(f"http://{host}:9999/metrics", timeout=10).read() for host, _ in deployed.endpoints()
+        urllib.request.urlopen(f"http://{host}:9999/metrics", timeout=60).read() for host, _ in deployed.endpoints()
     )
     assert b'pod_identity_webhook_not_injected_count{reason="role-arn-invalid"} 1' in metrics
 
@@ -210,6 +210,8 @@ def test_a_rollout_and_a_rotation_lose_no_review(deployed: Deployed) -> None:
         deployed.own.ok("patch", "secret", NAME, "--type=merge", "-p", patch)
         eventually("a new leaf is in the Secret", lambda: deployed.leaf() != leaf)
         time.sleep(6)  # until both replicas have read it
+        load.reaches(3000)
+        eventually("a hundred pods", lambda: pods.mutated > 100 or bool(pods.missed), 120)
     assert dict(load.failures) == {}
     assert pods.missed == []
     assert load.answered > 3000

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from .conftest import Kubectl
-from .played_kubelet import Object, apply, eventually, is_ready, pods, roll_out, serve, workload
+from .played_kubelet import Object, apply, is_ready, pods, roll_out, serve, workload
+from .plumbing import eventually
 
 
 def sets(kubectl: Kubectl, app: str) -> dict[str, Object]:
@@ -62,8 +63,8 @@ def test_status_and_columns_follow_the_pods(kubectl: Kubectl) -> None:
     serve(kubectl, first)
     eventually(lambda: "1/3" in kubectl.ok("get", "deploy", "web"))
     serve(kubectl, *others)
-    kubectl.ok("wait", "--for=condition=Available", "deployment/web", "--timeout=30s")
-    said = kubectl.ok("rollout", "status", "deploy/web", "--timeout=30s")
+    kubectl.ok("wait", "--for=condition=Available", "deployment/web", "--timeout=60s")
+    said = kubectl.ok("rollout", "status", "deploy/web", "--timeout=60s")
     assert 'deployment "web" successfully rolled out' in said
     head, row = kubectl.ok("get", "deployments", "-o", "wide").splitlines()
     assert head.split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"]
@@ -238,9 +239,11 @@ def test_old_revisions_go_beyond_the_limit(kubectl: Kubectl) -> None:
 def test_a_rollout_past_its_deadline_says_so(kubectl: Kubectl) -> None:
     """progressDeadlineSeconds: the condition turns False with its reason, and `rollout status` fails."""
     apply(kubectl, workload("Deployment", "web", progressDeadlineSeconds=1))
+    # on a slow machine the deadline may pass before the pod is made, which then counts as progress once more
+    eventually(lambda: kubectl.json("get", "deployment", "web").get("status", {}).get("updatedReplicas") == 1)
     eventually(lambda: condition(kubectl, "web", "Progressing").get("reason") == "ProgressDeadlineExceeded")
     assert condition(kubectl, "web", "Progressing")["status"] == "False"
-    said = kubectl.fails("rollout", "status", "deployment/web", "--timeout=20s")
+    said = kubectl.fails("rollout", "status", "deployment/web", "--timeout=60s")
     assert 'deployment "web" exceeded its progress deadline' in said
 
 
@@ -250,7 +253,7 @@ def test_ready_is_not_yet_available(kubectl: Kubectl) -> None:
     eventually(lambda: len(pods(kubectl, "web")) == 1)
     serve(kubectl, *pods(kubectl, "web"))
     eventually(lambda: kubectl.json("get", "deployment", "web")["status"].get("readyReplicas") == 1)
-    kubectl.ok("rollout", "status", "deployment/web", "--timeout=30s")
+    kubectl.ok("rollout", "status", "deployment/web", "--timeout=60s")
     assert kubectl.json("get", "deployment", "web")["status"]["availableReplicas"] == 1
     since = next(each for each in pods(kubectl, "web")[0]["status"]["conditions"] if each["type"] == "Ready")
     assert condition(kubectl, "web", "Available")["lastTransitionTime"] > since["lastTransitionTime"]
@@ -370,7 +373,7 @@ def test_all_goes_with_the_deployment(kubectl: Kubectl, cascade: str) -> None:
     """The ReplicaSet and its pods go with their owner's owner."""
     apply(kubectl, workload("Deployment", "web", replicas=2))
     eventually(lambda: len(pods(kubectl, "web")) == 2)
-    kubectl.ok("delete", "deployment", "web", f"--cascade={cascade}", "--timeout=50s")
+    kubectl.ok("delete", "deployment", "web", f"--cascade={cascade}", "--timeout=60s")
     eventually(lambda: kubectl.json("get", "rs")["items"] == [] and pods(kubectl, "web") == [])
 
 
@@ -378,12 +381,12 @@ def test_orphans_are_found_again(kubectl: Kubectl) -> None:
     """--cascade=orphan leaves the ReplicaSet and its pods; the same Deployment takes them over unchanged."""
     apply(kubectl, workload("Deployment", "web", replicas=2))
     roll_out(kubectl, "deployment", "web")
-    kubectl.ok("delete", "deployment", "web", "--cascade=orphan", "--timeout=30s")
+    kubectl.ok("delete", "deployment", "web", "--cascade=orphan", "--timeout=60s")
     eventually(lambda: "ownerReferences" not in sets(kubectl, "web")["1"]["metadata"])
     before = {pod["metadata"]["uid"] for pod in pods(kubectl, "web")}
     apply(kubectl, workload("Deployment", "web", replicas=2))
     eventually(lambda: "ownerReferences" in sets(kubectl, "web")["1"]["metadata"])
-    kubectl.ok("rollout", "status", "deployment/web", "--timeout=30s")
+    kubectl.ok("rollout", "status", "deployment/web", "--timeout=60s")
     assert {pod["metadata"]["uid"] for pod in pods(kubectl, "web")} == before
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 import yaml
 
 from .conftest import _KUBECTLS as KUBECTLS
-from .conftest import Kubectl
+from .conftest import Kubectl, in_new_namespace
 from .eks_server import EksServer, Entry
 
 pytestmark = pytest.mark.embedded_only(reason="edits who may enter the cluster")
@@ -69,11 +68,8 @@ class Toolbox:
 @pytest.fixture
 def kubectl(kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
     """One kubectl is enough where it is not what is tested."""
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(KUBECTLS[0], kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    yield tool.within(namespace)
-    tool.ok("delete", "namespace", namespace, "--wait=false")
+    with in_new_namespace(Kubectl(KUBECTLS[0], kubeconfig, tmp_path)) as tool:
+        yield tool
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from iambridge.sandbox.client_environment import client_environment
 from iambridge.sandbox.data_dir import read_ports
 
 from .conftest import Kubectl
-from .custom_kind import until
+from .plumbing import eventually
 from .sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.embedded_only(reason="needs the sandbox's STS behind the authenticator")
@@ -64,7 +65,7 @@ class World:
         )
         context = ssl.create_default_context(cafile=str(self.directory / "state/ca.crt"))
         try:
-            with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+            with urllib.request.urlopen(request, context=context, timeout=60) as answer:
                 status = json.load(answer)["status"]
         except urllib.error.HTTPError as error:
             if error.code != 403:
@@ -108,7 +109,6 @@ def least_rights(kubectl: Kubectl, directory: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    from iambridge.adapters.serving import free_port
 
     directory = tmp_path_factory.mktemp("crossing")
     sandbox = SandboxProcess(directory / "sandbox")
@@ -129,11 +129,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         stdout=subprocess.DEVNULL, stderr=log, env={"PATH": os.environ["PATH"], "HOME": str(directory)},
     )  # fmt: skip
     try:
-        until(lambda: "is listening" in (directory / "authenticator.log").read_text(), 60)
+        eventually(lambda: "is listening" in (directory / "authenticator.log").read_text(), 60)
         yield World(directory, kubectl, port)
     finally:
         daemon.terminate()
-        daemon.wait(30)
+        daemon.wait(60)
         log.close()
         sandbox.stop()
 
@@ -141,16 +141,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def test_objects_decide_who_gets_in(world: World) -> None:
     """Without the kind nobody gets in; an object lets its principal in; a bad edit and a deletion throw him out."""
     kubectl = world.kubectl
-    until(lambda: "the cluster has no IAMIdentityMapping" in (world.directory / "authenticator.log").read_text())
+    eventually(lambda: "the cluster has no IAMIdentityMapping" in (world.directory / "authenticator.log").read_text())
     assert world.login() is None
     kubectl.ok("apply", "-f", str(MANIFEST))
-    kubectl.ok("wait", "--for=condition=Established", f"crd/{RESOURCE}", "--timeout=30s")
+    kubectl.ok("wait", "--for=condition=Established", f"crd/{RESOURCE}", "--timeout=60s")
     world.apply("jane", arn=JANE, username="jane:{{AccountID}}", groups=["devs"])
-    until(lambda: world.login() == (f"jane:{ACCOUNT}", ["devs"]))
-    until(lambda: kubectl.json("get", RESOURCE, "jane").get("status") == {"canonicalARN": JANE})
+    eventually(lambda: world.login() == (f"jane:{ACCOUNT}", ["devs"]))
+    eventually(lambda: kubectl.json("get", RESOURCE, "jane").get("status") == {"canonicalARN": JANE})
 
     world.apply("younger", arn=JANE, username="root", groups=["system:masters"])
-    until(lambda: "IdentityMappingFault" in kubectl.ok("get", "events", "-n", "default"))
+    eventually(lambda: "IdentityMappingFault" in kubectl.ok("get", "events", "-n", "default"))
     assert world.login() == (f"jane:{ACCOUNT}", ["devs"])
     said = [
         event for event in kubectl.json("get", "events", "-n", "default")["items"]
@@ -162,20 +162,20 @@ def test_objects_decide_who_gets_in(world: World) -> None:
 
     # an ARN that the schema lets through and that is none
     world.apply("jane", arn=f"arn:aws:iam::{ACCOUNT}:nonsense/jane", username="jane", groups=["system:masters"])
-    until(lambda: world.login() is None)
-    until(lambda: "canonicalARN" not in kubectl.json("get", RESOURCE, "jane").get("status", {}))
+    eventually(lambda: world.login() is None)
+    eventually(lambda: "canonicalARN" not in kubectl.json("get", RESOURCE, "jane").get("status", {}))
     assert world.login() is None
     world.apply("jane", arn=JANE, username="jane", groups=["devs", "ops"])
-    until(lambda: world.login() == ("jane", ["devs", "ops"]))
+    eventually(lambda: world.login() == ("jane", ["devs", "ops"]))
     kubectl.ok("delete", RESOURCE, "jane")
-    until(lambda: world.login() is None)
+    eventually(lambda: world.login() is None)
 
 
 def test_the_schema_refuses_what_nobody_could_mean(world: World) -> None:
     """A wrong type, a missing name and a typo do not get as far as the authenticator."""
     kubectl = world.kubectl
     kubectl.ok("apply", "-f", str(MANIFEST))
-    kubectl.ok("wait", "--for=condition=Established", f"crd/{RESOURCE}", "--timeout=30s")
+    kubectl.ok("wait", "--for=condition=Established", f"crd/{RESOURCE}", "--timeout=60s")
     for spec, words in (
         ({"arn": JANE}, "spec.username: Required value"),
         ({"arn": "jane", "username": "jane"}, "spec.arn: Invalid value"),
@@ -195,8 +195,8 @@ def test_the_end_of_the_kind_is_the_end_of_its_mappings(world: World) -> None:
     """Whoever deletes the definition deletes every mapping."""
     kubectl = world.kubectl
     kubectl.ok("apply", "-f", str(MANIFEST))
-    kubectl.ok("wait", "--for=condition=Established", f"crd/{RESOURCE}", "--timeout=30s")
+    kubectl.ok("wait", "--for=condition=Established", f"crd/{RESOURCE}", "--timeout=60s")
     world.apply("jane", arn=JANE, username="jane", groups=["devs"])
-    until(lambda: world.login() is not None)
+    eventually(lambda: world.login() is not None)
     kubectl.ok("delete", "crd", RESOURCE)
-    until(lambda: world.login() is None)
+    eventually(lambda: world.login() is None)

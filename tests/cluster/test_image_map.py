@@ -9,8 +9,9 @@ import pytest
 from iambridge import __version__
 
 from .conftest import _KUBECTLS, Kubectl
+from .plumbing import eventually
 from .sandbox_process import SandboxProcess
-from .test_workloads import Object, eventually, phase
+from .test_workloads import Object, phase
 
 pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes")
 _MAP = """
@@ -27,7 +28,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
     (place / "images.yaml").write_text(_MAP)
     started = SandboxProcess(place / "data", None, "--image-map", str(place / "images.yaml"))
     tool = Kubectl(_KUBECTLS[-1], started.kubeconfig, place)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default")
+    tool.ok("wait", "--for=create", "--timeout=60s", "serviceaccount/default")
     yield tool
     started.stop()
 

@@ -189,7 +189,7 @@ def test_client_go_writes_in_protobuf(
 
 
 def _wait_for_the_default_account(api: Any, namespace: str) -> None:
-    stream = kubernetes.watch.Watch().stream(api.list_namespaced_service_account, namespace, timeout_seconds=30)
+    stream = kubernetes.watch.Watch().stream(api.list_namespaced_service_account, namespace, timeout_seconds=60)
     assert any(event["object"].metadata.name == "default" for event in stream)
 
 

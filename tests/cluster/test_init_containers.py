@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import Kubectl
-from .test_workloads import Object, eventually, phase, pod, running
+from .plumbing import eventually
+from .test_workloads import Object, phase, pod, running
 
 pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes")
 
@@ -82,7 +83,7 @@ def test_a_sidecar_starts_before_and_ends_after_the_others(node: Kubectl, tmp_pa
     main = f"echo main starts >> {record}; until [ -e {gate} ]; do sleep 0.05; done; echo main ends >> {record}"
     before = [sidecar("helper", ends), init("step", f"echo step >> {record}")]
     node.ok("apply", "-f", "-", stdin=pod("beside", main, initContainers=before))
-    node.ok("wait", "--for=condition=ready", "pod/beside", "--timeout=20s")
+    node.ok("wait", "--for=condition=ready", "pod/beside", "--timeout=60s")
     assert column(node, "beside", 1) == "2/2"
     assert column(node, "beside", 2) == "Running"
     gate.touch()
@@ -100,7 +101,7 @@ def test_a_sidecar_is_started_again_and_does_not_decide(node: Kubectl) -> None:
     node.ok("apply", "-f", "-", stdin=pod("steady", script, initContainers=before))
     eventually(lambda: bool(running(marker)))
     eventually(lambda: node.json("get", "pod", "steady")["status"]["initContainerStatuses"][0]["restartCount"] == 1)
-    node.ok("delete", "pod", "steady", "--grace-period=3", "--timeout=20s")
+    node.ok("delete", "pod", "steady", "--grace-period=3", "--timeout=60s")
     assert running(marker) == []
 
 
@@ -117,7 +118,7 @@ def test_a_job_completes_although_a_sidecar_runs(node: Kubectl) -> None:
         "spec": {"template": {"spec": template}},
     }
     node.ok("apply", "-f", "-", stdin=json.dumps(job))
-    node.ok("wait", "--for=condition=complete", "job/whole", "--timeout=30s")
+    node.ok("wait", "--for=condition=complete", "job/whole", "--timeout=60s")
     assert node.ok("logs", "job/whole", "-c", "main") == "done\n"
     (one,) = node.json("get", "pods", "-l", "job-name=whole")["items"]
     assert one["status"]["initContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 137

@@ -267,9 +267,9 @@ def test_wait_follows_a_change(kubectl: Kubectl) -> None:
     """`wait` sees what it waits for, by list and watch or by WatchList."""
     kubectl.ok("create", "configmap", "flag", "--from-literal=up=no")
     kubectl.ok("patch", "configmap", "flag", "-p", '{"data": {"up": "yes"}}')
-    kubectl.ok("wait", "configmap/flag", "--for=jsonpath={.data.up}=yes", "--timeout=20s")
+    kubectl.ok("wait", "configmap/flag", "--for=jsonpath={.data.up}=yes", "--timeout=60s")
     kubectl.ok("delete", "configmap", "flag")
-    kubectl.ok("wait", "configmap/flag", "--for=delete", "--timeout=20s")
+    kubectl.ok("wait", "configmap/flag", "--for=delete", "--timeout=60s")
 
 
 def test_delete_all_and_finalizers(kubectl: Kubectl) -> None:

@@ -15,9 +15,10 @@ from iambridge.sandbox.client_environment import client_environment
 from iambridge.sandbox.cluster.kubelet.mount_mode import BUBBLEWRAP, MountMode
 from iambridge.sandbox.data_dir import read_ports
 
-from .conftest import _KUBECTLS, Kubectl
+from .conftest import _KUBECTLS, Kubectl, in_new_namespace
+from .plumbing import eventually
 from .sandbox_process import SandboxProcess
-from .test_workloads import Object, _main, events, eventually, phase, pod, running
+from .test_workloads import Object, _main, events, phase, pod, running
 
 pytestmark = [
     pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes"),
@@ -64,15 +65,10 @@ def _give_role(data_dir: Path) -> None:
 
 @pytest.fixture
 def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
-    namespace = f"test-{uuid.uuid4().hex[:8]}"
-    tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-    tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
-    within = tool.within(namespace)
-    within.ok("create", "serviceaccount", "reader")
-    within.ok("annotate", "serviceaccount", "reader", f"eks.amazonaws.com/role-arn={_ROLE}")
-    yield within
-    tool.ok("delete", "namespace", namespace, "--wait=false")
+    with in_new_namespace(Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)) as tool:
+        tool.ok("create", "serviceaccount", "reader")
+        tool.ok("annotate", "serviceaccount", "reader", f"eks.amazonaws.com/role-arn={_ROLE}")
+        yield tool
 
 
 def mode(node: Kubectl) -> str:
@@ -143,7 +139,7 @@ def test_signals_and_exit_codes_are_the_process_s_own(node: Kubectl) -> None:
     node.ok("apply", "-f", "-", stdin=pod("polite", script))
     eventually(lambda: node.run("logs", "polite").out == "up\n")
     assert running(marker)
-    node.ok("delete", "pod", "polite", "--grace-period=20", "--timeout=15s")
+    node.ok("delete", "pod", "polite", "--grace-period=90", "--timeout=60s")
     assert done.read_text() == "bye\n"
     eventually(lambda: running(marker) == [])
     node.ok("apply", "-f", "-", stdin=pod("code", "exit 7"))

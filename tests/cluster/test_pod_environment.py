@@ -87,12 +87,12 @@ def test_a_pod_sees_no_credentials_of_the_machine(tmp_path: Path, metadata: tupl
     sandbox = SandboxProcess(tmp_path / "data", planted)
     try:
         kubectl = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
-        kubectl.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default")
+        kubectl.ok("wait", "--for=create", "--timeout=60s", "serviceaccount/default")
         container = {"name": "main", "image": "example", "command": [sys.executable, "-c", _LOOK]}
         spec = {"restartPolicy": "Never", "containers": [container]}
         looking = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "looking"}, "spec": spec}
         kubectl.ok("apply", "-f", "-", stdin=json.dumps(looking))
-        kubectl.ok("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/looking", "--timeout=30s")
+        kubectl.ok("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/looking", "--timeout=60s")
         seen = json.loads(kubectl.ok("logs", "looking"))
         said = kubectl.ok("get", "events", "-o", "jsonpath={.items[?(@.reason=='NodeEnvironment')].message}")
     finally:

@@ -13,7 +13,8 @@ import pytest
 from iambridge.adapters.certificates import CertificateAuthority
 
 from .conftest import Kubectl
-from .test_workloads import Object, events, eventually, phase, pod
+from .plumbing import eventually
+from .test_workloads import Object, events, phase, pod
 
 pytestmark = [
     pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes"),
@@ -73,7 +74,7 @@ def test_replicas_serve_one_port_each_at_its_own_address(node: Kubectl, tmp_path
     probe = {"httpGet": {"path": "/readyz", "port": "web", "scheme": "HTTPS"}}
     for name in ("one", "two"):
         node.ok("apply", "-f", "-", stdin=serving(name, gate, probe, certificate))
-    node.ok("wait", "--for=condition=ready", "pod/one", "pod/two", "--timeout=30s")
+    node.ok("wait", "--for=condition=ready", "pod/one", "pod/two", "--timeout=60s")
     (this,) = node.json("get", "nodes")["items"]
     network = ipaddress.ip_network(this["spec"]["podCIDR"])
     for name in ("one", "two"):
@@ -96,7 +97,7 @@ def test_a_pod_is_ready_while_its_probe_passes(node: Kubectl, tmp_path: Path) ->
     assert ready(node, "turns") == {"Ready": "False", "ContainersReady": "False"}
     assert node.ok("get", "pod", "turns", "--no-headers").split()[1:3] == ["0/1", "Running"]
     gate.touch()
-    node.ok("wait", "--for=condition=ready", "pod/turns", "--timeout=30s")
+    node.ok("wait", "--for=condition=ready", "pod/turns", "--timeout=60s")
     assert node.ok("get", "pod", "turns", "--no-headers").split()[1] == "1/1"
     gate.unlink()
     eventually(lambda: ready(node, "turns") == {"Ready": "False", "ContainersReady": "False"})
@@ -108,7 +109,7 @@ def test_readiness_gates_are_for_others_to_open(node: Kubectl) -> None:
     """A pod is Ready when each gate's condition is true as well; the kubelet leaves the conditions of others alone."""
     gates = [{"conditionType": "target-health.example/hook"}]
     node.ok("apply", "-f", "-", stdin=pod("gated", "exec sleep 300", readinessGates=gates))
-    node.ok("wait", "--for=condition=ContainersReady", "pod/gated", "--timeout=20s")
+    node.ok("wait", "--for=condition=ContainersReady", "pod/gated", "--timeout=60s")
 
     def condition(kind: str) -> Object:
         conditions = node.json("get", "pod", "gated")["status"]["conditions"]
@@ -121,7 +122,7 @@ def test_readiness_gates_are_for_others_to_open(node: Kubectl) -> None:
     for status, ready in (("True", "true"), ("False", "false"), ("True", "true")):
         opened = {"status": {"conditions": [{"type": "target-health.example/hook", "status": status}]}}
         node.ok("patch", "pod", "gated", "--subresource=status", "-p", json.dumps(opened))
-        node.ok("wait", f"--for=condition=ready={ready}", "pod/gated", "--timeout=20s")
+        node.ok("wait", f"--for=condition=ready={ready}", "pod/gated", "--timeout=60s")
         assert condition("target-health.example/hook")["status"] == status
     assert "reason" not in condition("Ready")
     assert node.ok("get", "pod", "gated", "-o", "wide", "--no-headers").split()[-1] == "1/1"
@@ -168,7 +169,7 @@ def test_a_pod_of_the_host_network_has_the_host_s_address(node: Kubectl) -> None
     """hostNetwork: true: podIP is hostIP, and no warning is needed."""
     made = node.run("apply", "-f", "-", stdin=pod("host", "exec sleep 300", hostNetwork=True))
     assert (made.code, made.error) == (0, "")
-    node.ok("wait", "--for=condition=ready", "pod/host", "--timeout=20s")
+    node.ok("wait", "--for=condition=ready", "pod/host", "--timeout=60s")
     status = node.json("get", "pod", "host")["status"]
     assert status["podIP"] == status["hostIP"] == "127.0.0.1"
 

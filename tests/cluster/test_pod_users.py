@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from .conftest import Kubectl
+from .plumbing import eventually
 from .sandbox_process import SandboxProcess
-from .test_workloads import Object, _main, events, eventually, phase, pod, running
+from .test_workloads import Object, _main, events, phase, pod, running
 
 pytestmark = [
     pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes"),
@@ -114,7 +115,7 @@ def test_a_memory_volume_is_shared_by_containers_and_touches_no_disk(node: Kubec
     uid = node.json("get", "pod", "memory")["metadata"]["uid"]
     assert list(Path("/dev/shm").glob(f"iambridge-*/{uid}/run/x"))
     assert not list((sandbox.data_dir / "pods" / uid / "volumes").glob("run"))
-    node.ok("delete", "pod", "memory", "--grace-period=1", "--timeout=20s")
+    node.ok("delete", "pod", "memory", "--grace-period=1", "--timeout=60s")
     eventually(lambda: not list(Path("/dev/shm").glob(f"iambridge-*/{uid}")))
 
 
@@ -153,5 +154,5 @@ def test_another_user_s_processes_end_with_their_pod(node: Kubectl) -> None:
     node.ok("apply", "-f", "-", stdin=pod("stays", script, securityContext={"runAsUser": 4321}))
     eventually(lambda: node.run("logs", "stays").out == "up\n")
     assert running(marker)
-    node.ok("delete", "pod", "stays", "--grace-period=1", "--timeout=20s")
+    node.ok("delete", "pod", "stays", "--grace-period=1", "--timeout=60s")
     eventually(lambda: running(marker) == [])

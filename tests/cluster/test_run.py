@@ -98,7 +98,7 @@ def test_the_environment_is_a_pods(world: World) -> None:
     overrides = json.dumps({"spec": {"serviceAccountName": "orders"}})
     world.ok("kubectl", "run", "twin", "-n", "shop", "--image=any", "--restart=Never", f"--overrides={overrides}",
              "--command", "--", "env", "-0")  # fmt: skip
-    world.ok("kubectl", "wait", "-n", "shop", "pod/twin", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=50s")
+    world.ok("kubectl", "wait", "-n", "shop", "pod/twin", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
     logged = world.ok("kubectl", "logs", "-n", "shop", "twin")
     twin = dict(pair.split("=", 1) for pair in logged.split("\0") if pair.startswith("AWS_"))
     done = world.run("--env", "COLOUR=red", "--", "env", "-0")

@@ -89,7 +89,7 @@ def published(data_dir: Path) -> dict[str, str]:
     """Key id to algorithm, as the issuer serves them to the world."""
     context = ssl.create_default_context(cafile=data_dir / "pki/ca.crt")
     url = f"{read_ports(data_dir).url('issuer')}/openid/v1/jwks"
-    with urllib.request.urlopen(url, context=context, timeout=10) as answer:
+    with urllib.request.urlopen(url, context=context, timeout=60) as answer:
         return {key["kid"]: key["alg"] for key in json.load(answer)["keys"]}
 
 

@@ -13,7 +13,8 @@ import pytest
 from iambridge.adapters.certificates import CertificateAuthority
 
 from .conftest import Kubectl
-from .test_workloads import Object, eventually, pod
+from .plumbing import eventually
+from .test_workloads import Object, pod
 
 pytestmark = [
     pytest.mark.embedded_only(reason="Services here have no network, and pods are processes"),
@@ -77,7 +78,7 @@ class Replicas:
     def open(self, *names: str) -> None:
         for name in names:
             (self.gates / name).touch()
-        self.node.ok("wait", "--for=condition=ready", "--timeout=30s", *(f"pod/{name}" for name in names))
+        self.node.ok("wait", "--for=condition=ready", "--timeout=60s", *(f"pod/{name}" for name in names))
 
     def configure(self, **webhook: object) -> None:
         client = {
@@ -129,7 +130,7 @@ def test_reviews_are_spread_over_ready_pods(node: Kubectl, replicas: Replicas) -
     assert sorted(each["by"] for each in seen) == ["one", "one", "two", "two"]
     assert {each["host"] for each in seen} == {f"hook.{node.namespace}.svc"}
     (replicas.gates / "one").unlink()
-    node.ok("wait", "--for=condition=ready=false", "pod/one", "--timeout=30s")
+    node.ok("wait", "--for=condition=ready=false", "pod/one", "--timeout=60s")
     assert [replicas.mutated()["by"] for _ in range(3)] == ["two"] * 3
 
 
@@ -139,7 +140,7 @@ def test_a_pod_that_takes_no_connection_is_passed_over(node: Kubectl, replicas: 
     deaf = json.loads(pod("deaf", "exec sleep 300"))
     deaf["metadata"]["labels"] = {"app": "hook"}
     node.ok("apply", "-f", "-", stdin=json.dumps(deaf))
-    node.ok("wait", "--for=condition=ready", "pod/deaf", "--timeout=20s")
+    node.ok("wait", "--for=condition=ready", "pod/deaf", "--timeout=60s")
     replicas.start("one")
     replicas.open("one")
     replicas.configure()

@@ -48,7 +48,7 @@ def node() -> Iterator[Kubectl]:
             python=("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", _PYTHON),
         )
         tool = Kubectl(_KUBECTLS[-1], started.kubeconfig, Path(place))
-        tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default")
+        tool.ok("wait", "--for=create", "--timeout=60s", "serviceaccount/default")
         yield tool
         started.stop()
 

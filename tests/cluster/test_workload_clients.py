@@ -1,13 +1,13 @@
 """Other public clients work with Deployments and their scale: on any cluster with its controllers."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .conftest import _KUBECTLS, Kubectl
-from .played_kubelet import eventually, pods, serve, workload
+from .conftest import _KUBECTLS, Kubectl, in_new_namespace
+from .played_kubelet import pods, serve, workload
+from .plumbing import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the clients' own deprecations
 
@@ -15,11 +15,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # the clients' own deprecatio
 @pytest.fixture
 def kubectl(kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
     """One kubectl, in a namespace of its own, for what is not the client's to do."""
-    tool = Kubectl(_KUBECTLS[-1], kubeconfig, tmp_path, f"test-{uuid.uuid4().hex[:8]}")
-    tool.ok("create", "namespace", tool.namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default")
-    yield tool
-    tool.ok("delete", "namespace", tool.namespace, "--wait=false")
+    with in_new_namespace(Kubectl(_KUBECTLS[-1], kubeconfig, tmp_path)) as tool:
+        yield tool
 
 
 def test_kubernetes(kubeconfig: Path, kubectl: Kubectl) -> None:
@@ -37,7 +34,7 @@ def test_kubernetes(kubeconfig: Path, kubectl: Kubectl) -> None:
     scale.spec.replicas = 3
     scale.metadata.resource_version = None
     api.replace_namespaced_deployment_scale("web", namespace, scale)
-    stream = kubernetes.watch.Watch().stream(api.list_namespaced_deployment, namespace, timeout_seconds=30)
+    stream = kubernetes.watch.Watch().stream(api.list_namespaced_deployment, namespace, timeout_seconds=60)
     for event in stream:
         if event["object"].status.replicas == 3:
             break

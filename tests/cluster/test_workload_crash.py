@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import _KUBECTLS, EmbeddedServer, Kubectl
-from .played_kubelet import apply, eventually, pods, serve, workload
+from .played_kubelet import apply, pods, serve, workload
+from .plumbing import eventually
 
 pytestmark = pytest.mark.embedded_only(reason="kills the server")
 
@@ -19,7 +20,7 @@ def test_rollouts_survive_the_death_of_the_control_plane(tmp_path: Path) -> None
     chance = random.Random(20)
     server = EmbeddedServer(tmp_path)
     kubectl = Kubectl(_KUBECTLS[-1], server.kubeconfig, tmp_path)
-    kubectl.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default")
+    kubectl.ok("wait", "--for=create", "--timeout=60s", "serviceaccount/default")
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 5, "maxUnavailable": 3}}
     try:
         for number in range(_KILLS):

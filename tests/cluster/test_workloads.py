@@ -2,15 +2,14 @@
 
 import json
 import os
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import Kubectl
+from .plumbing import eventually
 
 pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods")
 
@@ -31,15 +30,8 @@ def job(name: str, script: str, **spec: object) -> str:
     return json.dumps({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": whole})
 
 
-def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def phase(node: Kubectl, name: str, wanted: str) -> None:
-    node.ok("wait", f"--for=jsonpath={{.status.phase}}={wanted}", f"pod/{name}", "--timeout=20s")
+    node.ok("wait", f"--for=jsonpath={{.status.phase}}={wanted}", f"pod/{name}", "--timeout=60s")
 
 
 def _main(node: Kubectl, name: str) -> Object:
@@ -71,7 +63,7 @@ def running(marker: str) -> list[int]:
 def test_a_job_runs_as_many_pods_as_completions_ask_for(node: Kubectl) -> None:
     """completions 3 with parallelism 2: three pods succeed and the Job is Complete."""
     node.ok("apply", "-f", "-", stdin=job("three", "true", completions=3, parallelism=2))
-    node.ok("wait", "--for=condition=complete", "job/three", "--timeout=20s")
+    node.ok("wait", "--for=condition=complete", "job/three", "--timeout=60s")
     assert node.json("get", "job", "three")["status"]["succeeded"] == 3
     pods = node.json("get", "pods", "-l", "job-name=three")["items"]
     assert [each["status"]["phase"] for each in pods] == ["Succeeded"] * 3
@@ -81,14 +73,14 @@ def test_a_job_runs_as_many_pods_as_completions_ask_for(node: Kubectl) -> None:
 def test_never_more_pods_than_parallelism(node: Kubectl) -> None:
     """With parallelism 2 of 4 completions, two pods are active and no third is made."""
     node.ok("apply", "-f", "-", stdin=job("two", "sleep 300", completions=4, parallelism=2))
-    node.ok("wait", "--for=jsonpath={.status.ready}=2", "job/two", "--timeout=20s")
+    node.ok("wait", "--for=jsonpath={.status.ready}=2", "job/two", "--timeout=60s")
     assert len(node.json("get", "pods", "-l", "job-name=two")["items"]) == 2
 
 
 def test_a_job_fails_at_its_backoff_limit_and_its_log_stays(node: Kubectl) -> None:
     """backoffLimit 0: one failure ends the Job, and the failed pod's log can still be read."""
     node.ok("apply", "-f", "-", stdin=job("fails", "echo it broke; exit 3", backoffLimit=0))
-    node.ok("wait", "--for=condition=failed", "job/fails", "--timeout=20s")
+    node.ok("wait", "--for=condition=failed", "job/fails", "--timeout=60s")
     conditions = node.json("get", "job", "fails")["status"]["conditions"]
     assert [each["reason"] for each in conditions if each["type"] == "Failed"] == ["BackoffLimitExceeded"]
     assert node.ok("logs", "job/fails") == "it broke\n"
@@ -100,7 +92,7 @@ def test_a_job_ends_at_its_deadline(node: Kubectl) -> None:
     """activeDeadlineSeconds ends the pods that run, and the Job as DeadlineExceeded."""
     marker = f"3{uuid.uuid4().int % 10**9}"
     node.ok("apply", "-f", "-", stdin=job("late", f"sleep {marker}", activeDeadlineSeconds=1))
-    node.ok("wait", "--for=condition=failed", "job/late", "--timeout=20s")
+    node.ok("wait", "--for=condition=failed", "job/late", "--timeout=60s")
     conditions = node.json("get", "job", "late")["status"]["conditions"]
     assert [each["reason"] for each in conditions if each["type"] == "Failed"] == ["DeadlineExceeded"]
     eventually(lambda: running(marker) == [])
@@ -109,14 +101,14 @@ def test_a_job_ends_at_its_deadline(node: Kubectl) -> None:
 def test_a_finished_job_goes_after_its_ttl_with_its_pods(node: Kubectl) -> None:
     """ttlSecondsAfterFinished 0: nothing is left of the Job once it has ended."""
     node.ok("apply", "-f", "-", stdin=job("brief", "true", ttlSecondsAfterFinished=0))
-    node.ok("wait", "--for=delete", "job/brief", "--timeout=20s")
+    node.ok("wait", "--for=delete", "job/brief", "--timeout=60s")
     eventually(lambda: node.json("get", "pods", "-l", "job-name=brief")["items"] == [])
 
 
 def test_a_deleted_pod_of_a_job_is_replaced(node: Kubectl) -> None:
     """A Job whose pod was deleted makes another, and does not stall."""
     node.ok("apply", "-f", "-", stdin=job("again", "sleep 300"))
-    node.ok("wait", "--for=jsonpath={.status.ready}=1", "job/again", "--timeout=20s")
+    node.ok("wait", "--for=jsonpath={.status.ready}=1", "job/again", "--timeout=60s")
     (first,) = node.json("get", "pods", "-l", "job-name=again")["items"]
     node.ok("delete", "pod", first["metadata"]["name"], "--grace-period=1")
 
@@ -133,7 +125,7 @@ def test_a_deleted_pod_of_a_job_is_replaced(node: Kubectl) -> None:
 def test_logs_can_be_cut_dated_and_followed(node: Kubectl) -> None:
     """--tail, --since-time, --timestamps, --limit-bytes cut the log; -f goes on to the container's end."""
     node.ok("apply", "-f", "-", stdin=pod("talks", "echo one; echo two; sleep 1; echo three"))
-    node.ok("wait", "--for=condition=ready", "pod/talks", "--timeout=20s")
+    node.ok("wait", "--for=condition=ready", "pod/talks", "--timeout=60s")
     assert node.ok("logs", "-f", "talks") == "one\ntwo\nthree\n"
     assert node.ok("logs", "--tail=1", "talks") == "three\n"
     assert node.ok("logs", "--limit-bytes=5", "talks") == "one\nt"
@@ -147,7 +139,7 @@ def test_the_log_of_the_start_before(node: Kubectl) -> None:
     """--previous shows the log of the container's earlier start."""
     script = "if [ -e $HOME/ran ]; then echo second; sleep 300; fi; touch $HOME/ran; echo first; exit 1"
     node.ok("apply", "-f", "-", stdin=pod("twice", script, restartPolicy="OnFailure"))
-    node.ok("wait", "--for=condition=ready", "pod/twice", "--timeout=20s")
+    node.ok("wait", "--for=condition=ready", "pod/twice", "--timeout=60s")
     eventually(lambda: node.run("logs", "--previous", "twice").out == "first\n")
     eventually(lambda: node.run("logs", "twice").out == "second\n")
     assert _main(node, "twice")["restartCount"] == 1
@@ -172,7 +164,7 @@ def test_a_pod_that_heeds_sigterm_ends_at_once(node: Kubectl) -> None:
     script = f"trap 'echo bye > {done}; exit 0' TERM; echo up; while :; do sleep 0.1; done"
     node.ok("apply", "-f", "-", stdin=pod("polite", script))
     eventually(lambda: node.run("logs", "polite").out == "up\n")
-    node.ok("delete", "pod", "polite", "--grace-period=20", "--timeout=15s")
+    node.ok("delete", "pod", "polite", "--grace-period=90", "--timeout=60s")
     assert done.read_text() == "bye\n"
 
 
@@ -182,7 +174,7 @@ def test_a_pod_that_ignores_sigterm_is_killed_with_its_children(node: Kubectl) -
     node.ok("apply", "-f", "-", stdin=pod("stubborn", f"trap '' TERM; sleep {marker} & echo up; wait; wait"))
     eventually(lambda: node.run("logs", "stubborn").out == "up\n")
     assert running(marker)
-    node.ok("delete", "pod", "stubborn", "--grace-period=1", "--timeout=15s")
+    node.ok("delete", "pod", "stubborn", "--grace-period=1", "--timeout=60s")
     eventually(lambda: running(marker) == [])
 
 
@@ -201,12 +193,12 @@ def test_a_namespace_takes_all_with_it(node: Kubectl) -> None:
     marker = f"3{uuid.uuid4().int % 10**9}"
     doomed = f"doomed-{uuid.uuid4().hex[:8]}"
     node.ok("create", "namespace", doomed)
-    node.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", doomed)
+    node.ok("wait", "--for=create", "--timeout=60s", "serviceaccount/default", "--namespace", doomed)
     within = node.within(doomed)
     within.ok("create", "configmap", "one")
     within.ok("apply", "-f", "-", stdin=job("long", f"sleep {marker}"))
     eventually(lambda: bool(running(marker)))
-    node.ok("delete", "namespace", doomed, "--timeout=50s")
+    node.ok("delete", "namespace", doomed, "--timeout=60s")
     assert running(marker) == []
     for kind in ("pods", "jobs", "configmaps", "serviceaccounts", "events"):
         assert within.json("get", kind)["items"] == []
@@ -219,8 +211,8 @@ def test_a_namespace_takes_all_with_it(node: Kubectl) -> None:
 def test_dependents_go_with_their_owner(node: Kubectl, cascade: str) -> None:
     """Foreground and background deletion of a Job both take its pods."""
     node.ok("apply", "-f", "-", stdin=job("owner", "sleep 300"))
-    node.ok("wait", "--for=jsonpath={.status.ready}=1", "job/owner", "--timeout=20s")
-    node.ok("delete", "job", "owner", f"--cascade={cascade}", "--timeout=50s")
+    node.ok("wait", "--for=jsonpath={.status.ready}=1", "job/owner", "--timeout=60s")
+    node.ok("delete", "job", "owner", f"--cascade={cascade}", "--timeout=60s")
     if cascade == "foreground":
         assert node.json("get", "pods")["items"] == []
     eventually(lambda: node.json("get", "pods")["items"] == [], seconds=50)
@@ -229,8 +221,8 @@ def test_dependents_go_with_their_owner(node: Kubectl, cascade: str) -> None:
 def test_orphans_stay_and_belong_to_nobody(node: Kubectl) -> None:
     """--cascade=orphan leaves the pods running, without owner and without the Job's finalizer."""
     node.ok("apply", "-f", "-", stdin=job("owner", "sleep 300"))
-    node.ok("wait", "--for=jsonpath={.status.ready}=1", "job/owner", "--timeout=20s")
-    node.ok("delete", "job", "owner", "--cascade=orphan", "--timeout=20s")
+    node.ok("wait", "--for=jsonpath={.status.ready}=1", "job/owner", "--timeout=60s")
+    node.ok("delete", "job", "owner", "--cascade=orphan", "--timeout=60s")
 
     def free() -> bool:
         (one,) = node.json("get", "pods")["items"]

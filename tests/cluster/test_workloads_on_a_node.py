@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from .conftest import _KUBECTLS, Kubectl
-from .played_kubelet import apply, eventually
+from .played_kubelet import apply
+from .plumbing import eventually
 from .sandbox_process import SandboxProcess
 
 pytestmark = pytest.mark.embedded_only(reason="needs a kubelet that runs the pods as processes")
@@ -30,7 +31,7 @@ def node(sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Kubectl]:
     namespace = f"test-{uuid.uuid4().hex[:8]}"
     tool = Kubectl(_KUBECTLS[-1], sandbox.kubeconfig, tmp_path)
     tool.ok("create", "namespace", namespace)
-    tool.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default", "--namespace", namespace)
+    tool.ok("wait", "--for=create", "--timeout=60s", "serviceaccount/default", "--namespace", namespace)
     yield tool.within(namespace)
     tool.ok("delete", "namespace", namespace, "--wait=false")
 
@@ -208,7 +209,7 @@ def test_a_namespace_takes_its_workloads_along(node: Kubectl) -> None:
     doomed = f"doomed-{uuid.uuid4().hex[:8]}"
     node.ok("create", "namespace", doomed)
     within = node.within(doomed)
-    within.ok("wait", "--for=create", "--timeout=20s", "serviceaccount/default")
+    within.ok("wait", "--for=create", "--timeout=60s", "serviceaccount/default")
     apply(within, workload("Deployment", "exec sleep 300", replicas=2))
     apply(within, workload("DaemonSet", "exec sleep 300") | {"metadata": {"name": "agent"}})
     within.ok("rollout", "status", "deployment/web", "--timeout=60s")

@@ -57,6 +57,7 @@ def test_a_rotation_loses_nothing(installed: Installed) -> None:
         installed.take_out("ca.crt", "ca.key")
         eventually("the new leaf is served", lambda: installed.served(replica) not in {"", before})
         time.sleep(2)
+        load.reaches(1000)
     nothing_lost(load, 1000)
 
 
@@ -70,6 +71,7 @@ def test_an_outage_of_the_api_server_loses_nothing(installed: Installed) -> None
         time.sleep(1)
         installed.outage(seconds=4)
         time.sleep(1)
+        load.reaches(500)
     nothing_lost(load, 500)
     eventually("a pod is mutated again", installed.mutates)
     eventually("that is said", lambda: "self-managed TLS, secret: well again" in replica.log)
@@ -77,7 +79,7 @@ def test_an_outage_of_the_api_server_loses_nothing(installed: Installed) -> None
 
 def test_a_rolling_restart_loses_nothing(installed: Installed) -> None:
     """Each replica is replaced as a Deployment with maxUnavailable 0 replaces it: a ready one first, then SIGTERM."""
-    flags = ("--shutdown-delay=2s",)
+    flags = ("--shutdown-delay=6s",)
     replicas = [installed.replica(*flags), installed.replica(*flags)]
     installed.point_at(replicas[0])
     for replica in replicas:
@@ -95,4 +97,5 @@ def test_a_rolling_restart_loses_nothing(installed: Installed) -> None:
             assert replicas[0].stop(signal.SIGTERM) == 0
             replicas.pop(0)
         time.sleep(1)
+        load.reaches(1000)
     nothing_lost(load, 1000)

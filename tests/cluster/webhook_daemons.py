@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.ports import free_port
 
-from iambridge.adapters.serving import free_port
-
+from . import plumbing
 from .conftest import _KUBECTLS, EmbeddedServer, Kubectl
+from .plumbing import SECONDS
 
 NAMESPACE, NAME = "iambridge", "iambridge-webhook"
 CONFIGURATION = f"mutatingwebhookconfiguration/{NAME}"
@@ -31,11 +32,8 @@ def manifests(*words: str) -> list[dict[str, Any]]:
     return [document for document in yaml.safe_load_all(printed.stdout) if document]
 
 
-def eventually(what: str, asked: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not asked():
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.1)
+def eventually(what: str, asked: Callable[[], bool], seconds: float = SECONDS) -> None:
+    plumbing.eventually(asked, seconds, what)
 
 
 class WebhookProcess:
@@ -61,7 +59,7 @@ class WebhookProcess:
 
     def metric(self, name: str) -> float:
         """The sample whose name and labels are `name`; 0 when there is none."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=60) as answer:
             for line in answer.read().decode().splitlines():
                 if line.startswith(f"{name} "):
                     return float(line.rpartition(" ")[2])
@@ -130,7 +128,7 @@ class Installed:
         try:
             context = ssl.create_default_context(cadata=bundle.decode()) if bundle else ssl.create_default_context()
             with (
-                socket.create_connection(("127.0.0.1", replica.port), timeout=5) as raw,
+                socket.create_connection(("127.0.0.1", replica.port), timeout=20) as raw,
                 context.wrap_socket(raw, server_hostname=f"{NAME}.{NAMESPACE}.svc") as secured,
             ):
                 return ssl.DER_cert_to_PEM_cert(secured.getpeercert(binary_form=True) or b"")

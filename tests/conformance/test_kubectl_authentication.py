@@ -11,9 +11,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core.service_account_token import SigningKey
 from iambridge.sandbox.cluster.cluster import Cluster
 from iambridge.sandbox.cluster.token_review_webhook import TokenReviewWebhook

@@ -25,9 +25,10 @@ from urllib.parse import parse_qs, quote, urlencode
 
 import pytest
 import yaml
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.wire.http import Request, Response
 
 ROOT = Path(__file__).parents[2]
@@ -149,13 +150,13 @@ class Aws:
 
         thread = threading.Thread(target=lambda: asyncio.run(serve()))
         thread.start()
-        assert ready.wait(30)
+        assert ready.wait(60)
         try:
             yield self
         finally:
             loop, done = ends[0]
             loop.call_soon_threadsafe(done.set)
-            thread.join(30)
+            thread.join(60)
 
 
 class Server:
@@ -188,7 +189,7 @@ class Server:
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
         try:
             with urllib.request.urlopen(
-                f"https://127.0.0.1:{self.port}/{path}", body, context=tls, timeout=20
+                f"https://127.0.0.1:{self.port}/{path}", body, context=tls, timeout=60
             ) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
@@ -216,7 +217,7 @@ class Server:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -315,11 +316,11 @@ def test_the_originals_own_pair_is_served_as_it_is(tmp_path: Path, aws: Aws) -> 
         for _ in range(400):
             with contextlib.suppress(ConnectionError, urllib.error.URLError):
                 tls = ssl.create_default_context(cadata=pinned)
-                with urllib.request.urlopen(url, context=tls, timeout=5) as answer:
+                with urllib.request.urlopen(url, context=tls, timeout=60) as answer:
                     assert answer.read() == b"ok"
                     return
             threading.Event().wait(0.05)
         raise AssertionError(url)
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(60)

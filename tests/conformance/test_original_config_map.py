@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.ports import free_port
 
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.wire.http import Request, Response
 
 from .test_original_authenticator import BINARY, LEDGER, ROOT, Aws, Server, token_of
@@ -54,7 +55,7 @@ class Api:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._ready.wait(30)
+        assert self._ready.wait(60)
 
     def _run(self) -> None:
         self._loop.run_until_complete(self._serve())
@@ -103,7 +104,7 @@ class Api:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(30)
+        self._thread.join(60)
 
 
 class Judges:

@@ -22,9 +22,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import jsonpatch
 import pytest
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority, Leaf
-from iambridge.adapters.serving import free_port
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "iambridge-bench"
@@ -137,7 +137,7 @@ def answer(leaf: Leaf, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
         yield lambda case, index: review(port, names[index], case["pod"])
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         api.shutdown()
         api.server_close()
 
@@ -167,7 +167,7 @@ def wait_until_synced(port: int, flags: list[str]) -> None:
 def review(port: int, where: str, pod: dict[str, Any]) -> dict[str, Any]:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=60)
     body = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1beta1",
             "request": {"uid": "u", "namespace": where, "operation": "CREATE", "object": pod}}  # fmt: skip
     connection.request("POST", "/mutate", json.dumps(body), {"Content-Type": "application/json"})

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 from tests.conformance.sdk_peers import PROGRAMS, Command, go, java, javascript
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.decision_log import NoDecisionLog
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core.service_account_token import BoundObject, SigningKey, issue, projected_claims
 from iambridge.sandbox.aws_side import ACCOUNT_ID, AwsSide
 from iambridge.sandbox.cluster.issuer import Issuer

@@ -3,20 +3,20 @@
 import asyncio
 import copy
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iambridge.core.service_account_token import SigningKey
 from iambridge.sandbox.cluster.cluster import Cluster
 from iambridge.wire.http import Headers, Request
 
-_KEY = SigningKey.generate("ES256")
+if TYPE_CHECKING:
+    from .conftest import Begun
+
 _CASES = json.loads((Path(__file__).parents[1] / "cases/cluster/objects.json").read_text())
 _VALUES: list[Any] = [None, True, 0, -1, 1.5, 10**30, "", "x", "a" * 300, "é\n", [], [1], [None], [{}], {}]
 _VALUES += [{"a": 1}, {"a": None}, {"": ""}, {"$patch": "delete"}, [["x"]], {"name": "x"}]
@@ -76,14 +76,10 @@ def requests(draw: st.DrawFn) -> Request:
     return Request(method, path, query, headers, json.dumps(body).encode())
 
 
-def play(script: list[Request]) -> None:
+def play(begun: "Begun", script: list[Request]) -> None:
     """Ask all of `script` of a new cluster, and judge each answer."""
 
-    async def inside(directory: str) -> None:
-        users = {"t": ("admin", ("system:masters",))}
-        cluster = Cluster(
-            Path(directory), issuer_url="https://i", server_url="https://s", signing_keys=[_KEY], static_tokens=users
-        )
+    async def inside(cluster: Cluster) -> None:
         await cluster.start()
         for request in script:
             response = await cluster.app(request)
@@ -99,8 +95,8 @@ def play(script: list[Request]) -> None:
             assert answer["message"]
         await cluster.close()
 
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(inside(directory))
+    with begun.cluster() as cluster:
+        asyncio.run(inside(cluster))
 
 
 _TYPES = ["application/json", "application/yaml", "application/json-patch+json", "text/plain", "", *_PATCHES]
@@ -147,9 +143,9 @@ def strange(draw: st.DrawFn) -> Request:
 
 @settings(max_examples=25)
 @given(st.lists(strange(), min_size=5, max_size=30))
-def test_no_strange_request_meets_a_bug(script: list[Request]) -> None:
+def test_no_strange_request_meets_a_bug(begun: "Begun", script: list[Request]) -> None:
     """Bytes, selectors, options and tokens that are none are refused with a Status, and never as a bug."""
-    play(script)
+    play(begun, script)
 
 
 def whole() -> list[Request]:
@@ -161,6 +157,6 @@ def whole() -> list[Request]:
 
 @settings(max_examples=25)
 @given(st.lists(requests(), min_size=5, max_size=30), st.booleans())
-def test_no_request_meets_a_bug(script: list[Request], populated: bool) -> None:  # noqa: FBT001 - drawn
+def test_no_request_meets_a_bug(begun: "Begun", script: list[Request], populated: bool) -> None:  # noqa: FBT001 - drawn
     """A refusal is a Status with a reason; 500 is never the answer."""
-    play([*(whole() if populated else ()), *script])
+    play(begun, [*(whole() if populated else ()), *script])

@@ -3,20 +3,19 @@
 import asyncio
 import copy
 import json
-import tempfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iambridge.core.service_account_token import SigningKey
 from iambridge.sandbox.cluster.cluster import Cluster
 from iambridge.wire.http import Headers, Request, Response
 
 from .test_api_laws import broken
 
-_KEY = SigningKey.generate("ES256")
+if TYPE_CHECKING:
+    from .conftest import Begun
+
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _WIDGETS = "/apis/shop.example.com/v1/namespaces/default/widgets"
 _MERGE, _JSON, _APPLY = "application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"
@@ -157,14 +156,10 @@ def judge(sent: Request, response: Response) -> None:
 
 @settings(max_examples=15)
 @given(st.lists(requests(), min_size=5, max_size=30))
-def test_no_request_meets_a_bug(script: list[Request]) -> None:
+def test_no_request_meets_a_bug(begun: "Begun", script: list[Request]) -> None:
     """A refusal is a Status; 500 is never the answer; and at the end discovery and OpenAPI still stand."""
 
-    async def play(directory: str) -> None:
-        users = {"t": ("admin", ("system:masters",))}
-        cluster = Cluster(
-            Path(directory), issuer_url="https://i", server_url="https://s", signing_keys=[_KEY], static_tokens=users
-        )
+    async def play(cluster: Cluster) -> None:
         await cluster.start()
         await established(cluster)
         for sent in script:
@@ -174,5 +169,5 @@ def test_no_request_meets_a_bug(script: list[Request]) -> None:
             assert (await cluster.app(request("GET", path))).status == 200
         await cluster.close()
 
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(play(directory))
+    with begun.cluster() as cluster:
+        asyncio.run(play(cluster))

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.ports import free_port
 
 from iambridge.adapters.decision_log import JsonLinesDecisionLog
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core.pod_identity import Facts, Settings, identity_of_annotations
 from iambridge.servers.pod_identity_webhook import PodIdentityWebhook
 
@@ -48,10 +49,10 @@ def port() -> Iterator[int]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    assert started.wait(30)
+    assert started.wait(60)
     yield found
     loop.call_soon_threadsafe(stop.set)
-    thread.join(30)
+    thread.join(60)
     loop.close()
 
 
@@ -100,7 +101,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 )  # fmt: skip
 def test_every_request_is_answered(port: int, body: bytes, content_type: str, method: str, chunked: Any) -> None:
     """200 with a review, 400, 405 or 415 in words; and the next request on the same connection is answered too."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         content: Any = iter([body[:10], body[10:]]) if chunked else body
         connection.request(method, "/mutate", content, {"Content-Type": content_type}, encode_chunked=bool(chunked))
@@ -118,7 +119,7 @@ def test_every_request_is_answered(port: int, body: bytes, content_type: str, me
 @pytest.mark.parametrize("size", [_MAX_BODY + 1, 3 * _MAX_BODY])
 def test_a_body_over_the_bound_is_refused(port: int, size: int) -> None:
     """413, and not read whole."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("POST", "/mutate", b" " * size, {"Content-Type": "application/json"})
         assert connection.getresponse().status == 413

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 
 from iambridge.adapters.bounded_get import NobodyAnswers, UnusableAnswer, bounded_get
 from iambridge.adapters.certificates import CertificateAuthority
-from iambridge.adapters.serving import free_port
 
 OK = b"HTTP/1.1 200 OK\r\n"
 MOST = 1024

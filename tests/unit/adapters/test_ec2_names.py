@@ -8,10 +8,11 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.ec2_names import Ec2InstanceNames
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core import sigv4
 from iambridge.errors import ServiceUnavailable, Throttling
 from iambridge.wire.http import Request, Response

@@ -9,11 +9,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from tests.ports import free_port
 
 from iambridge.adapters.informer import Informer
 from iambridge.adapters.kubernetes import KubernetesClient, path_of
 from iambridge.adapters.pod_identity_facts import ClusterFacts
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core.pod_identity import Settings
 from iambridge.errors import ApiServerUnreachable, InputError, NotFound
 from iambridge.wire.http import Request, Response

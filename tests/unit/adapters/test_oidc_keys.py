@@ -18,11 +18,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.ports import free_port
 
 from iambridge.adapters import oidc_keys
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.oidc_keys import FetchedOidcKeys, top_certificate_thumbprint
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core.service_account_token import SigningKey, discovery_document, jwks
 from iambridge.errors import IDPCommunicationError, InvalidIdentityToken
 from iambridge.wire.http import Request, Response

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from tests.ports import free_port
 from yarl import URL
 
 from iambridge.adapters.certificates import CertificateAuthority
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.errors import InputError
 from iambridge.wire.http import App, Request, Response
 
@@ -113,11 +114,11 @@ def test_a_stream_is_closed_when_its_client_goes(tmp_path: Path) -> None:
         async with aiohttp.ClientSession() as session:
             async with session.get(url + "/gone", ssl=context) as answer:
                 assert await answer.content.readline() == b"tick\n"
-            assert await asyncio.wait_for(closed.get(), 5) == "/gone"
+            assert await asyncio.wait_for(closed.get(), 60) == "/gone"
             async with session.get(url + "/stopped", ssl=context) as answer:
                 await answer.content.readline()
                 await server.stop()
-                assert await asyncio.wait_for(closed.get(), 5) == "/stopped"
+                assert await asyncio.wait_for(closed.get(), 60) == "/stopped"
 
     asyncio.run(main())
 
@@ -162,7 +163,7 @@ def test_a_reload_under_load_loses_nothing(tmp_path: Path) -> None:
 
     async def main() -> None:
         server, url, context = await _serve(_echo, tmp_path)
-        done, counts = asyncio.Event(), [0, 0]
+        done, enough, counts = asyncio.Event(), asyncio.Event(), [0, 0]
 
         async def ask(which: int) -> None:
             connector = aiohttp.TCPConnector(ssl=context, force_close=which == 1)
@@ -171,6 +172,8 @@ def test_a_reload_under_load_loses_nothing(tmp_path: Path) -> None:
                     async with session.post(url, data=b"x" * 2000) as answer:
                         assert len(await answer.read()) == 2000
                     counts[which] += 1
+                    if min(counts) > 20:
+                        enough.set()
                     await asyncio.sleep(0.002)
 
         asking = [asyncio.create_task(ask(which)) for which in (0, 0, 0, 0, 1, 1, 1)]
@@ -178,6 +181,9 @@ def test_a_reload_under_load_loses_nothing(tmp_path: Path) -> None:
             await server.reload()
             await asyncio.sleep(0.3)
             assert not any(task.done() for task in asking)
+        waiting = asyncio.create_task(enough.wait())
+        await asyncio.wait([waiting, *asking], timeout=60, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
         done.set()
         await asyncio.gather(*asking)
         assert min(counts) > 20
@@ -194,7 +200,7 @@ def test_a_drain_sends_clients_elsewhere_then_refuses(tmp_path: Path) -> None:
         async with aiohttp.ClientSession() as session:
             async with session.post(url, data=b"1", ssl=context) as answer:
                 assert "connection" not in answer.headers
-            draining = asyncio.create_task(server.drain(0.5))
+            draining = asyncio.create_task(server.drain(2.0))
             await asyncio.sleep(0.1)
             for _ in range(2):
                 async with session.post(url, data=b"2", ssl=context) as answer:
@@ -252,7 +258,7 @@ def test_a_slow_body_is_ended(tmp_path: Path) -> None:
         for framing in ("Content-Length: 100", "Transfer-Encoding: chunked"):
             reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
             writer.write(f"POST / HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n3\r\nabc\r\n".encode())
-            said = await asyncio.wait_for(reader.read(), 20)
+            said = await asyncio.wait_for(reader.read(), 60)
             assert said.startswith(b"HTTP/1.1 408 ")
             writer.close()
         async with (

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority, Leaf
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.adapters.serving_certificate import ServingCertificate
 from iambridge.errors import InputError
 from iambridge.wire.http import Request, Response
@@ -61,7 +62,7 @@ def test_renewal_is_served_and_loses_nothing(tmp_path: Path) -> None:
         assert serving.load()
         await server.reload()
         only_new = ssl.create_default_context(cafile=str(new.certificate))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for fresh in range(20):
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=only_new)

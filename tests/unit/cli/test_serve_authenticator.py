@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.ports import free_port
 
-from iambridge.adapters.serving import free_port
 from iambridge.cli.serve_authenticator import backends, check_feature_gates
 from iambridge.errors import InputError
 
@@ -49,11 +49,11 @@ def serving(directory: Path, configuration: str, *flags: str) -> Iterator[tuple[
         yield port, process
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def fetch(port: int, path: str, tls: ssl.SSLContext, body: bytes | None = None) -> bytes:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(f"https://127.0.0.1:{port}{path}", data=body, context=tls) as answer:
@@ -68,7 +68,7 @@ def test_the_original_configuration_file_starts_a_server_that_its_kubeconfig_rea
     """The generated kubeconfig names the server and pins the authority that its certificate is under."""
     with serving(tmp_path, CONFIGURATION) as (port, process):
         file = tmp_path / "state/kubeconfig.yaml"
-        for _ in range(400):
+        for _ in range(1200):
             if file.exists() or process.poll() is not None:
                 break
             time.sleep(0.05)
@@ -121,7 +121,7 @@ def test_a_wrong_configuration_ends_the_start_on_one_screen(tmp_path: Path, conf
     (tmp_path / "config.yaml").write_text(configuration)
     done = subprocess.run(
         [sys.executable, "-m", "iambridge", "serve", "authenticator", "-c", str(tmp_path / "config.yaml"), "--state-dir", str(tmp_path)],
-        capture_output=True, text=True, check=False, timeout=30, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False, timeout=60, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert text in done.stderr
@@ -143,7 +143,7 @@ def test_a_dynamic_file_is_followed_while_the_server_runs(tmp_path: Path) -> Non
     file.write_text(json.dumps({"mapUsers": [entry]}))
 
     def until(expected: str) -> None:
-        for _ in range(400):
+        for _ in range(1200):
             text = fetch(port, "/metrics", tls).decode()
             if expected in text:
                 return
@@ -151,7 +151,7 @@ def test_a_dynamic_file_is_followed_while_the_server_runs(tmp_path: Path) -> Non
         raise AssertionError(text)
 
     with serving(tmp_path, DYNAMIC.format(file=file)) as (port, process):
-        for _ in range(400):
+        for _ in range(1200):
             if (tmp_path / "state/kubeconfig.yaml").exists() or process.poll() is not None:
                 break
             time.sleep(0.05)

@@ -9,8 +9,9 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.ports import free_port
 
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.cli.token import sts_endpoint
 from iambridge.errors import InputError
 from iambridge.wire.http import Request, Response
@@ -21,7 +22,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("iambridge")), "token", *arguments]
     return subprocess.run(
-        command, env={"PATH": "/usr/bin", **environment}, capture_output=True, text=True, check=False, timeout=30
+        command, env={"PATH": "/usr/bin", **environment}, capture_output=True, text=True, check=False, timeout=60
     )
 
 

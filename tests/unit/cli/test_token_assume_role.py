@@ -75,7 +75,7 @@ def token(environment: dict[str, str], *arguments: str) -> subprocess.CompletedP
     command = [str(Path(sys.executable).with_name("iambridge")), "token", "--cluster-name", "demo", "--role-arn", ROLE]
     return subprocess.run(
         [*command, "--token-only", *arguments], env={"PATH": "/usr/bin", **environment},
-        capture_output=True, text=True, check=False, timeout=30,
+        capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
 

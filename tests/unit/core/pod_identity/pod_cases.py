@@ -27,7 +27,7 @@ JITTER = 0.5
 
 
 def load(path: Path) -> dict[str, Any]:
-    case: dict[str, Any] = yaml.safe_load(path.read_text())
+    case: dict[str, Any] = yaml.load(path.read_text(), yaml.CSafeLoader)
     return case
 
 

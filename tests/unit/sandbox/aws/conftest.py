@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import functools
 import threading
 import time
 import uuid
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.oidc_keys import FetchedOidcKeys
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core.decision import Decision
 from iambridge.sandbox.aws import unique_ids
 from iambridge.sandbox.aws.account import Account
@@ -53,7 +55,7 @@ class RunningAccount:
         self._run(self._start(data_dir))
 
     def _run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
 
     async def _start(self, data_dir: Path) -> None:
         self.account = Account(
@@ -90,16 +92,15 @@ class RunningAccount:
         self._run(self._server.stop())
         self._run(self.account.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     def client(self, service: str, key: Any = None, **options: Any) -> Any:
         """A boto3 client, the administrator's without `key` (an AccessKey dict of CreateAccessKey)."""
-        import boto3
         from botocore.config import Config
 
         admin = self.account.admin
-        return boto3.session.Session().client(
+        return _session().client(
             service,
             region_name=options.pop("region_name", "us-east-1"),
             endpoint_url=self.url,
@@ -109,6 +110,14 @@ class RunningAccount:
             aws_session_token=(key or {}).get("SessionToken"),
             config=Config(retries={"total_max_attempts": 1}, **options),
         )
+
+
+@functools.cache
+def _session() -> Any:
+    """One for all clients, each of which is told its own keys: a session of its own would read all of botocore's models anew."""
+    import boto3
+
+    return boto3.session.Session()
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ VALUES: dict[str, Any] = {
     "CertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012",
     "QueueUrl": "https://sqs.us-east-1.amazonaws.com/111122223333/x", "PoolId": "ipv4pool-coip-12345678",
     "ProtectionId": "12345678-1234-1234-1234-123456789012", "Protocol": "HTTP", "Port": 80, "VpcId": "vpc-12345678",
-    "Resource": "i-1234567890abcdef0", "WebACLId": "12345678-1234-1234-1234-123456789012", "LaunchTemplateId": "lt-12345678",
+    "Resource": "i-1234567890abcdef0", "Owner": "self", "WebACLId": "12345678-1234-1234-1234-123456789012", "LaunchTemplateId": "lt-12345678",
 }  # fmt: skip
 # not required by the model, and needed by the operation
 NEEDED = {
@@ -43,6 +43,9 @@ NEEDED = {
     "ListenerArn",
     "LoadBalancerArn",
     "RuleArn",
+    # without them moto lists all that AWS has: megabytes, for an answer that is decided alike
+    "InstanceTypes",
+    "Owners",
 }
 # allowed, and refused by name: moto has no such operation
 LACKING = {

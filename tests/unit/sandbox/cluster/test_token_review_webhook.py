@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core.decision import Reason
 from iambridge.core.rbac import User
 from iambridge.sandbox.cluster import token_review_webhook

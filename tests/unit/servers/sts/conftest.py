@@ -15,10 +15,11 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from tests.ports import free_port
 
 from iambridge.adapters.certificates import CertificateAuthority
 from iambridge.adapters.oidc_keys import FetchedOidcKeys
-from iambridge.adapters.serving import Listener, RunningServer, free_port
+from iambridge.adapters.serving import Listener, RunningServer
 from iambridge.core.decision import Decision
 from iambridge.core.iam_policy import NamedDocument, Policies, PolicyDocument, PolicyKind, Principal
 from iambridge.core.role_trust import OidcProvider, Session, TrustedRole

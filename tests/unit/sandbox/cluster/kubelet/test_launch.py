@@ -75,7 +75,7 @@ class Launcher:
             pass_fds=(send,), start_new_session=True, env={}, text=True, **self.identity,
         )  # fmt: skip
         os.close(send)
-        output, _ = process.communicate(json.dumps(specification), timeout=20)
+        output, _ = process.communicate(json.dumps(specification), timeout=60)
         with os.fdopen(receive) as stream:
             report = stream.read()
         return Ended(process.returncode, output, json.loads(report) if report else {})
@@ -249,7 +249,7 @@ def test_process_dies_with_its_parent(launcher: Launcher) -> None:
         "os.kill(os.getpid(), 9)\n"
     )
     parent = subprocess.run(
-        [launcher.python, "-c", program], stdout=subprocess.PIPE, text=True, check=False, env={}, timeout=20,
+        [launcher.python, "-c", program], stdout=subprocess.PIPE, text=True, check=False, env={}, timeout=60,
         **launcher.identity,
     )  # fmt: skip
     child = Path(f"/proc/{int(parent.stdout)}/stat")

@@ -47,7 +47,7 @@ async def answered(
         outcome = await attempt(container, probe, "127.0.0.1", timeout=seconds)
         if outcome.words.startswith("couldn't"):
             return outcome, ""
-        await asyncio.wait_for(closed.wait(), 20)
+        await asyncio.wait_for(closed.wait(), 60)
     return outcome, asked.decode()
 
 
