@@ -16,6 +16,7 @@ def hold() -> None:
     _take_the_region_of_the_scope()
     _read_forms_where_there_are_some()
     _execute_what_was_decided()
+    _keep_uploads_to_their_keys()
     _leave_bucket_policies_to_the_gateway()
 
 
@@ -67,6 +68,24 @@ def _execute_what_was_decided() -> None:
         return plain(self)
 
     BaseResponse.call_action = call
+
+
+def _keep_uploads_to_their_keys() -> None:
+    """The key in the path was decided on; an upload's id alone would lead to another."""
+    from moto.s3.exceptions import NoSuchUpload  # noqa: PLC0415 - loaded with the application
+    from moto.s3.responses import S3Response  # noqa: PLC0415
+
+    plain = S3Response._key_response  # noqa: SLF001 - what every call on a key goes through
+
+    def respond(self: S3Response, request: Any, full_url: str) -> Any:
+        identity = request.args.get("uploadId", "")
+        bucket = self.backend.buckets.get(self.bucket_name)
+        upload = bucket.multiparts.get(identity) if bucket is not None else None
+        if upload is not None and upload.key_name != self.parse_key_name():
+            raise NoSuchUpload(upload_id=identity)
+        return plain(self, request, full_url)
+
+    S3Response._key_response = respond  # noqa: SLF001
 
 
 def _leave_bucket_policies_to_the_gateway() -> None:

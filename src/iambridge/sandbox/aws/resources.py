@@ -165,7 +165,7 @@ def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
                 yield _fill(entry.template, {}, call, account_id, default=identity)
             continue
         of_entry = {arn for arn in given if action_catalogue.arn_pattern(entry.template).fullmatch(arn)}
-        bound = list(_bound(prefix, entry, values, of_entry))
+        bound = list(_bound(call, entry, values, of_entry))
         if bound and not entry.required and _lacks_its_own(entry, bound[0], action):
             continue
         if bound:
@@ -213,7 +213,7 @@ def _refuse_foreign(call: Call, arn: str, account_id: str) -> None:
         )
 
 
-def _bound(prefix: str, kind: ResourceType, values: Values, given: set[str]) -> Iterator[dict[str, str]]:
+def _bound(call: Call, kind: ResourceType, values: Values, given: set[str]) -> Iterator[dict[str, str]]:
     """A binding of the template's first placeholder that a parameter names, one for each of the parameter's values.
 
     `given` are ARNs of the kind that are decided on as they stand.
@@ -221,7 +221,9 @@ def _bound(prefix: str, kind: ResourceType, values: Values, given: set[str]) -> 
     single: dict[str, str] = {}
     several: tuple[str, list[str]] | None = None
     for placeholder in _own_placeholders(kind.template):
-        names = _ALIASES.get((prefix, placeholder), (placeholder, placeholder + "s", placeholder + "List"))
+        names = _ALIASES.get((call.service.prefix, placeholder), (placeholder, placeholder + "s", placeholder + "List"))
+        if placeholder.endswith("Name") and call.operation.endswith(placeholder.removesuffix("Name")):
+            names = (*names, "Name")  # of CreateStateMachine it is the StateMachineName
         # all of them: which of two the service would look at first is not known
         items = [item for name in dict.fromkeys(names) for item in values.get(name.lower(), ()) if item not in given]
         if not items:

@@ -106,6 +106,8 @@ SERVED = frozenset(
     | {"DeleteBucketLifecycle", "GetBucketLocation", "GetBucketNotificationConfiguration", "GetBucketVersioning"}
     | {"PutBucketNotificationConfiguration", "PutBucketVersioning"}
 )
+# moto would look for access points behind these hosts
+_OTHER_APIS = re.compile(r"s3-(?:control|accesspoint)", re.IGNORECASE)
 # moto keeps its own doors under these first path segments
 _RESERVED_BUCKETS = frozenset({"moto-api", "latest", "favicon.ico", "v20180820"})
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
@@ -139,6 +141,8 @@ def asked(call: Call, body: bytes) -> list[Asked]:
         NotImplementedBySandbox: a bucket name that the sandbox keeps for itself, a body that it cannot read, or an
             operation that moto takes for another.
     """
+    if _OTHER_APIS.search(call.headers.get("host")):
+        raise NotImplementedBySandbox("S3 Control and S3 access points are not available in this sandbox.")
     if call.operation not in SERVED:
         raise NotImplementedBySandbox(
             f"s3:{call.operation} is not available in this sandbox: moto, which answers for S3, does not know it.",

@@ -232,6 +232,19 @@ def test_a_multipart_body_holds_no_other_document(running: "RunningAccount", buc
     assert buckets.get_object(Bucket="victim-bucket", Key="key")["Body"].read() == b"of victim"
 
 
+def test_an_upload_is_of_its_own_key(buckets: Any, copier: Raw) -> None:
+    """Whoever may write one key completed, or ended, the uploads of every other in the bucket."""
+    upload = buckets.create_multipart_upload(Bucket="mine-bucket", Key="whole")["UploadId"]
+    buckets.upload_part(Bucket="mine-bucket", Key="whole", UploadId=upload, PartNumber=1, Body=b"part")
+    status, answer = copier.send("s3", "DELETE", f"/mine-bucket/other?uploadId={upload}")
+    assert (status, b"<Code>NoSuchUpload</Code>" in answer) == (404, True)
+    assert len(buckets.list_parts(Bucket="mine-bucket", Key="whole", UploadId=upload)["Parts"]) == 1
+
+
+def test_a_host_of_another_api(copier: Raw) -> None:
+    assert copier.send("s3", "GET", "/mine-bucket/key", host="a.s3-control.us-east-1.amazonaws.com")[0] == 501
+
+
 @pytest.fixture(scope="module")
 def cluster(running: "RunningAccount") -> Any:
     eks = running.client("eks")
