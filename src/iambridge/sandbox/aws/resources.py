@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from iambridge.errors import NotImplementedBySandbox
-from iambridge.sandbox.aws import action_catalogue, named_resources
+from iambridge.sandbox.aws import action_catalogue, named_once, named_resources
 from iambridge.sandbox.aws.action_catalogue import Action, ResourceType
 from iambridge.sandbox.aws.operations import Call
 
@@ -118,7 +118,9 @@ def arns(call: Call, account_id: str) -> list[str]:
     Raises:
         NotImplementedBySandbox: the action must name a resource and the sandbox does not see which, or one that is
             not of the account and region.
+        ValidationError: a name that could be read in two ways.
     """
+    named_once.check(call.service.prefix, named_values(call))
     action = action_catalogue.action(call.service.prefix, call.operation)
     if not action.resource_types and call.action not in _NAMED_ALL_THE_SAME:
         return ["*"]

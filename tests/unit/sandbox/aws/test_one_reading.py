@@ -110,6 +110,13 @@ def test_an_arn_in_a_text_names_no_resource(sqs: Any, owner: Raw) -> None:
     assert (status, messages(sqs)) == (400, 0)
 
 
+def test_a_queues_url_has_one_name(sqs: Any, owner: Raw) -> None:
+    """Moto takes what is after the last slash, be it in a query or not."""
+    for end in (f"{MINE}?/{VICTIM}", f"{MINE}#/{VICTIM}"):
+        owner.json("sqs", f"{SQS}.DeleteQueue", {"QueueUrl": url(end)})
+    assert VICTIM in queues(sqs)
+
+
 def test_another_region_by_host_or_user_agent(running: "RunningAccount", sqs: Any) -> None:
     """Signed for us-east-1, so decided there; the queue would be made in eu-west-1."""
     here = caller(running, "here", ("Allow", "sqs:*", f"arn:aws:sqs:{ARN}:*"))
@@ -159,6 +166,12 @@ def crypter(running: "RunningAccount", keys: dict[str, str]) -> Raw:
 
 def test_a_key_by_its_aliass_arn(crypter: Raw) -> None:
     document = {"KeyId": f"arn:aws:kms:{ARN}:alias/victim", "Plaintext": "YQ=="}
+    assert crypter.json("kms", "TrentService.Encrypt", document)[0] == 400
+
+
+def test_a_key_has_one_id(keys: dict[str, str], crypter: Raw) -> None:
+    """Moto takes what is after the first `:key/`."""
+    document = {"KeyId": f"{keys[VICTIM]}:key/{keys[MINE].rpartition('/')[2]}", "Plaintext": "YQ=="}
     assert crypter.json("kms", "TrentService.Encrypt", document)[0] == 400
 
 
