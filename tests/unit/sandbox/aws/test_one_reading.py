@@ -7,6 +7,7 @@ import base64
 import gzip
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -391,3 +392,24 @@ def test_the_body_of_a_form_counts_and_so_does_its_query(running: "RunningAccoun
     sns = running.client("sns")
     for topic in sns.list_topics()["Topics"]:
         assert sns.list_tags_for_resource(ResourceArn=topic["TopicArn"])["Tags"] == [{"Key": "team", "Value": "a"}]
+
+
+def test_an_operation_that_moto_takes_for_another(running: "RunningAccount") -> None:
+    """Its router knows no path of GetBootstrapBrokers, and took the last part for one of the cluster's ARN."""
+    somebody = caller(running, "broker", ("Allow", "kafka:GetBootstrapBrokers", "*"))
+    cluster = running.client("kafka").create_cluster(
+        ClusterName="c", KafkaVersion="3", NumberOfBrokerNodes=1,
+        BrokerNodeGroupInfo={"InstanceType": "kafka.t3.small", "ClientSubnets": ["subnet-1"]},
+    )["ClusterArn"]  # fmt: skip
+    status, answer = somebody.send("kafka", "GET", f"/v1/clusters/{quote(cluster, safe='')}/bootstrap-brokers")
+    assert (status, b"bootstrapBrokers" in answer or b"clusterInfo" in answer) == (501, False)
+
+
+def test_moto_still_has_its_own_names(running: "RunningAccount") -> None:
+    """Batch's operations about tags are one to moto."""
+    batch = running.client("batch")
+    arn = batch.register_job_definition(
+        jobDefinitionName="d", type="container", containerProperties={"image": "i", "vcpus": 1, "memory": 4},
+        tags={"a": "b"},
+    )["jobDefinitionArn"]  # fmt: skip
+    assert batch.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "b"}
