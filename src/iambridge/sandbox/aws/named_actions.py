@@ -6,6 +6,7 @@ about; `resources.arns` reads those. Source: Service Authorization Reference, an
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -29,7 +30,7 @@ _TRANSACTED = {"Get": "GetItem", "Put": "PutItem", "Update": "UpdateItem", "Dele
     "ConditionCheck": "ConditionCheckItem"
 }
 _SECRET_REFERENCE = "/aws/reference/secretsmanager/"  # noqa: S105 - a path
-_KEY_ID_LENGTH = 36  # of the UUID that moto's ciphertexts begin with
+_KEY_ID = re.compile(rb"[A-Za-z0-9-]{36}")  # which moto's ciphertexts begin with
 
 
 def decided(call: Call) -> list[Call]:
@@ -122,10 +123,8 @@ def _key_of_ciphertext(document: Mapping[str, Any]) -> str:
         blob = base64.b64decode(str(document.get("CiphertextBlob", "")), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValidationError("CiphertextBlob is not valid base64.") from error
-    try:
-        return blob[:_KEY_ID_LENGTH].decode("ascii")
-    except ValueError:
-        return "-"
+    found = _KEY_ID.match(blob)
+    return found[0].decode() if found is not None else "-"
 
 
 def _alias_and_keys(call: Call) -> list[Call]:
