@@ -25,6 +25,7 @@ from urllib.parse import urlencode
 
 sys.path.insert(0, str(Path(__file__).parent))
 from mutate import Mutator
+from readings import reading
 
 from iambridge.adapters.decision_log import NoDecisionLog
 from iambridge.cli.simulation import answer
@@ -141,7 +142,7 @@ def signature(randomness: random.Random) -> tuple[list[bytes], Target]:
 
     def lines(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> bytes:
         fields = "\n".join(f"{name}: {value}" for name, value in headers.items())
-        return f"{method}\n{path}\n{query}\n{fields}\n\n".encode() + body
+        return f"{method}\n{path}\n?{query}\n{fields}\n\n".encode() + body
 
     seeds = [
         lines("POST", "/", "", {**FORM, "host": "sts.local", **header}, b"a=b"),
@@ -152,6 +153,7 @@ def signature(randomness: random.Random) -> tuple[list[bytes], Target]:
     def run(data: bytes) -> None:
         head, _, body = data.partition(b"\n\n")
         method, path, query, *fields = (head.decode("utf-8", "surrogateescape") + "\n\n\n").split("\n")
+        query = query.removeprefix("?")
         headers = [(name, value.strip()) for name, _, value in (field.partition(":") for field in fields) if name]
         claimed = sigv4.parse(query=query, headers=headers)
         if claimed is None:
@@ -324,7 +326,7 @@ def iam(_: random.Random) -> tuple[list[bytes], Target]:
 
 TARGETS: dict[str, Callable[[random.Random], tuple[list[bytes], Target]]] = {
     "token": token, "issuer": issuer, "signature": signature, "policy": policy, "simulate": simulate, "sts": sts,
-    "iam": iam,
+    "iam": iam, "reading": reading,
 }  # fmt: skip
 
 

@@ -14,16 +14,6 @@ from iambridge.sandbox.aws.service_models import ServiceModel, service_model
 from iambridge.wire.http import Response
 
 
-def as_json(call: Call) -> tuple[tuple[tuple[str, str], ...], bytes]:
-    """Headers and body of the same call in the service's JSON protocol."""
-    model = service_model(call.service.model).metadata
-    headers = (
-        ("content-type", f"application/x-amz-json-{model.json_version}"),
-        ("x-amz-target", f"{model.target_prefix}.{call.operation}"),
-    )
-    return headers, json.dumps(call.document).encode()
-
-
 def answered(call: Call, response: Response) -> Response:
     """A JSON answer in CBOR: the output's times and bytes as their own kinds, an error with its code and words."""
     assert isinstance(response.body, bytes)

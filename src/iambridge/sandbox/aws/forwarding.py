@@ -1,13 +1,22 @@
-"""What moto gets of a request that was proven and allowed: all but what was for the gateway alone. Pure."""
+"""What moto gets of a request that was proven and allowed: written anew from what was read of it. Pure.
 
+moto has several places to look for an operation and its parameters: each protocol has its own filled, and no other.
+"""
+
+import json
 import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
 
 from iambridge.core.sigv4 import SignedRequest
 from iambridge.errors import ValidationError
-from iambridge.sandbox.aws import rest_routes
+from iambridge.sandbox.aws import known_parameters, rest_routes, s3_actions, s3_deletions
 from iambridge.sandbox.aws.operations import Call
+from iambridge.sandbox.aws.service_models import service_model
 from iambridge.wire.http import Request
 
+FORM = "application/x-www-form-urlencoded"
 # hop-by-hop or proven here: moto gets neither the signature nor a header that it would route by
 _NOT_FORWARDED = frozenset(
     {
@@ -15,14 +24,17 @@ _NOT_FORWARDED = frozenset(
         "connection",
         "content-length",
         "expect",
+        "host",
         "transfer-encoding",
         "x-amz-content-sha256",
         "x-amz-decoded-content-length",
         "x-amz-security-token",
+        "x-amz-target",
         "x-amz-trailer",
         "x-moto-account-id",
     }
 )
+_METADATA = "x-amz-meta-"
 _QUERY_AUTHENTICATION = frozenset(
     f"x-amz-{name}"
     for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
@@ -30,23 +42,73 @@ _QUERY_AUTHENTICATION = frozenset(
 _MOST_INFLATED = 64 * 1024 * 1024
 
 
-def headers(request: Request, call: Call, instead: tuple[tuple[str, str], ...] = ()) -> list[tuple[str, str]]:
-    """The headers of a request as moto shall read them, `instead` in place of its own of those names."""
-    left_out = _NOT_FORWARDED | {name for name, _ in instead} if instead else _NOT_FORWARDED
-    found = [
-        _without_chunked(name, value, inflated=call.service.prefix != "s3")
-        for name, value in request.headers.items
-        if name.lower() not in left_out
-    ]
-    found += instead
-    if call.protocol == "rest-xml":
-        found = [_not_a_form(name, value) for name, value in found]
-    if call.protocol not in {"json", "cbor"}:
-        found = [(name, value) for name, value in found if name.lower() != "x-amz-target"]
-    return [(name, value) for name, value in found if value]
+class Forwarded(NamedTuple):
+    """A request as moto shall read it. `path` and `query` are percent-encoded."""
+
+    method: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    body: bytes
 
 
-def path(request: Request, call: Call) -> str:
+def forwarded(request: Request, call: Call, content: bytes, instead: tuple[tuple[str, str], ...] = ()) -> Forwarded:
+    """`instead` are headers in place of the request's own of those names.
+
+    Raises:
+        ValidationError: a header that counts is given twice.
+    """
+    replaced = {name.lower() for name, _ in instead}
+    fields = [(name, value) for name, value in _headers(request, call) if name.lower() not in replaced]
+    fields += instead
+    names = [name.lower() for name, _ in fields if not name.lower().startswith(_METADATA)]
+    if len(names) != len(set(names)):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValidationError(f"A header is given twice: {', '.join(twice)[:128]}")
+    fields.append(("host", request.headers.get("host")))
+    if call.protocol in {"query", "ec2"}:
+        body = urlencode(call.flat, quote_via=quote).encode()
+        return Forwarded("POST", "/", "", [*fields, ("content-type", FORM)], body)
+    if call.protocol in {"json", "cbor"}:
+        model = service_model(call.service.model).metadata
+        fields.append(("content-type", f"application/x-amz-json-{model.json_version}"))
+        fields.append(("x-amz-target", f"{model.target_prefix}.{call.operation}"))
+        return Forwarded("POST", "/", "", fields, json.dumps(call.document).encode())
+    if call.protocol == "rest-json" and known_parameters.document_shape(call.service.model, call.operation):
+        fields.append(("content-type", "application/json"))
+        content = json.dumps(call.document).encode() if content else b""
+    elif call.service.prefix == "s3" and call.operation == "DeleteObjects":
+        content = s3_deletions.document(content)
+    return Forwarded(request.method, quote(_path(request, call), safe="/~"), _query(call), fields, content)
+
+
+def _headers(request: Request, call: Call) -> Iterator[tuple[str, str]]:
+    """The headers that hold parameters of the operation; of S3, which keeps some as an object's own, all."""
+    s3 = call.service.prefix == "s3"
+    known = known_parameters.headers(call.service.model, call.operation)
+    for name, value in request.headers.items:
+        lower = name.lower()
+        # WSGI cannot tell `x_amz_acl` from `x-amz-acl`, and nobody signed the former
+        if lower in _NOT_FORWARDED or ("_" in name and not lower.startswith(_METADATA)):
+            continue
+        if not s3 and lower not in known:
+            continue
+        if lower == "content-encoding":
+            value = ",".join(part for part in value.split(",") if part.strip().lower() != "aws-chunked")  # noqa: PLW2901
+        if lower == "x-amz-copy-source":
+            value = s3_actions.copied(value).header  # noqa: PLW2901
+        if value:
+            yield name, value
+
+
+def _query(call: Call) -> str:
+    return "&".join(
+        f"{quote(name, safe='~')}={quote(value, safe='~')}" if value else quote(name, safe="~")
+        for name, value in call.query.items()
+    )
+
+
+def _path(request: Request, call: Call) -> str:
     """The path as moto's routes have it, decoded."""
     if not call.protocol.startswith("rest-") or call.service.prefix == "s3":
         return request.path
@@ -76,18 +138,3 @@ def inflated(request: Request, content: bytes, signed: SignedRequest | None) -> 
     if not inflater.eof or inflater.unused_data:
         raise ValidationError("The request body is too long, or does not end with its gzip stream.")
     return found
-
-
-def _without_chunked(name: str, value: str, *, inflated: bool) -> tuple[str, str]:
-    if name.lower() != "content-encoding":
-        return name, value
-    if value.strip().lower() == "gzip" and inflated:
-        return name, ""
-    return name, ",".join(part for part in value.split(",") if part.strip().lower() != "aws-chunked")
-
-
-def _not_a_form(name: str, value: str) -> tuple[str, str]:
-    """Flask would read a body of this type as form fields and leave moto none; `curl -d` sends it unasked."""
-    if name.lower() == "content-type" and value.startswith("application/x-www-form-urlencoded"):
-        return name, "binary/octet-stream"
-    return name, value

@@ -7,7 +7,7 @@ import datetime as dt
 import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from iambridge.adapters.randomness import uuid4
 from iambridge.core.iam_policy import Policies, Principal, PrincipalKind
@@ -110,6 +110,8 @@ class Gateway:
         try:
             now = self._now()
             found = authenticate(request, self._facts, self._sessions, now=now)
+            if found is not None and found.signed.service == "sts":
+                return await self._sts(request)
             if found is not None:
                 self._used(found, now)
             return await self._answer(request, found, request_id)
@@ -243,19 +245,18 @@ class Gateway:
         self, request: Request, call: Call, content: bytes, *, instead: tuple[tuple[str, str], ...] = ()
     ) -> Response:
         """What moto answers. `instead` are headers in place of the request's own of those names."""
-        headers = forwarding.headers(request, call, instead)
-        path = quote(forwarding.path(request, call), safe="/~")
-        if call.protocol == "cbor":
-            plain, content = cbor_calls.as_json(call)
-            path, headers = "/", [("host", request.headers.get("host")), *plain]
+        forwarded = forwarding.forwarded(request, call, content, instead)
         status, answered, body = await self._moto.call(
-            method=request.method,
-            path=path,
-            query=forwarding.without_signature(request.query),
-            headers=headers,
-            body=content,
+            method=forwarded.method,
+            path=forwarded.path,
+            query=forwarded.query,
+            headers=forwarded.headers,
+            body=forwarded.body,
             service=_scope_of(call.service),
             region=call.region,
+            form=call.protocol in {"query", "ec2"},
+            # S3 in moto finds its operations in a way of its own: see `s3_actions.SERVED`
+            operation="" if call.service.prefix == "s3" else call.operation,
         )
         self._bucket_policies.forget(call)
         if not answered:

@@ -51,8 +51,12 @@ class MotoBackend:
         body: bytes = b"",
         service: str,
         region: str,
+        form: bool = False,
+        operation: str = "",
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """Status, headers and body. `path` is percent-encoded; `service` and `region` are the credential scope's.
+
+        `form`: the body is one. `operation`: the only one that may be executed; empty where that is not to be checked.
 
         Raises:
             ServiceUnavailable: the child could not start, or ended while it worked on this request.
@@ -66,7 +70,7 @@ class MotoBackend:
             ("Authorization", f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"),
             ("x-moto-account-id", self._account_id),
         ]
-        frame = msgspec.msgpack.encode((number, method, path, query, sent, body))
+        frame = msgspec.msgpack.encode((number, method, path, query, sent, body, form, operation))
         answer: asyncio.Future[_ANSWER] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:

@@ -43,6 +43,7 @@ async def query(
         body=urlencode(parameters).encode(),
         service=service,
         region=region,
+        form=True,
     )
     try:
         # the document is moto's own, made in our child process

@@ -3,8 +3,8 @@
 It is started with the socket's file descriptor as its only argument and ends when the other end closes, so it cannot
 outlive its parent. Nobody but the parent can reach it: the socket has no name.
 
-A frame is a length (4 bytes, big endian) and msgpack: [id, method, path, query, headers, body] in, [id, status,
-headers, body] out. The caller has authenticated and authorised each request; moto's own checks stay off.
+A frame is a length (4 bytes, big endian) and msgpack: [id, method, path, query, headers, body, form, operation] in,
+[id, status, headers, body] out. The caller has authenticated and authorised each request; moto's own checks stay off.
 """
 
 import io
@@ -22,7 +22,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from iambridge.sandbox.aws import moto_checksums
+from iambridge.sandbox.aws import moto_checksums, moto_readings
 
 _LENGTH = struct.Struct(">I")
 _THREADS = 16
@@ -30,7 +30,7 @@ _THREADS = 16
 _WAITING_TARGETS = ("AmazonSQS.ReceiveMessage", "SimpleWorkflowService.PollFor")
 _WAITING_FORM = b"Action=ReceiveMessage"
 
-Frame = tuple[int, str, str, str, list[tuple[str, str]], bytes]
+Frame = tuple[int, str, str, str, list[tuple[str, str]], bytes, bool, str]
 
 
 class Backend:
@@ -50,7 +50,7 @@ class Backend:
         )
 
         self._application = DomainDispatcherApplication(lambda service: _told_by_name(create_backend_app(service)))
-        _leave_bucket_policies_to_the_gateway()
+        moto_readings.hold()
         moto_checksums.install()
 
     def serve(self) -> None:
@@ -113,18 +113,6 @@ def _told_by_name(service: Any) -> Any:
     return service
 
 
-def _leave_bucket_policies_to_the_gateway() -> None:
-    """What moto judges of a bucket policy knows no conditions and principals: a Deny would hold for everybody."""
-    from moto.iam.access_control import PermissionResult  # noqa: PLC0415 - loaded with the application
-    from moto.s3.models import FakeBucket  # noqa: PLC0415
-
-    def allowed(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
-        del bucket, action, resource
-        return PermissionResult.PERMITTED
-
-    FakeBucket.get_permission = allowed
-
-
 def _waits(frame: Frame) -> bool:
     """Whether a call may wait for another: in the JSON protocol, or in SQS's older form."""
     if any(name.lower() == "x-amz-target" and value.startswith(_WAITING_TARGETS) for name, value in frame[4]):
@@ -149,7 +137,7 @@ def _environ(frame: Frame) -> dict[str, Any]:
         should_preserve_original_header_name,
     )
 
-    _, method, path, query, headers, body = frame
+    _, method, path, query, headers, body, form, operation = frame
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -169,6 +157,8 @@ def _environ(frame: Frame) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        moto_readings.FORM: form,
+        moto_readings.OPERATION: operation,
     }
     names: dict[str, str] = {}
     for name, value in headers:

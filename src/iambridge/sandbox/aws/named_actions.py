@@ -6,6 +6,7 @@ about; `resources.arns` reads those. Source: Service Authorization Reference, an
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -29,7 +30,7 @@ _TRANSACTED = {"Get": "GetItem", "Put": "PutItem", "Update": "UpdateItem", "Dele
     "ConditionCheck": "ConditionCheckItem"
 }
 _SECRET_REFERENCE = "/aws/reference/secretsmanager/"  # noqa: S105 - a path
-_KEY_ID_LENGTH = 36  # of the UUID that moto's ciphertexts begin with
+_KEY_ID = re.compile(rb"[A-Za-z0-9-]{36}")  # which moto's ciphertexts begin with
 
 
 def decided(call: Call) -> list[Call]:
@@ -87,8 +88,7 @@ def _statements(call: Call, given: Iterable[Mapping[str, Any]]) -> list[Call]:
 
 def _re_encrypted(call: Call) -> list[Call]:
     document = call.document
-    source = _key_of_ciphertext(document) if not document.get("SourceKeyId") else str(document["SourceKeyId"])
-    sides = {"ReEncryptFrom": ("Source", source), "ReEncryptTo": ("Destination", document.get("DestinationKeyId"))}
+    sides = [("ReEncryptFrom", "Source", key) for key in _source_keys(document, "SourceKeyId")]
     return [
         replace(
             call,
@@ -99,24 +99,32 @@ def _re_encrypted(call: Call) -> list[Call]:
                 "GrantTokens": document.get("GrantTokens") or [],
             },
         )
-        for action, (side, key) in sides.items()
+        for action, side, key in (*sides, ("ReEncryptTo", "Destination", document.get("DestinationKeyId")))
     ]
 
 
 def _decrypted(call: Call) -> list[Call]:
-    """A symmetric ciphertext names its key, so Decrypt need not."""
-    if call.document.get("KeyId"):
-        return [call]
-    return [replace(call, document={**call.document, "KeyId": _key_of_ciphertext(call.document)})]
+    return [replace(call, document={**call.document, "KeyId": key}) for key in _source_keys(call.document, "KeyId")]
+
+
+def _source_keys(document: Mapping[str, Any], parameter: str) -> list[str]:
+    """The key that the ciphertext names, and before it the one that the request names: moto does not compare them."""
+    stated = str(document.get(parameter) or "")
+    return [*([stated] if stated else []), _key_of_ciphertext(document)]
 
 
 def _key_of_ciphertext(document: Mapping[str, Any]) -> str:
-    """The id is moto's own way to begin a ciphertext; without one there is nothing to decrypt."""
+    """The id is moto's own way to begin a ciphertext; without one there is nothing to decrypt.
+
+    Raises:
+        ValidationError: no base64; moto would leave out what is none.
+    """
     try:
         blob = base64.b64decode(str(document.get("CiphertextBlob", "")), validate=True)
-        return blob[:_KEY_ID_LENGTH].decode("ascii")
-    except (binascii.Error, ValueError):
-        return "-"
+    except (binascii.Error, ValueError) as error:
+        raise ValidationError("CiphertextBlob is not valid base64.") from error
+    found = _KEY_ID.match(blob)
+    return found[0].decode() if found is not None else "-"
 
 
 def _alias_and_keys(call: Call) -> list[Call]:

@@ -8,6 +8,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any
 
+from iambridge.errors import ValidationError
 from iambridge.sandbox.aws.operations import Call
 
 ByHand = Callable[[Call], list[str]]
@@ -148,6 +149,8 @@ def _of_lambda(call: Call) -> list[str]:
         return []
     name = named.rpartition("function:")[2]
     qualifier = call.flat.get("Qualifier", "")
+    if qualifier and name.partition(":")[2] not in {"", qualifier}:
+        raise ValidationError("The derived qualifier from the function name does not match the specified qualifier.")
     return [f"function:{name}:{qualifier}" if qualifier and ":" not in name else f"function:{name}"]
 
 
@@ -179,12 +182,14 @@ def _log_groups(call: Call) -> list[str]:
     """A group by identifier may be its name or its ARN; DescribeLogGroups is decided on a group without a name."""
     if call.operation == "DescribeLogGroups":
         return ["log-group:"]
-    identifier = call.document.get("logGroupIdentifier")
-    if not isinstance(identifier, str):
+    document = call.document
+    identifiers = [n for key in ("logGroupIdentifier", "logGroupIdentifiers") for n in _strings(document.get(key))]
+    if not identifiers:
         return []
-    name = identifier.rpartition("log-group:")[2].removesuffix(":*")
-    stream = call.document.get("logStreamName")
-    return [f"log-group:{name}:log-stream:{stream}" if stream else f"log-group:{name}"]
+    named = [*identifiers, *_strings(document.get("logGroupName")), *_strings(document.get("logGroupNames"))]
+    names = [name.rpartition("log-group:")[2].removesuffix(":*") for name in named]
+    stream = document.get("logStreamName")
+    return [f"log-group:{name}:log-stream:{stream}" if stream else f"log-group:{name}" for name in names]
 
 
 _OF_SERVICES: dict[str, ByHand] = {

@@ -12,14 +12,20 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from iambridge.errors import InvalidAction, MissingAction, NotImplementedBySandbox, ValidationError
-from iambridge.sandbox.aws import cbor, query_protocol, rest_routes, xml_documents
+from iambridge.sandbox.aws import cbor, known_parameters, query_protocol, rest_routes, xml_documents
 from iambridge.sandbox.aws.catalogue import SERVICES, Service
-from iambridge.sandbox.aws.service_models import service_model
+from iambridge.sandbox.aws.service_models import Operation, ServiceModel, service_model
 from iambridge.wire.http import Headers
 
 # a template's resources would be made without deciding whether the caller may make them
 _INSTEAD = {"cloudformation": "make the resources by their own services' calls"}
 _CBOR_PATH = re.compile(r"/service/(\w+)/operation/(\w+)")
+# of the partition that the account is in
+_REGION = re.compile(r"(?!cn-|us-gov-|us-iso|eu-iso|eusc-)[a-z]{2}(?:-[a-z]{1,20}){1,3}-[0-9]{1,2}")
+_DOTS = re.compile(r"/\.{0,2}/")
+# they took the Query protocol before they took JSON, and still do
+_FORMS = frozenset({"ec2", "query"})
+_STILL_FORMS = frozenset({"sqs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,8 @@ class Call:
     """An operation and its parameters as far as authorization reads them.
 
     `flat` holds Query and EC2 form parameters, or a REST request's labels and query; `document` a JSON or
-    CBOR body, or an XML body as `xml_documents` reads it.
+    CBOR body, or an XML body as `xml_documents` reads it. Of parameters that the operation's model does not have
+    nothing is kept. `query` is what `flat` has of a REST request's query.
     `protocol` is `query`, `ec2`, `json`, `rest-json`, `rest-xml` or `cbor`.
     """
 
@@ -38,6 +45,7 @@ class Call:
     flat: Mapping[str, str] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
     headers: Headers = field(default_factory=Headers)
+    query: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def action(self) -> str:
@@ -66,7 +74,7 @@ def identify(*, scope: str, region: str, method: str, path: str, query: str, hea
     """The call that a request makes, `scope` being the service it was signed for.
 
     Raises:
-        NotImplementedBySandbox: a service or operation that the sandbox does not know.
+        NotImplementedBySandbox: a service, region or operation that the sandbox does not know.
         MissingAction, InvalidAction, ValidationError: a request that names no operation.
     """
     services = SERVICES.get(scope)
@@ -76,6 +84,12 @@ def identify(*, scope: str, region: str, method: str, path: str, query: str, hea
             cause=f"no service signs with `{scope[:64]}` in the sandbox's catalogue",
             fix=_INSTEAD.get(scope, "report the service and the client that needs it"),
         )
+    if _REGION.fullmatch(region) is None:
+        raise NotImplementedBySandbox(
+            f"The region {region[:32]} is not available in this sandbox.",
+            cause="the credential scope names no region of the partition `aws`",
+            fix="sign for a region such as us-east-1",
+        )
     target = headers.get("x-amz-target")
     if target:
         return _from_target(services, target, region, headers, body)
@@ -83,7 +97,6 @@ def identify(*, scope: str, region: str, method: str, path: str, query: str, hea
         return _from_cbor(services, (found[1], found[2]), region, headers, body)
     rest = [service for service in services if service_model(service.model).metadata.protocol.startswith("rest-")]
     others = tuple(service for service in services if service not in rest)
-    # SQS and others took the Query protocol before they took JSON, and still do
     if not rest or (others and path == "/"):
         return _from_form(others, region, query, headers, body)
     return _from_path(rest[0], region=region, method=method, path=path, query=query, headers=headers, body=body)
@@ -94,7 +107,8 @@ def _from_target(services: tuple[Service, ...], target: str, region: str, header
     for service in services:
         model = service_model(service.model)
         if model.metadata.target_prefix == prefix and name in model.operations:
-            return Call(service, name, "json", region, document=_document(body), headers=headers)
+            document = known_parameters.of_document(service.model, model.operations[name], _document(body))
+            return Call(service, name, "json", region, document=document, headers=headers)
     raise InvalidAction(f"The action {target[:128]} is not valid for this endpoint.")
 
 
@@ -111,6 +125,7 @@ def _from_cbor(
                 raise ValidationError("The request body is not valid CBOR.", cause=str(error)) from error
             if not isinstance(document, dict):
                 raise ValidationError("The request body is not a map.")
+            document = known_parameters.of_document(service.model, model.operations[name], document)
             return Call(service, name, "cbor", region, document=document, headers=headers)
     raise InvalidAction(f"The action {name[:128]} is not valid for this endpoint.")
 
@@ -134,10 +149,18 @@ def _from_form(services: tuple[Service, ...], region: str, query: str, headers: 
     version = flat.get("Version", "")
     models = [(service, service_model(service.model)) for service in services]
     for service, model in models:
-        if action in model.operations and (len(models) == 1 or model.metadata.api_version == version):
+        named = action in model.operations and (len(models) == 1 or model.metadata.api_version == version)
+        if named and _takes_forms(service, model):
             protocol = "ec2" if model.metadata.protocol == "ec2" else "query"
+            # IAM reads its own, by its model
+            if service.prefix != "iam":
+                flat = known_parameters.of_form(service.model, model.operations[action], flat)
             return Call(service, action, protocol, region, flat=flat, headers=headers)
     raise InvalidAction(f"The action {action[:128]} is not valid for this endpoint.")
+
+
+def _takes_forms(service: Service, model: ServiceModel) -> bool:
+    return service.prefix in _STILL_FORMS or bool(_FORMS & {model.metadata.protocol, *model.metadata.protocols})
 
 
 def _from_path(
@@ -151,7 +174,10 @@ def _from_path(
     body: bytes,
 ) -> Call:
     model = service_model(service.model)
-    pairs = parse_qsl(query, keep_blank_values=True)
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise ValidationError("The query is not valid UTF-8.") from error
     parameters = dict(pairs)
     selecting = rest_routes.subresources(service.model) & parameters.keys()
     if len(selecting) > 1 or len(parameters) != len(pairs):
@@ -170,25 +196,38 @@ def _from_path(
             f"{method} {path[:128]} is not an operation of {service.prefix} that this sandbox knows.",
             fix="report the operation and the client that needs it",
         )
-    document = _document(body) if model.metadata.protocol == "rest-json" and body[:1] == b"{" else {}
-    if model.metadata.protocol == "rest-xml" and service.prefix != "s3" and body:
-        document = xml_documents.read(body)
+    operation = found.operation
+    if service.prefix != "s3" and any("%" in label or _DOTS.search(f"/{label}/") for label in found.labels.values()):
+        # signatures hold for a path with `..` and for one without; and some readers decode a name twice
+        raise ValidationError("A part of the path holds an escape or a dot segment.")
+    known = known_parameters.of_query(service.model, operation, parameters)
     return Call(
         service,
-        found.operation.name,
+        operation.name,
         model.metadata.protocol,
         region,
-        flat={**parameters, **found.labels},
-        document=document,
+        flat={**known, **found.labels},
+        document=_of_rest(service, model, operation, body),
         headers=headers,
+        query=known,
     )
+
+
+def _of_rest(service: Service, model: ServiceModel, operation: Operation, body: bytes) -> dict[str, Any]:
+    if not body or service.prefix == "s3":
+        return {}
+    if model.metadata.protocol == "rest-xml":
+        return xml_documents.read(body)
+    if not known_parameters.document_shape(service.model, operation.name):
+        return {}
+    return known_parameters.of_document(service.model, operation, _document(body))
 
 
 def _document(body: bytes) -> dict[str, Any]:
     try:
         # duplicate keys could be read in two ways: the last wins here and in moto (json.loads) alike
-        value = json.loads(body or b"{}")
-    except ValueError as error:
+        value = json.loads((body or b"{}").decode())
+    except (ValueError, RecursionError) as error:
         raise ValidationError("The request body is not valid JSON.") from error
     if not isinstance(value, dict):
         raise ValidationError("The request body is not a JSON object.")

@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl
 
 from iambridge.sandbox.aws.operations import Call
 
-_TAG = re.compile(r"Tags?(?:\.member)?\.(\d+)\.(Key|Value)")
+_TAG = re.compile(r"Tags?(?:\.(?:member|Tag))?\.(\d+)\.(Key|Value)")
 _SPECIFICATION = re.compile(r"TagSpecification\.(\d+)\.(?:ResourceType|Tags?\.(\d+)\.(Key|Value))")
 _TAG_KEYS = re.compile(r"TagKeys?(?:\.member)?\.\d+")
-_LISTS = ("Tags", "tags", "TagList", "tagList")
+_LISTS = ("Tags", "tags", "TagList", "tagList", "BackupPlanTags", "BackupVaultTags", "IdentityPoolTags", "UserPoolTags")
 
 
 def request_tags(call: Call) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from iambridge.errors import NotImplementedBySandbox
-from iambridge.sandbox.aws import action_catalogue, named_resources
+from iambridge.sandbox.aws import action_catalogue, named_once, named_resources
 from iambridge.sandbox.aws.action_catalogue import Action, ResourceType
 from iambridge.sandbox.aws.operations import Call
 
@@ -28,6 +28,8 @@ _OF_PAGES = frozenset(
 _NAMED_ALL_THE_SAME = frozenset({"logs:DescribeLogGroups"})
 # their `*` is every resource there is
 _LISTS_ALL = frozenset({"ecr:DescribeRepositories", "ecs:ListTasks"})
+# they may hold an ARN, and name nothing
+_TEXTS = frozenset({"description", "message", "messagebody", "secretstring", "value"})
 _LAUNCHES = frozenset({"ec2:RunInstances", "ec2:CreateFleet"})
 _LAUNCHED = frozenset({"fleet", "instance", "network-interface", "spot-instances-request", "volume"})
 _EC2_ID = re.compile(r"([a-z]+(?:-[a-z]+)?)-[0-9a-f]{8,17}")
@@ -114,8 +116,11 @@ def arns(call: Call, account_id: str) -> list[str]:
     """Every resource that the call's action is decided on; `*` where the action names none.
 
     Raises:
-        NotImplementedBySandbox: the action must name a resource and the sandbox does not see which.
+        NotImplementedBySandbox: the action must name a resource and the sandbox does not see which, or one that is
+            not of the account and region.
+        ValidationError: a name that could be read in two ways.
     """
+    named_once.check(call.service.prefix, named_values(call))
     action = action_catalogue.action(call.service.prefix, call.operation)
     if not action.resource_types and call.action not in _NAMED_ALL_THE_SAME:
         return ["*"]
@@ -124,6 +129,8 @@ def arns(call: Call, account_id: str) -> list[str]:
         return [_fill(entry.template, {}, call, account_id) for entry in action.resource_types]
     found = [part if part.startswith(("arn:", "*")) else own + part for part in named_resources.by_hand(call)]
     found = list(dict.fromkeys(found or _found(call, action, account_id)))
+    for arn in found:
+        _refuse_foreign(call, arn, account_id)
     return [named_resources.finished(call, arn) for arn in found] or ["*"]
 
 
@@ -159,9 +166,8 @@ def _found(call: Call, action: Action, account_id: str) -> Iterator[str]:
             for identity in ec2_types[entry.name]:
                 yield _fill(entry.template, {}, call, account_id, default=identity)
             continue
-        if any(action_catalogue.arn_pattern(entry.template).fullmatch(arn) for arn in given):
-            continue
-        bound = list(_bound(prefix, entry, values))
+        of_entry = {arn for arn in given if action_catalogue.arn_pattern(entry.template).fullmatch(arn)}
+        bound = list(_bound(call, entry, values, of_entry))
         if bound and not entry.required and _lacks_its_own(entry, bound[0], action):
             continue
         if bound:
@@ -175,12 +181,13 @@ def _given_arns(prefix: str, action: Action, values: Values) -> list[str]:
     """Parameters that are ARNs of the service's own resource types, or of a type that the action is decided on."""
     own = [action_catalogue.arn_pattern(t) for t in action_catalogue.service_resource_types(prefix).values()]
     decided = [action_catalogue.arn_pattern(entry.template) for entry in action.resource_types]
-    found = [value for items in values.values() for value in items if value.startswith("arn:")]
+    found = [v for name, items in values.items() if name not in _TEXTS for v in items if v.startswith("arn:")]
     return [
         arn
         for arn in found
         if any(p.fullmatch(arn) for p in decided)
-        or (arn.split(":")[2] == prefix and any(p.fullmatch(arn) for p in own))
+        # an alias is decided on as the key that it stands for
+        or (arn.split(":")[2] == prefix and prefix != "kms" and any(p.fullmatch(arn) for p in own))
     ]
 
 
@@ -195,14 +202,33 @@ def _ec2_ids(call: Call) -> Values:
     return found
 
 
-def _bound(prefix: str, kind: ResourceType, values: Values) -> Iterator[dict[str, str]]:
-    """A binding of the template's first placeholder that a parameter names, one for each of the parameter's values."""
+def _refuse_foreign(call: Call, arn: str, account_id: str) -> None:
+    """Moto takes the name out of an ARN and forgets whose it was."""
+    if not arn.startswith("arn:"):
+        return
+    _, partition, _, region, account, *_ = f"{arn}::::".split(":")
+    if partition != "aws" or region not in {"", call.region} or account not in {"", "aws", account_id}:
+        raise NotImplementedBySandbox(
+            f"{call.action} on {arn[:256]} is not available in this sandbox: the resource is not of the account"
+            f" {account_id} in {call.region}.",
+            fix="sign for the region that the ARN names; there is no other account and no other partition",
+        )
+
+
+def _bound(call: Call, kind: ResourceType, values: Values, given: set[str]) -> Iterator[dict[str, str]]:
+    """A binding of the template's first placeholder that a parameter names, one for each of the parameter's values.
+
+    `given` are ARNs of the kind that are decided on as they stand.
+    """
     single: dict[str, str] = {}
     several: tuple[str, list[str]] | None = None
     for placeholder in _own_placeholders(kind.template):
-        names = _ALIASES.get((prefix, placeholder), (placeholder, placeholder + "s", placeholder + "List"))
-        items = next((values[name.lower()] for name in names if values.get(name.lower())), None)
-        if items is None:
+        names = _ALIASES.get((call.service.prefix, placeholder), (placeholder, placeholder + "s", placeholder + "List"))
+        if placeholder.endswith("Name") and call.operation.endswith(placeholder.removesuffix("Name")):
+            names = (*names, "Name")  # of CreateStateMachine it is the StateMachineName
+        # all of them: which of two the service would look at first is not known
+        items = [item for name in dict.fromkeys(names) for item in values.get(name.lower(), ()) if item not in given]
+        if not items:
             continue
         cleaned = [_cleaned(placeholder, item) for item in items]
         if len(cleaned) == 1:
@@ -228,12 +254,16 @@ def _own_placeholders(template: str) -> list[str]:
 
 
 def _cleaned(placeholder: str, value: str) -> str:
+    if placeholder == "ParameterNameWithoutLeadingSlash":
+        # `name:version` and `name:label`, with or without an ARN before it
+        name = value.partition(":parameter/")[2] if value.startswith("arn:") else value
+        return name.partition(":")[0].removeprefix("/")
+    if placeholder == "KeyId" and value.startswith("arn:") and ":alias/" in value:
+        return value.rpartition(":")[2]
     if value.startswith("arn:"):
         return value.rpartition(":")[2].rpartition("/")[2]
     if placeholder == "QueueName" and "/" in value:
         return urlsplit(value).path.rpartition("/")[2]
-    if placeholder == "ParameterNameWithoutLeadingSlash":
-        return value.removeprefix("/")
     return value.removeprefix("alias/") if placeholder == "Alias" else value
 
 

@@ -7,10 +7,10 @@ Source: Service Authorization Reference, "Actions, resources, and condition keys
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qs, unquote
-from xml.etree.ElementTree import ParseError
+from urllib.parse import parse_qs, quote, unquote
 
 from iambridge.errors import NotImplementedBySandbox
+from iambridge.sandbox.aws import s3_deletions
 from iambridge.sandbox.aws.operations import Asked, Call
 
 # operations whose action has another name; the rest are named as their action is
@@ -83,14 +83,47 @@ _EXTRA_HEADERS = {
 }
 _WRITES = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"})
 _COPIES = frozenset({"CopyObject", "UploadPartCopy"})
+# all that moto tells apart: of another subresource it would give, change or delete the bucket or object itself
+SERVED = frozenset(
+    {"AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload"}
+    | {"DeleteBucket", "DeleteObject", "DeleteObjectTagging", "DeleteObjects", "DeletePublicAccessBlock"}
+    | {"GetBucketInventoryConfiguration", "GetBucketPolicyStatus", "GetObject", "GetObjectAcl", "GetObjectAttributes"}
+    | {"GetObjectLegalHold", "GetObjectLockConfiguration", "GetObjectTagging", "GetPublicAccessBlock", "HeadBucket"}
+    | {"HeadObject", "ListBucketInventoryConfigurations", "ListBuckets", "ListMultipartUploads", "ListObjectVersions"}
+    | {"ListObjects", "ListObjectsV2", "ListParts", "PutBucketInventoryConfiguration", "PutObject", "PutObjectAcl"}
+    | {"PutObjectLegalHold", "PutObjectLockConfiguration", "PutObjectRetention", "PutObjectTagging"}
+    | {"PutPublicAccessBlock", "RestoreObject", "SelectObjectContent", "UploadPart", "UploadPartCopy"}
+    | {
+        f"{verb}Bucket{name}"
+        for name in ("Cors", "Encryption", "OwnershipControls", "Policy", "Replication", "Tagging", "Website")
+        for verb in ("Get", "Put", "Delete")
+    }
+    | {
+        f"{verb}Bucket{name}"
+        for name in ("AccelerateConfiguration", "Acl", "LifecycleConfiguration", "Logging")
+        for verb in ("Get", "Put")
+    }
+    | {"DeleteBucketLifecycle", "GetBucketLocation", "GetBucketNotificationConfiguration", "GetBucketVersioning"}
+    | {"PutBucketNotificationConfiguration", "PutBucketVersioning"}
+)
+# moto would look for access points behind these hosts
+_OTHER_APIS = re.compile(r"s3-(?:control|accesspoint)", re.IGNORECASE)
 # moto keeps its own doors under these first path segments
 _RESERVED_BUCKETS = frozenset({"moto-api", "latest", "favicon.ico", "v20180820"})
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 
 
-class KeyToDelete(NamedTuple):
+class Source(NamedTuple):
+    """Of a copy. `header` spells it in one way."""
+
+    bucket: str
     key: str
     version: str
+
+    @property
+    def header(self) -> str:
+        version = f"?versionId={quote(self.version, safe='')}" if self.version else ""
+        return f"{self.bucket}/{quote(self.key, safe='/~')}{version}"
 
 
 def bucket_of(call: Call) -> str:
@@ -105,8 +138,16 @@ def asked(call: Call, body: bytes) -> list[Asked]:
     """Every decision that the call needs, the most telling first.
 
     Raises:
-        NotImplementedBySandbox: a bucket name that the sandbox keeps for itself, or a body it cannot read.
+        NotImplementedBySandbox: a bucket name that the sandbox keeps for itself, a body that it cannot read, or an
+            operation that moto takes for another.
     """
+    if _OTHER_APIS.search(call.headers.get("host")):
+        raise NotImplementedBySandbox("S3 Control and S3 access points are not available in this sandbox.")
+    if call.operation not in SERVED:
+        raise NotImplementedBySandbox(
+            f"s3:{call.operation} is not available in this sandbox: moto, which answers for S3, does not know it.",
+            fix="report the operation and the client that needs it",
+        )
     bucket = bucket_of(call)
     if bucket and (bucket in _RESERVED_BUCKETS or not _BUCKET.fullmatch(bucket)):
         raise NotImplementedBySandbox(f"The bucket name {bucket[:64]} is not available in this sandbox.")
@@ -115,7 +156,7 @@ def asked(call: Call, body: bytes) -> list[Asked]:
     if call.operation == "DeleteObjects":
         return [
             Asked("s3:DeleteObjectVersion" if item.version else "s3:DeleteObject", f"{bucket_arn(bucket)}/{item.key}")
-            for item in keys_to_delete(body)
+            for item in s3_deletions.keys(body)
         ]
     if key is None:
         return [Asked(f"s3:{name}", bucket_arn(bucket) if bucket else "*")]
@@ -140,36 +181,26 @@ def _more(call: Call, resource: str) -> Iterator[Asked]:
 
 
 def _copy_source(header: str) -> Asked:
-    path, _, query = header.partition("?")
-    bucket, _, key = unquote(path).lstrip("/").partition("/")
-    if not key or bucket in _RESERVED_BUCKETS or path.startswith("arn:"):
-        raise NotImplementedBySandbox("Copying from an access point is not available in this sandbox.")
-    version = parse_qs(query).get("versionId")
-    return Asked("s3:GetObjectVersion" if version else "s3:GetObject", f"{bucket_arn(bucket)}/{key}")
+    source = copied(header)
+    action = "s3:GetObjectVersion" if source.version else "s3:GetObject"
+    return Asked(action, f"{bucket_arn(source.bucket)}/{source.key}")
 
 
-def keys_to_delete(body: bytes) -> list[KeyToDelete]:
-    """The keys of a DeleteObjects body.
+def copied(header: str) -> Source:
+    """What an `x-amz-copy-source` names: `bucket/key`, percent-encoded, and `?versionId=`.
 
     Raises:
-        NotImplementedBySandbox: not such a document, or one with a DTD.
+        NotImplementedBySandbox: an access point, or no such name.
     """
-    from xml.etree import ElementTree as ET  # noqa: PLC0415 - only for this call; a DTD is refused first
-
-    if b"<!" in body:
-        raise NotImplementedBySandbox("A Delete document with a document type is refused.")
-    try:
-        root = ET.fromstring(body)  # noqa: S314 - entities need a DTD, and those are refused above
-    except ParseError as error:
-        raise NotImplementedBySandbox("The XML you provided was not well-formed.") from error
-    found = []
-    for item in root:
-        if item.tag.rpartition("}")[2] == "Object":
-            parts = {child.tag.rpartition("}")[2]: child.text or "" for child in item}
-            found.append(KeyToDelete(parts.get("Key", ""), parts.get("VersionId", "")))
-    if not found:
-        raise NotImplementedBySandbox("The XML you provided was not well-formed.")
-    return found
+    path, _, query = header.partition("?")
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    if not key or bucket in _RESERVED_BUCKETS or not _BUCKET.fullmatch(bucket):
+        raise NotImplementedBySandbox(
+            "Copying from an access point is not available in this sandbox.",
+            cause="x-amz-copy-source is not a bucket, a slash and a key",
+            fix="name the source as bucket/key, percent-encoded",
+        )
+    return Source(bucket, key, parse_qs(query).get("versionId", [""])[0])
 
 
 def context(call: Call) -> Mapping[str, str]:

@@ -38,6 +38,7 @@ class Shape(msgspec.Struct, frozen=True):
     flattened: bool = False
     sensitive: bool = False
     payload: str = ""
+    document: bool = False
 
 
 class Http(msgspec.Struct, frozen=True):
@@ -63,6 +64,7 @@ class Metadata(msgspec.Struct, frozen=True):
     target_prefix: str = msgspec.field(name="targetPrefix", default="")
     xml_namespace: str = msgspec.field(name="xmlNamespace", default="")
     json_version: str = msgspec.field(name="jsonVersion", default="1.0")
+    protocols: tuple[str, ...] = ()
 
 
 class ServiceModel(msgspec.Struct, frozen=True):

@@ -39,7 +39,7 @@ def test_a_call_that_never_returns_ends_with_the_parent() -> None:
     command = [sys.executable, "-c", HANGS, str(theirs.fileno())]
     with subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdout=subprocess.PIPE) as child:
         theirs.close()
-        frame = msgspec.msgpack.encode((1, "GET", "/", "", [], b""))
+        frame = msgspec.msgpack.encode((1, "GET", "/", "", [], b"", False, ""))
         ours.sendall(struct.pack(">I", len(frame)) + frame)
         assert child.stdout is not None
         assert child.stdout.readline() == b"hangs\n"
