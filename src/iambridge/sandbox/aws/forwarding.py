@@ -104,7 +104,7 @@ def _headers(request: Request, call: Call) -> Iterator[tuple[str, str]]:
 def _query(call: Call) -> str:
     return "&".join(
         f"{quote(name, safe='~')}={quote(value, safe='~')}" if value else quote(name, safe="~")
-        for name, value in call.query.items()
+        for name, value in call.query
     )
 
 

@@ -35,13 +35,13 @@ def of_form(model_name: str, operation: Operation, flat: Mapping[str, str]) -> d
     }
 
 
-def of_query(model_name: str, operation: Operation, parameters: Mapping[str, str]) -> dict[str, str]:
+def of_query(model_name: str, operation: Operation, parameters: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Those of a REST call's query. A presigned URL may carry the headers of S3 in it."""
     known = _query_names(model_name, operation.name)
     hoisted = headers(model_name, operation.name)
     return {
-        key: value
-        for key, value in parameters.items()
+        key: values
+        for key, values in parameters.items()
         if key in known or (key.lower().startswith("x-amz-") and key.lower() in hoisted)
     }
 
@@ -77,17 +77,27 @@ def headers(model_name: str, operation_name: str) -> frozenset[str]:
 
 
 @cache
+def query_lists(model_name: str, operation_name: str) -> frozenset[str]:
+    """The parameters of the query that may be given more than once."""
+    return frozenset(_located(model_name, operation_name, "querystring", kind="list"))
+
+
+@cache
 def _query_names(model_name: str, operation_name: str) -> frozenset[str]:
     uri = service_model(model_name).operations[operation_name].http.request_uri
     literals = {part.partition("=")[0] for part in uri.partition("?")[2].split("&")}
     return frozenset(literals | _located(model_name, operation_name, "querystring"))
 
 
-def _located(model_name: str, operation_name: str, location: str) -> set[str]:
+def _located(model_name: str, operation_name: str, location: str, *, kind: str = "") -> set[str]:
     model = service_model(model_name)
     found = model.operations[operation_name].input
     members = model.shapes[found.shape].members if found else {}
-    return {member.location_name or name for name, member in members.items() if member.location == location}
+    return {
+        member.location_name or name
+        for name, member in members.items()
+        if member.location == location and kind in {"", model.shapes[member.shape].type}
+    }
 
 
 @cache

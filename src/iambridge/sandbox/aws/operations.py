@@ -6,7 +6,7 @@ moto must read the same operation from the request as we do: whatever could be r
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -45,7 +45,7 @@ class Call:
     flat: Mapping[str, str] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
     headers: Headers = field(default_factory=Headers)
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: tuple[tuple[str, str], ...] = ()
 
     @property
     def action(self) -> str:
@@ -178,17 +178,17 @@ def _from_path(
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
     except ValueError as error:
         raise ValidationError("The query is not valid UTF-8.") from error
-    parameters = dict(pairs)
+    parameters: dict[str, list[str]] = {}
+    for name, value in pairs:
+        parameters.setdefault(name, []).append(value)
     selecting = rest_routes.subresources(service.model) & parameters.keys()
-    if len(selecting) > 1 or len(parameters) != len(pairs):
-        raise ValidationError(
-            "Conflicting query string parameters: " + ", ".join(sorted(selecting or {key[:64] for key, _ in pairs}))
-        )
+    if len(selecting) > 1:
+        raise _conflicting(selecting)
     found = rest_routes.match(
         service.model,
         method=method,
         path=path,
-        query=parameters,
+        query={name: values[0] for name, values in parameters.items()},
         headers=[name.lower() for name, _ in headers.items],
     )
     if found is None:
@@ -201,16 +201,31 @@ def _from_path(
         # signatures hold for a path with `..` and for one without; and some readers decode a name twice
         raise ValidationError("A part of the path holds an escape or a dot segment.")
     known = known_parameters.of_query(service.model, operation, parameters)
+    lists = known_parameters.query_lists(service.model, operation.name)
+    if twice := {name for name, values in parameters.items() if len(values) > 1 and name not in lists}:
+        raise _conflicting(twice)
     return Call(
         service,
         operation.name,
         model.metadata.protocol,
         region,
-        flat={**known, **found.labels},
+        flat={**_flat(known), **found.labels},
         document=_of_rest(service, model, operation, body),
         headers=headers,
-        query=known,
+        query=tuple((name, value) for name, values in known.items() for value in values),
     )
+
+
+def _conflicting(names: Iterable[str]) -> ValidationError:
+    return ValidationError("Conflicting query string parameters: " + ", ".join(sorted(name[:64] for name in names)))
+
+
+def _flat(parameters: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """A list of several values is spelled as the Query protocol spells one: none of them stands for all."""
+    flat: dict[str, str] = {}
+    for name, values in parameters.items():
+        flat |= {name: values[0]} if len(values) == 1 else {f"{name}.{at}": value for at, value in enumerate(values, 1)}
+    return flat
 
 
 def _of_rest(service: Service, model: ServiceModel, operation: Operation, body: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from iambridge.sandbox.aws.operations import Call
 
 _TAG = re.compile(r"Tags?(?:\.(?:member|Tag))?\.(\d+)\.(Key|Value)")
 _SPECIFICATION = re.compile(r"TagSpecification\.(\d+)\.(?:ResourceType|Tags?\.(\d+)\.(Key|Value))")
-_TAG_KEYS = re.compile(r"TagKeys?(?:\.member)?\.\d+")
+_TAG_KEYS = re.compile(r"TagKeys?(?:\.member)?\.\d+|[Tt]agKeys(?:\.\d+)?")
 _LISTS = ("Tags", "tags", "TagList", "tagList", "BackupPlanTags", "BackupVaultTags", "IdentityPoolTags", "UserPoolTags")
 
 

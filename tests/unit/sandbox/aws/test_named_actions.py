@@ -288,3 +288,20 @@ def test_what_is_no_ciphertext_names_no_key(running: "RunningAccount") -> None:
     """A blob that is nobody's is decided on a key that is not there, and refused by KMS."""
     code, _, _ = refusal(running.client("kms").decrypt, CiphertextBlob=base64.b64encode(b"\xff" * 4))
     assert code in {"InvalidCiphertextException", "NotFoundException"}
+
+
+def test_several_tag_keys_in_a_query_are_all_removed_and_all_decided_on(running: "RunningAccount") -> None:
+    """REST writes a list as a parameter given again and again; one key of it that a Deny names denies the call."""
+    efs = running.client("efs")
+    tags = [{"Key": key, "Value": "1"} for key in ("a", "b", "keep")]
+    name = efs.create_file_system(CreationToken="tags", Tags=tags)["FileSystemId"]
+    deny = {
+        **allow("elasticfilesystem:UntagResource"), "Effect": "Deny",
+        "Condition": {"ForAnyValue:StringEquals": {"aws:TagKeys": ["keep"]}},
+    }  # fmt: skip
+    client = user(running, "untagger", allow("elasticfilesystem:*"), deny)("efs")
+    for keys in (["a", "keep"], ["keep"]):
+        assert refusal(client.untag_resource, ResourceId=name, TagKeys=keys)[0] == "AccessDeniedException"
+    client.untag_resource(ResourceId=name, TagKeys=["a", "b"])
+    (found,) = efs.describe_file_systems(FileSystemId=name)["FileSystems"]
+    assert [tag["Key"] for tag in found["Tags"]] == ["keep"]
