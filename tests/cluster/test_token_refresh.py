@@ -72,7 +72,9 @@ def test_a_token_is_replaced_at_80_percent_of_its_life(tmp_path: Path) -> None:
             await volumes.prepare()
             file = tmp_path / "volumes/v/token"
             first = file.read_text()
-            reads = f"while :; do cat {file} || echo FAILED; echo; [ -e {tmp_path}/stop ] && exit; done"
+            # it looks whether to stop before it reads, so that the last reading is of the last token
+            last = f"[ -e {tmp_path}/stop ] && last=1"
+            reads = f'while :; do {last}; cat {file} || echo FAILED; echo; [ "$last" ] && exit; done'
             reader = await asyncio.create_subprocess_exec("sh", "-c", reads, stdout=asyncio.subprocess.PIPE)
             output = asyncio.create_task(reader.communicate())
             clock[0] += 0.8 * _LIFE_SECONDS - 5
