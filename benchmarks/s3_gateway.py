@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from sts import Server, await_text, started
+from sts import Server, await_text, ratios, started
 
 from iambridge.adapters.serving import free_port
 from iambridge.core import sigv4
@@ -73,9 +73,11 @@ def run(directory: Path, rounds: int, seconds: float) -> None:
                     found[name].append(one)
     cpu = {name: statistics.median(one for one, _ in each) for name, each in found.items()}
     rate = {name: statistics.median(one for _, one in each) for name, each in found.items()}
-    print(f"{'':28}{'iambridge':>12}{'moto_server':>13}{'ours/moto':>11}")
+    over = sorted(ratios(*([one for one, _ in found[name]] for name in ("iambridge", "moto_server"))))
+    print(f"{'':28}{'iambridge':>12}{'moto_server':>13}{'ours/moto, median of rounds (range)':>38}")
     times = f"{cpu['iambridge']:>9.0f} us{cpu['moto_server']:>10.0f} us"
-    print(f"{'PutObject of 1 KiB':28}{times}{cpu['iambridge'] / cpu['moto_server']:>10.2f}x")
+    spread = f"{statistics.median(over):.2f}x ({over[0]:.2f}-{over[-1]:.2f})"
+    print(f"{'PutObject of 1 KiB':28}{times}{spread:>38}")
     print(f"{'  requests a second':28}{rate['iambridge']:>9.0f}   {rate['moto_server']:>10.0f}")
 
 

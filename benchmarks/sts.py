@@ -334,16 +334,16 @@ def report(measured: dict[tuple[str, str], list[tuple[float, float]]], verify: f
     for call in CALLS:
         # the signature of GetCallerIdentity is an HMAC: its floor is the hello alone
         ours, floor, moto = (cpu[name, call] for name in ("iambridge", "hello", "moto_server"))
-        over = sorted(_ratios(ours, floor))
+        over = sorted(ratios(ours, floor))
         widths = ((ours, 9), (moto, 10), (floor, 6))
         times = "".join(f"{statistics.median(one):>{width}.0f} us" for one, width in widths)
         spread = f"{statistics.median(over):.2f}x ({over[0]:.2f}-{over[-1]:.2f})"
-        of_moto = [statistics.median(_ratios(moto, one)) for one in (ours, floor)]
+        of_moto = [statistics.median(ratios(moto, one)) for one in (ours, floor)]
         print(f"{call:38}{times}{of_moto[0]:>10.1f}x{spread:>21}{of_moto[1]:>11.1f}x")
         print(f"{'  requests a second':38}{rate['iambridge', call]:>9.0f}   {rate['moto_server', call]:>10.0f}")
 
 
-def _ratios(these: list[float], those: list[float]) -> list[float]:
+def ratios(these: list[float], those: list[float]) -> list[float]:
     return [one / other for one, other in zip(these, those, strict=True)]
 
 
