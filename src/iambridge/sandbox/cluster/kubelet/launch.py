@@ -87,9 +87,13 @@ def main() -> None:
 
 
 def _plain_process() -> None:
-    """Undo what the Python runtime and the event loop changed: ignored signals, the signal mask, stdin."""
-    for ignored in ("SIGPIPE", "SIGXFSZ", "SIGINT"):
-        signal.signal(getattr(signal, ignored), signal.SIG_DFL)
+    """Undo what Python, the event loop and the kubelet's own start changed: ignored signals, the signal mask, stdin.
+
+    nohup ignores SIGHUP, and a shell that starts something in the background SIGINT and SIGQUIT.
+    """
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) is not signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -191,6 +192,18 @@ def test_environment_is_exactly_the_one_given(launcher: Launcher) -> None:
     assert sorted(ended.output.splitlines()) == ["A=b c", "PATH=/usr/bin:/bin"]
 
 
+@pytest.fixture
+def in_the_background() -> Iterator[None]:
+    """As after `nohup iambridge up &`."""
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("in_the_background")
 def test_signals_and_stdin_are_a_fresh_process_s(launcher: Launcher) -> None:
     """SIGPIPE ends a writer, as it does in a container; stdin is empty; no descriptor of the kubelet is left open."""
     ended = launcher.run([], "/bin/sh", "-c", "cat; ls /proc/self/fd | wc -l; grep -E 'Sig(Blk|Ign)' /proc/self/status")
