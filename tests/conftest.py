@@ -1,6 +1,7 @@
 """What every test may use."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,15 @@ from hypothesis import settings
 settings.register_profile("drawn-once", deadline=None, derandomize=True)
 settings.register_profile("drawn-anew", deadline=None, print_blob=True)
 settings.load_profile("drawn-once")
+
+# Some tests are about signals, which nohup (SIGHUP) and a shell's background (SIGINT, SIGQUIT) ignore, and children with them.
+for ignored, handler in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(ignored) is signal.SIG_IGN:
+        signal.signal(ignored, handler)
 
 # A test must never find the developer's own keys or cluster.
 for name in [name for name in os.environ if name.startswith(("AWS_", "KUBE"))]:
