@@ -43,3 +43,19 @@ def test_a_decision_cannot_be_changed_nor_misread() -> None:
             decision.fix = ""  # type: ignore[misc]  # the law
         with pytest.raises(AttributeError, match="reason"):
             _ = decision.reason  # type: ignore[attr-defined]  # the law
+
+
+def test_reasons_are_written_once_for_each_value() -> None:
+    """A decision that is reached again is the same value; one that differs is another, and is written anew."""
+    for decision in (deferred(), replace(PLAIN)):
+        written: list[tuple[Reason, ...]] = []
+
+        def write(reasons: tuple[Reason, ...], written: list[tuple[Reason, ...]] = written) -> bytes:
+            written.append(reasons)
+            return b"[...]"
+
+        assert decision.written(write) == decision.written(write) == b"[...]"
+        assert written == [REASONS]
+        other = replace(decision, reasons=())
+        assert other.written(lambda reasons: b"[]" if not reasons else b"") == b"[]"
+        assert decision == PLAIN
