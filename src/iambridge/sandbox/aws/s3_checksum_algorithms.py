@@ -44,17 +44,12 @@ def computed(algorithm: str, content: bytes) -> bytes:
 
 
 def decoded(algorithm: str, text: str) -> bytes | None:
-    """The checksum that `text` states, or None when it is none of this algorithm's."""
-    return digest(text, _LENGTHS[algorithm])
-
-
-def digest(text: str, length: int) -> bytes | None:
-    """The `length` bytes that `text` is the base64 of, spelled the one way that base64 has for them; or None."""
+    """The checksum that `text` states, or None when it is none of this algorithm's in base64's one spelling for it."""
     try:
         found = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
         return None
-    return found if len(found) == length and encoded(found) == text.strip() else None
+    return found if len(found) == _LENGTHS[algorithm] and encoded(found) == text.strip() else None
 
 
 def encoded(checksum: bytes) -> str:

@@ -6,7 +6,6 @@ Source: S3 User Guide, "Checking object integrity"; S3 API Reference, PutObject,
 "Error responses".
 """
 
-import hashlib
 from collections.abc import Sequence
 
 from iambridge.errors import AwsError, NotImplementedBySandbox
@@ -19,7 +18,6 @@ from iambridge.sandbox.aws.s3_checksum_algorithms import (
     NOT_COMPUTED,
     computed,
     decoded,
-    digest,
     types_of,
 )
 from iambridge.wire.http import Headers
@@ -27,6 +25,7 @@ from iambridge.wire.http import Headers
 Pairs = tuple[tuple[str, str], ...]
 
 _SDK_ALGORITHM, _UPLOAD_ALGORITHM, _TYPE = "x-amz-sdk-checksum-algorithm", f"{HEADER}algorithm", f"{HEADER}type"
+_SEVERAL = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
 _NO_CHECKSUMS = frozenset({_UPLOAD_ALGORITHM, _TYPE, f"{HEADER}mode"})
 
 
@@ -77,9 +76,9 @@ def check(call: Call, content: bytes, trailers: Pairs) -> Pairs:
 
 
 def _check_md5(stated: str, content: bytes) -> None:
-    if (found := digest(stated, 16)) is None:
+    if (found := decoded("md5", stated)) is None:
         raise InvalidDigest("The Content-MD5 you specified was invalid.")
-    if found != hashlib.md5(content, usedforsecurity=False).digest():
+    if found != computed("md5", content):
         raise BadDigest("The Content-MD5 you specified did not match what we received.")
 
 
@@ -105,14 +104,14 @@ def _checksums(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
         if algorithm not in COMPUTED:
             raise _not_computed(algorithm)
         if algorithm in found:
-            raise InvalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+            raise InvalidRequest(_SEVERAL)
         found[algorithm] = value
     return found
 
 
 def _refuse_several(in_headers: dict[str, str], in_trailers: dict[str, str]) -> None:
     if len(in_headers) > 1 or len(in_trailers) > 1:
-        raise InvalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+        raise InvalidRequest(_SEVERAL)
     if in_headers and in_trailers:
         raise InvalidRequest("Expecting a single x-amz-checksum- header")
 
